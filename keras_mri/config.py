@@ -1,0 +1,143 @@
+"""Options: one frozen dataclass field is the name, type, default, range and help of one command-line flag."""
+
+import dataclasses
+import re
+import typing
+
+from keras_mri.errors import InputError
+
+_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?")
+
+
+def option(default, help, *, low=None, high=None, choices=None, parse=None, unit=None):
+    """Declare one option of a Config.
+
+    Parameters
+    ----------
+    default : any
+        Value when the user says nothing.
+    help : str
+        One sentence for `--help`.
+    low, high : float, optional
+        Inclusive bounds; for a tuple, of each of its entries.
+    choices : sequence of str, optional
+        The values allowed.
+    parse : callable, optional
+        Turns the text of the command line into the value.
+    unit : str, optional
+        Shown as the value's placeholder in `--help`.
+
+    Returns
+    -------
+    dataclasses.Field
+    """
+    metadata = dict(help=help, low=low, high=high, choices=choices, parse=parse, unit=unit)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def parse_duration(text):
+    """Read a time such as `90s`, `5m` or `1h30m`.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    float
+        Seconds.
+
+    Raises
+    ------
+    InputError
+        If `text` is no duration, or is zero.
+    """
+    match = _DURATION.fullmatch(text.strip())
+    hours, minutes, seconds = (float(part or 0) for part in match.groups()) if match else (0, 0, 0)
+    duration = 3600 * hours + 60 * minutes + seconds
+    if duration <= 0:
+        raise InputError(f"a duration looks like 90s, 5m or 1h30m. Received: {text!r}.")
+    return duration
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options:
+    """Base of every set of options: validated once, here, then trusted."""
+
+    def __post_init__(self):
+        hints = typing.get_type_hints(type(self))
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            _check(field, hints[field.name], value)
+
+    def to_json(self):
+        """Return the options as a dict that `json.dumps` accepts and `from_json` restores."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, values):
+        """Build the options from what `to_json` gave, after a trip through a JSON text.
+
+        Parameters
+        ----------
+        values : dict
+            Names that this version does not know are refused.
+
+        Returns
+        -------
+        Options
+
+        Raises
+        ------
+        InputError
+            If a name is unknown or a value is out of range.
+        """
+        known = {field.name for field in dataclasses.fields(cls)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise InputError(f"unknown settings {unknown}: they come from another version. Known: {sorted(known)}.")
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainConfig(Options):
+    """What every system's training can be told."""
+
+    seed: int = option(0, "seed of every random draw", low=0, high=2**31 - 1)
+    epochs: int = option(40, "number of epochs, unless --time-budget ends training first", low=1)
+    steps_per_epoch: int | None = option(100, "updates per epoch", low=1)
+    batch_size: int = option(4, "patches per update", low=1)
+    learning_rate: float = option(1e-3, "Adam's learning rate at its highest", low=1e-9, high=1.0)
+    time_budget: float | None = option(
+        None, "train for this long instead of a number of epochs, e.g. 90s, 5m, 1h30m", low=1, parse=parse_duration, unit="TIME"
+    )
+    checkpoint_every: int | None = option(None, "also save the network and its figure every so many epochs", low=1)
+    precision: str = option(
+        "auto", "arithmetic of the hidden layers; auto takes bfloat16 where the processor has it", choices=("auto", "float32", "bfloat16")
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PredictConfig(Options):
+    """What every system's prediction can be told."""
+
+    mirror: bool = option(False, "average the results of the scan and its left-right mirror image (twice the time)")
+    tile: tuple[int, int, int] | None = option(
+        None, "predict in tiles of this many voxels instead of a size chosen from the memory at hand", low=1, unit="N"
+    )
+
+
+def _check(field, hint, value):
+    """Raise InputError unless `value` fits what `field` declares."""
+    flag, limits = "--" + field.name.replace("_", "-"), field.metadata
+    if value is None:
+        if type(None) not in typing.get_args(hint):
+            raise InputError(f"{flag} needs a value. Received: None.")
+        return
+    if limits["choices"] and value not in limits["choices"]:
+        raise InputError(f"{flag} must be one of {', '.join(limits['choices'])}. Received: {value!r}.")
+    for entry in value if isinstance(value, tuple) else (value,):
+        if limits["low"] is not None and not entry >= limits["low"]:
+            raise InputError(f"{flag} must be at least {limits['low']}. Received: {value}.")
+        if limits["high"] is not None and not entry <= limits["high"]:
+            raise InputError(f"{flag} must be at most {limits['high']}. Received: {value}.")

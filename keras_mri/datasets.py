@@ -1,0 +1,190 @@
+"""From scans to batches: corners, patches, flips and noise, all drawn in the TensorFlow graph from (seed, number).
+
+Every draw is a pure function of the seed and of a running number, so patches and noise are new in every epoch and the
+same in every run with one seed.
+"""
+
+import dataclasses
+
+import numpy as np
+import tensorflow as tf
+
+# One stream of random numbers for each use of the seed.
+_WHERE, _WHEN, _FLIP, _LEVEL, _NOISE, _IMAGINARY, _SCAN = range(7)
+
+
+@dataclasses.dataclass(frozen=True)
+class PatchSource:
+    """A scan in network units and the places of its patches.
+
+    Parameters
+    ----------
+    run : ndarray of float32, shape (x, y, z, t)
+    corners : ndarray of int32, shape (corners, 3) or (corners, 4)
+        Spatial corners, each good at any time; or with the first frame of the window as a fourth column.
+    """
+
+    run: np.ndarray
+    corners: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Corruption:
+    """Noise of random strength that makes the input of a training example from its target.
+
+    Parameters
+    ----------
+    model : {"gaussian", "rician"}
+    low, high : float
+        The range of the uniform distribution of the standard deviation, in network units.
+    """
+
+    model: str
+    low: float
+    high: float
+
+
+def random_patches(sources, patch_shape, window, seed):
+    """Draw patches without end: a scan by its number of corners, then a corner and a time.
+
+    Parameters
+    ----------
+    sources : sequence of PatchSource
+        With corners of three columns.
+    patch_shape : tuple of int
+    window : int
+        Frames in a patch.
+    seed : int
+
+    Returns
+    -------
+    tf.data.Dataset of float32, shape (x, y, z, window)
+    """
+    streams = [_random_stream(source, patch_shape, window, [seed, k]) for k, source in enumerate(sources)]
+    if len(streams) == 1:
+        return streams[0]
+    edges = tf.constant(np.cumsum([len(source.corners) for source in sources]), tf.int64)
+
+    def choose(number):
+        draw = tf.random.stateless_uniform([], _seed([seed, 0], number, _SCAN), maxval=edges[-1], dtype=tf.int64)
+        return tf.searchsorted(edges, draw[None], side="right", out_type=tf.int64)[0]
+
+    return tf.data.Dataset.choose_from_datasets(streams, _numbers().map(choose), stop_on_empty_dataset=True)
+
+
+def listed_patches(sources, patch_shape, window, seed=None):
+    """Go through listed patches, once in order without a seed, else without end and shuffled anew at every pass.
+
+    Parameters
+    ----------
+    sources : sequence of PatchSource
+        With corners of four columns.
+    patch_shape : tuple of int
+    window : int
+    seed : int, optional
+
+    Returns
+    -------
+    tf.data.Dataset of float32, shape (x, y, z, window)
+    """
+    runs = [tf.constant(source.run) for source in sources]
+    rows = np.concatenate([np.insert(source.corners, 0, k, axis=1) for k, source in enumerate(sources)]).astype(np.int32)
+    rows = tf.constant(rows)
+
+    def cut(row):
+        branches = [lambda run=run: _crop(run, row[1:], patch_shape, window) for run in runs]
+        return tf.switch_case(row[0], branches) if len(branches) > 1 else branches[0]()
+
+    if seed is None:
+        return tf.data.Dataset.from_tensor_slices(rows).map(cut)
+
+    def shuffled(number):
+        order = tf.random.experimental.stateless_shuffle(tf.range(tf.shape(rows)[0]), _seed([seed, 0], number, _WHERE))
+        return tf.data.Dataset.from_tensor_slices(tf.gather(rows, order))
+
+    return _numbers().flat_map(shuffled).map(cut, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def flipped(patches, seed):
+    """Mirror patches at random along each axis in space, and in time.
+
+    Parameters
+    ----------
+    patches : tf.data.Dataset of float32, shape (x, y, z, window)
+    seed : int
+
+    Returns
+    -------
+    tf.data.Dataset, same element
+    """
+
+    def flip(number, patch):
+        chosen = tf.random.stateless_uniform([4], _seed([seed, 0], number, _FLIP)) < 0.5
+        return tf.ensure_shape(tf.reverse(patch, tf.where(chosen)[:, 0]), patch.shape)
+
+    return patches.enumerate().map(flip, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def noisy_pairs(patches, batch_size, corruption, seed, frames, target_frame, evenly=False):
+    """Make batches of (noisy frames, target frame).
+
+    Parameters
+    ----------
+    patches : tf.data.Dataset of float32, shape (x, y, z, window)
+    batch_size : int
+    corruption : Corruption
+    seed : int
+    frames : int
+        The first `frames` of the window, corrupted, are the input.
+    target_frame : int
+        Which frame of the window is the target; it stays as it is.
+    evenly : bool
+        Spread the noise levels of a batch evenly instead of drawing them: less scatter in validation.
+
+    Returns
+    -------
+    tf.data.Dataset of (float32, shape (batch, x, y, z, frames)), (float32, shape (batch, x, y, z, 1))
+    """
+
+    def corrupt(number, window):
+        clean, target = window[..., :frames], window[..., target_frame : target_frame + 1]
+        shape = [batch_size, 1, 1, 1, 1]
+        if evenly:
+            share = tf.reshape((tf.range(batch_size, dtype=tf.float32) + 0.5) / batch_size, shape)
+        else:
+            share = tf.random.stateless_uniform(shape, _seed([seed, 0], number, _LEVEL))
+        sigma = corruption.low + (corruption.high - corruption.low) * share
+        noisy = clean + sigma * tf.random.stateless_normal(tf.shape(clean), _seed([seed, 0], number, _NOISE))
+        if corruption.model == "rician":
+            noisy = tf.sqrt(noisy**2 + (sigma * tf.random.stateless_normal(tf.shape(clean), _seed([seed, 0], number, _IMAGINARY))) ** 2)
+        return noisy, target
+
+    batches = patches.batch(batch_size, drop_remainder=True).enumerate()
+    return batches.map(corrupt, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+
+
+def _random_stream(source, patch_shape, window, seed):
+    run, corners = tf.constant(source.run), tf.constant(source.corners)
+    latest = source.run.shape[3] - window
+
+    def draw(number):
+        row = tf.random.stateless_uniform([], _seed(seed, number, _WHERE), maxval=tf.shape(corners)[0], dtype=tf.int32)
+        first = tf.random.stateless_uniform([1], _seed(seed, number, _WHEN), maxval=latest + 1, dtype=tf.int32)
+        return _crop(run, tf.concat([corners[row], first], 0), patch_shape, window)
+
+    return _numbers().map(draw, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def _crop(run, corner, patch_shape, window):
+    size = [*patch_shape, window]
+    return tf.reshape(tf.slice(run, corner, size), size)
+
+
+def _numbers():
+    return tf.data.Dataset.range(np.iinfo(np.int64).max)
+
+
+def _seed(seed, number, use):
+    """Mix the user's seed, the scan, the use and a running number into the two numbers of a stateless draw."""
+    number = tf.cast(number, tf.int64)
+    return tf.stack([number, tf.constant(seed[0] * 1009 + seed[1] * 7 + use, tf.int64)])

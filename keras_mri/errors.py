@@ -1,0 +1,13 @@
+"""What a user may be told; anything else that escapes is a defect of ours and keeps its traceback."""
+
+
+class InputError(ValueError):
+    """The data or the options are wrong, and the message says what was expected, what came and what to do."""
+
+
+class GridMismatchError(InputError):
+    """Two images that must share a voxel grid do not."""
+
+
+class CheckpointError(InputError):
+    """A `.h5` file cannot be used as the network that was asked for."""

@@ -1,0 +1,90 @@
+"""From a network to a function on whole volumes: tiles where memory asks for them, mirrored averaging on request."""
+
+import functools
+import os
+
+import numpy as np
+
+from keras_mri.networks.geometry import geometry
+from keras_mri.patches import PatchGrid
+
+# More than this does not make a processor faster, and a laptop has other things to do.
+_MOST_BYTES = 700e6
+# A network without a bounded reach sees tiles that overlap by half of this share of their side on either side.
+_BLEND_SHARE = 0.25
+
+
+def predictor(network, shape, tile=None, mirror=False):
+    """Prepare a network for volumes of one shape.
+
+    A convolutional network runs on the whole volume, or on tiles with a halo as wide as its reach, which gives the same
+    result up to rounding. A network whose reach has no bound (it normalises over space, or attends) runs on overlapping
+    tiles that are blended.
+
+    Parameters
+    ----------
+    network : keras.Model
+        From (batch, x, y, z, channels) to (batch, x, y, z, 1).
+    shape : tuple of int, (x, y, z)
+    tile : tuple of int, optional
+        Voxels of a tile; chosen from the memory at hand if not given.
+    mirror : bool
+        Average with the result for the volume mirrored along x.
+
+    Returns
+    -------
+    callable
+        From an ndarray of float32, shape (x, y, z, channels), to one of shape (x, y, z).
+
+    Raises
+    ------
+    InputError
+        If `tile` is not larger than twice the network's reach.
+    """
+    facts = geometry(network)
+    padded = tuple(side + -side % facts.stride for side in shape)
+    if facts.reach:
+        halo = tuple(reach + -reach % facts.stride for reach in facts.reach)
+        window = _clipped(tile, padded, facts.stride) if tile else _window(padded, halo, facts)
+    else:
+        window = _clipped(tile, padded, facts.stride) if tile else _window(padded, (0, 0, 0), facts)
+        halo = tuple(int(_BLEND_SHARE * size) if size < side else 0 for size, side in zip(window, padded))
+    grid = PatchGrid(padded, window, tuple(h if size < side else 0 for h, size, side in zip(halo, window, padded)), facts.stride)
+    run = functools.partial(_run, network, grid, bool(facts.reach), shape)
+    return (lambda data: (run(data) + run(data[::-1])[::-1]) / np.float32(2)) if mirror else run
+
+
+def _run(network, grid, exact, shape, data):
+    margins = [(0, full - side) for full, side in zip(grid.shape, shape)]
+    padded = np.pad(data, [*margins, (0, 0)], mode="edge")
+    windows = ((corner, np.asarray(network.predict_on_batch(window[None]))[0, ..., 0]) for corner, window in grid.split(padded))
+    restored = grid.merge(windows) if exact else grid.blend(windows)
+    return restored[tuple(slice(side) for side in shape)]
+
+
+def _clipped(tile, shape, stride):
+    """Return a tile no larger than the volume, its sides rounded up to multiples of the stride."""
+    return tuple(min(side, size + -size % stride) for size, side in zip(tile, shape))
+
+
+def _window(shape, halo, facts):
+    """Return the largest window that fits in memory, made by cutting the longest side again and again."""
+    window = list(shape)
+    smallest = [min(side, max(2 * h + 4 * facts.stride, 2 * h + 8)) for side, h in zip(shape, halo)]
+    smallest = [side + -side % facts.stride for side in smallest]
+    while np.prod(window) * facts.bytes_per_voxel > min(_MOST_BYTES, 0.5 * _available_bytes()):
+        axis = int(np.argmax([size - least for size, least in zip(window, smallest)]))
+        if window[axis] <= smallest[axis]:
+            break
+        halved = -(-window[axis] // 2) + halo[axis]
+        halved += -halved % facts.stride
+        window[axis] = max(smallest[axis], min(halved, window[axis] - facts.stride))
+    return tuple(window)
+
+
+def _available_bytes():
+    """Return the memory that is free for use; without an answer from the system, 2 GB."""
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return 2e9

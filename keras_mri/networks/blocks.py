@@ -1,0 +1,89 @@
+"""Pieces that several networks share."""
+
+from keras import layers
+
+from keras_mri.errors import InputError
+
+NORMALIZATIONS = ("batch", "none")
+
+
+def normalized(tensor, normalization):
+    """Apply BatchNormalization, or nothing.
+
+    Parameters
+    ----------
+    tensor : keras tensor, shape (batch, x, y, z, channels)
+    normalization : {"batch", "none"}
+
+    Returns
+    -------
+    keras tensor, same shape
+
+    Raises
+    ------
+    InputError
+        If `normalization` is another word.
+    """
+    if normalization not in NORMALIZATIONS:
+        raise InputError(f"`normalization` must be one of {', '.join(NORMALIZATIONS)}. Received: {normalization!r}.")
+    return layers.BatchNormalization()(tensor) if normalization == "batch" else tensor
+
+
+def middle_frame(inputs):
+    """Pick the middle one of an odd number of frames held as channels.
+
+    Parameters
+    ----------
+    inputs : keras tensor, shape (batch, x, y, z, frames)
+
+    Returns
+    -------
+    keras tensor, shape (batch, x, y, z, 1)
+    """
+    half = inputs.shape[-1] // 2
+    if half == 0:
+        return inputs
+    # Cropping3D cuts the three axes before the last, so frames go there and back.
+    tensor = layers.Permute((4, 1, 2, 3), dtype="float32")(inputs)
+    tensor = layers.Cropping3D(((half, half), (0, 0), (0, 0)), dtype="float32")(tensor)
+    return layers.Permute((2, 3, 4, 1), dtype="float32")(tensor)
+
+
+def noise_front_end(inputs, noise_scale):
+    """Bring the noise to order one and the anatomy out of its way: rescale, then subtract the local mean.
+
+    A network fed with intensities in [0, 1] hardly sees a noise of 0.01; after this it is the largest thing there.
+    Both layers work in float32, because bfloat16 resolves only 0.4 % of an intensity.
+
+    Parameters
+    ----------
+    inputs : keras tensor, shape (batch, x, y, z, frames)
+    noise_scale : float
+        A typical standard deviation of the noise, in the unit of `inputs`.
+
+    Returns
+    -------
+    keras tensor, same shape
+    """
+    scaled = layers.Rescaling(1 / noise_scale, dtype="float32", name="noise_units")(inputs)
+    mean = layers.AveragePooling3D(5, strides=1, padding="same", dtype="float32", name="local_mean")(scaled)
+    return layers.Subtract(dtype="float32", name="local_contrast")([scaled, mean])
+
+
+def residual_head(inputs, features, noise_scale):
+    """Map features to a residual that is zero before training, and add it to the (middle frame of the) input.
+
+    Parameters
+    ----------
+    inputs : keras tensor, shape (batch, x, y, z, frames)
+    features : keras tensor, shape (batch, x, y, z, channels)
+    noise_scale : float
+        The residual's unit, in the unit of `inputs`.
+
+    Returns
+    -------
+    keras tensor of float32, shape (batch, x, y, z, 1)
+    """
+    residual = layers.Conv3D(1, 1, kernel_initializer="zeros", dtype="float32", name="residual")(features)
+    residual = layers.Rescaling(noise_scale, dtype="float32", name="image_units")(residual)
+    return layers.Add(dtype="float32", name="restored")([middle_frame(inputs), residual])

@@ -1,0 +1,129 @@
+"""How far a network looks, in which blocks, and how much memory a voxel costs: read off its graph."""
+
+import dataclasses
+import math
+
+import keras
+
+# Layers that treat every voxel by itself, or join tensors of one grid.
+_POINTWISE = (
+    "Activation Add Average BatchNormalization Concatenate Dense Dropout ELU GaussianNoise LeakyReLU Maximum Multiply PReLU ReLU "
+    "Rescaling SpatialDropout3D Subtract"
+).split()
+_FLOAT32_BYTES = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Geometry:
+    """What tiling must know of a network.
+
+    Parameters
+    ----------
+    reach : tuple of int or None
+        An output voxel depends on no input further than this many voxels away, along (x, y, z); None: no bound.
+    stride : int
+        The network sees the grid in blocks of this side: shapes and tile corners must be multiples of it.
+    bytes_per_voxel : float
+        Memory of all tensors alive at once, at worst, per input voxel in float32.
+    """
+
+    reach: tuple[int, int, int] | None
+    stride: int
+    bytes_per_voxel: float
+
+
+@dataclasses.dataclass(frozen=True)
+class _Axis:
+    """Output index i depends on input voxels i * jump + low … i * jump + high."""
+
+    low: float = 0.0
+    high: float = 0.0
+    jump: float = 1.0
+
+    def shifted(self, voxels):
+        return _Axis(self.low + voxels * self.jump, self.high + voxels * self.jump, self.jump)
+
+
+def geometry(network):
+    """Follow a functional network layer by layer.
+
+    Parameters
+    ----------
+    network : keras.Model
+        Functional, one input of shape (batch, x, y, z, channels).
+
+    Returns
+    -------
+    Geometry
+    """
+    axes = {id(network.inputs[0]): [_Axis()] * 4}
+    steps = []
+
+    def follow(layer, *inputs, **options):
+        outputs = layer(*inputs, **options)
+        tensors = [tensor for tensor in keras.tree.flatten(inputs) if hasattr(tensor, "shape")]
+        known = [axes.get(id(tensor)) for tensor in tensors]
+        axes[id(outputs)] = None if None in known or not known else _through(layer, known)
+        steps.append(([id(tensor) for tensor in tensors], id(outputs), outputs.shape[-1] or 1))
+        kept.append(outputs)
+        return outputs
+
+    kept = []  # identifiers stay unique while the tensors live
+    source = keras.Input(batch_shape=network.inputs[0].shape, dtype=network.inputs[0].dtype)
+    axes[id(source)] = [_Axis()] * 4
+    clone = keras.models.clone_model(network, input_tensors=source, call_function=follow, clone_function=lambda layer: layer)
+    final = axes.get(id(clone.outputs[0]))
+    strides = [axis.jump for tensor in axes.values() if tensor for axis in tensor]
+    reach = final and tuple(math.ceil(max(-axis.low, axis.high, 0)) for axis in final[:3])
+    return Geometry(reach, int(max(strides)), _FLOAT32_BYTES * _peak_channels(steps, axes))
+
+
+def _through(layer, inputs):
+    """Return the four axes (x, y, z, channel) behind a layer, or None if its reach has no bound."""
+    kind, first = type(layer).__name__, inputs[0]
+    if kind in _POINTWISE:
+        return [_Axis(min(a.low for a in same), max(a.high for a in same), same[0].jump) for same in zip(*inputs)]
+    if kind == "Permute":
+        return [first[dimension - 1] for dimension in layer.dims]
+    if kind == "Cropping3D":
+        return [axis.shifted(cut[0]) for axis, cut in zip(first, layer.cropping)] + first[3:]
+    if kind == "ZeroPadding3D":
+        return [axis.shifted(-pad[0]) for axis, pad in zip(first, layer.padding)] + first[3:]
+    if kind == "UpSampling3D":
+        return [_up(axis, scale, scale, 0) for axis, scale in zip(first, layer.size)] + first[3:]
+    if kind == "Conv3DTranspose":
+        before = [(k - s) // 2 if layer.padding == "same" else 0 for k, s in zip(layer.kernel_size, layer.strides)]
+        return [_up(*geometry) for geometry in zip(first, layer.kernel_size, layer.strides, before)] + first[3:]
+    if kind == "Conv3D":
+        sizes = [(k - 1) * d + 1 for k, d in zip(layer.kernel_size, layer.dilation_rate)]
+        return [_down(*geometry, layer.padding) for geometry in zip(first, sizes, layer.strides)] + first[3:]
+    if kind in ("AveragePooling3D", "MaxPooling3D"):
+        return [_down(*geometry, layer.padding) for geometry in zip(first, layer.pool_size, layer.strides)] + first[3:]
+    return None
+
+
+def _down(axis, size, stride, padding):
+    # Padding "same" puts the smaller half before: output i reads i * stride - before … + size - 1.
+    before = max(size - stride, 0) // 2 if padding == "same" else 0
+    return _Axis(axis.low - before * axis.jump, axis.high + (size - 1 - before) * axis.jump, axis.jump * stride)
+
+
+def _up(axis, size, stride, before):
+    # Output o comes from inputs i with i * stride between o + before - (size - 1) and o + before.
+    jump = axis.jump / stride
+    return _Axis(axis.low + (before - (size - 1)) * jump, axis.high + before * jump, jump)
+
+
+def _peak_channels(steps, axes):
+    """Return the largest sum of channels alive at once, each weighted by its share of the full grid."""
+    last_use = {tensor: number for number, (inputs, _, _) in enumerate(steps) for tensor in inputs}
+    alive, peak = {}, 0.0
+    for number, (_, output, channels) in enumerate(steps):
+        share = 1.0
+        for axis in (axes.get(output) or [])[:3]:
+            share /= axis.jump
+        alive[output] = channels * share
+        # A convolution on the CPU keeps re-ordered copies of what it reads and writes: count its output twice.
+        peak = max(peak, sum(alive.values()) + alive[output])
+        alive = {tensor: size for tensor, size in alive.items() if last_use.get(tensor, -1) > number}
+    return peak

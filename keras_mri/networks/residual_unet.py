@@ -1,0 +1,61 @@
+"""The default generator: a small residual U-Net that sees neighbouring frames and starts as the identity."""
+
+import keras
+from keras import layers
+
+from keras_mri.errors import InputError
+from keras_mri.networks.blocks import noise_front_end, residual_head
+
+_SLOPE = 0.1
+
+
+def residual_unet(input_shape, filters=(32, 64), depths=(2, 4), noise_scale=0.05):
+    """Build a U-Net without normalisation whose zero-initialised output is added to the input's middle frame.
+
+    Most of its arithmetic runs in wide convolutions on the halved grid, where a processor is close to its peak rate.
+
+    Parameters
+    ----------
+    input_shape : tuple of int or None, (x, y, z, frames)
+        Sides divisible by 2**(len(filters) - 1), or None.
+    filters : sequence of int
+        Channels of each level, the finest first.
+    depths : sequence of int
+        3×3×3 convolutions of each level; all but the deepest level have them twice, on the way down and up.
+    noise_scale : float
+        Typical noise SD in the unit of the input.
+
+    Returns
+    -------
+    keras.Model
+        From (batch, x, y, z, frames) to (batch, x, y, z, 1), float32.
+
+    Raises
+    ------
+    InputError
+        If `filters` and `depths` differ in length.
+    """
+    if len(filters) != len(depths):
+        raise InputError(f"`filters` and `depths` name the same levels. Received: filters={filters}, depths={depths}.")
+    inputs = keras.Input(input_shape, name="noisy")
+    tensor = noise_front_end(inputs, noise_scale)
+    skips = []
+    for level, (width, depth) in enumerate(zip(filters, depths)):
+        if level:
+            skips.append(tensor)
+            tensor = _activated(layers.Conv3D(width, 2, strides=2, kernel_initializer="he_normal")(tensor))
+        tensor = _convolutions(tensor, width, depth)
+    for width, depth, skip in zip(filters[-2::-1], depths[-2::-1], reversed(skips)):
+        tensor = layers.Conv3DTranspose(width, 2, strides=2)(tensor)
+        tensor = _convolutions(layers.Add()([tensor, skip]), width, depth)
+    return keras.Model(inputs, residual_head(inputs, tensor, noise_scale), name="residual_unet")
+
+
+def _convolutions(tensor, width, depth):
+    for _ in range(depth):
+        tensor = _activated(layers.Conv3D(width, 3, padding="same", kernel_initializer="he_normal")(tensor))
+    return tensor
+
+
+def _activated(tensor):
+    return layers.LeakyReLU(negative_slope=_SLOPE)(tensor)

@@ -1,0 +1,246 @@
+"""The one door to NIfTI files: images read frame by frame, written frame by frame, header fields intact."""
+
+import contextlib
+import functools
+import pathlib
+import tempfile
+import zlib
+
+import nibabel
+import numpy as np
+
+from keras_mri.errors import InputError
+from keras_mri.outputs import explained, replacing
+from keras_mri.volumes import Volume, check_same_grid
+
+SUFFIXES = (".nii.gz", ".nii")
+DTYPES = ("float32", "float64", "int16", "uint16", "uint8")
+_READ_ERRORS = (
+    OSError,
+    EOFError,
+    ValueError,
+    zlib.error,
+    nibabel.filebasedimages.ImageFileError,
+    nibabel.spatialimages.HeaderDataError,
+    nibabel.wrapstruct.WrapStructError,
+)
+
+
+class ConstantImageError(InputError):
+    """All voxels of an image have one value."""
+
+
+def open_image(path, replace_nonfinite=False):
+    """Open an image and check all of it once, without keeping more than a few frames in memory.
+
+    Parameters
+    ----------
+    path : str or path-like
+        NIfTI-1 or -2 (`.nii`, `.nii.gz`, `.hdr` with `.img`), Analyze or MGH; or `sample`, the EPI that nibabel ships.
+    replace_nonfinite : bool
+        Read NaN and infinity as 0 instead of refusing them.
+
+    Returns
+    -------
+    Volume
+        Intensities after the file's slope and intercept; its `header` is a single-file NIfTI header.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, no image, truncated, neither 3D nor 4D, not of real numbers, not finite, or constant.
+    """
+    path = _sample_path() if str(path) == "sample" else pathlib.Path(path)
+    if not path.is_file():
+        raise InputError(f"{path} is not a file. Expected a NIfTI image (.nii or .nii.gz); check the path.")
+    image = _load(path)
+    _check_dtype(image.get_data_dtype(), path)
+    read = functools.partial(_read_frame, image, path, replace_nonfinite)
+    volume = Volume(read, image.shape, image.affine, _nifti_header(image), path)
+    _check_values(volume)
+    return volume
+
+
+def as_volume(image, replace_nonfinite=False):
+    """Return `image`, a path or a Volume, as a Volume."""
+    return image if isinstance(image, Volume) else open_image(image, replace_nonfinite)
+
+
+def load_mask(mask, volume):
+    """Load a mask that lies on the grid of `volume`.
+
+    Parameters
+    ----------
+    mask : str, path-like or Volume
+        3D; 0 outside, one other value inside.
+    volume : Volume
+
+    Returns
+    -------
+    ndarray of bool, shape (x, y, z)
+
+    Raises
+    ------
+    InputError
+        If the mask is empty, not binary, or not 3D.
+    GridMismatchError
+        If it lies on another grid.
+    """
+    try:
+        mask = as_volume(mask)
+    except ConstantImageError as error:
+        raise InputError(f"the mask {mask} is empty, or full: all its voxels have one value. Expected 0 outside and 1 inside.") from error
+    if mask.n_frames > 1:
+        raise InputError(f"the mask {mask.name} must be 3D. Received: shape {mask.shape}.")
+    check_same_grid(volume, mask, "the mask must lie on the grid of the image")
+    data = mask.frame(0)
+    values = np.unique(data)
+    if len(values) != 2 or values[0] != 0:
+        shown = ", ".join(f"{value:g}" for value in values[:5]) + ", …" * (len(values) > 5)
+        raise InputError(f"the mask {mask.name} must be binary: 0 outside, one other value inside. Received the values {shown}.")
+    return data != 0
+
+
+def save(volume, path, dtype="float32"):
+    """Write a Volume frame by frame, under a temporary name until it is complete.
+
+    Parameters
+    ----------
+    volume : Volume
+    path : str or path-like
+        Ends in `.nii` or `.nii.gz`.
+    dtype : {"float32", "float64", "int16", "uint16", "uint8"}
+        Floating-point data have slope 1 and intercept 0; integers get those that spread them over their range.
+
+    Raises
+    ------
+    InputError
+        If the disk is full or writing fails otherwise.
+    """
+    path, dtype = pathlib.Path(path), np.dtype(dtype)
+    if dtype.kind == "f":
+        with replacing(path) as temporary:
+            _write(temporary, volume, volume.frames(), dtype, slope=1.0, intercept=0.0)
+        return
+    # The range is known only when every frame has been computed: keep them on disk meanwhile.
+    with contextlib.ExitStack() as stack:
+        with explained(path):
+            spool = stack.enter_context(tempfile.TemporaryFile(dir=path.parent))
+            low, high = _spool(volume.frames(), spool)
+        limits = np.iinfo(dtype)
+        slope = (high - low) / (limits.max - limits.min) or 1.0
+        temporary = stack.enter_context(replacing(path))
+        _write(temporary, volume, _unspool(spool, volume), dtype, slope, intercept=low - slope * limits.min)
+
+
+def _write(path, volume, frames, dtype, slope, intercept):
+    """Write header, extensions and frames: NIfTI data lie in Fortran order, so one frame simply follows another."""
+    header = volume.header.copy() if volume.header is not None else _plain_header(volume.shape, volume.affine)
+    header.set_data_shape(volume.shape)
+    header.set_data_dtype(dtype)
+    header["scl_slope"], header["scl_inter"] = slope, intercept
+    extensions = header.extensions.get_sizeondisk() if len(header.extensions) else 0
+    offset = header.single_vox_offset + extensions
+    header.set_data_offset(offset + -offset % 16)
+    with nibabel.openers.ImageOpener(str(path), "wb", compresslevel=6) as file:
+        header.write_to(file)
+        nibabel.volumeutils.seek_tell(file, header.get_data_offset(), write0=True)
+        for frame in frames:
+            values = frame if dtype.kind == "f" else np.rint((frame - intercept) / slope)
+            file.write(values.astype(header.get_data_dtype()).tobytes(order="F"))
+
+
+def _spool(frames, file):
+    """Append every frame to an open file as float32; return the lowest and the highest value."""
+    extremes = []
+    for frame in frames:
+        extremes += [float(frame.min()), float(frame.max())]
+        file.write(frame.astype(np.float32).tobytes())
+    file.seek(0)
+    return min(extremes), max(extremes)
+
+
+def _unspool(file, volume):
+    shape = volume.shape[:3]
+    for _ in range(volume.n_frames):
+        yield np.frombuffer(file.read(4 * int(np.prod(shape))), np.float32).reshape(shape)
+
+
+def _load(path):
+    # An open handle lets a compressed run be read forward frame by frame, instead of from its start for each frame.
+    options = {"keep_file_open": True} if path.name.endswith(".gz") else {}
+    try:
+        return nibabel.load(path, **options)
+    except _READ_ERRORS as error:
+        raise InputError(f"{path} cannot be read as an image: {_first_line(error)}. Expected NIfTI (.nii, .nii.gz), Analyze or MGH.") from error
+
+
+def _read_frame(image, path, replace_nonfinite, t):
+    try:
+        data = image.dataobj[..., t] if len(image.shape) == 4 else image.dataobj[...]
+    except _READ_ERRORS as error:
+        raise InputError(f"{path} is truncated or damaged: {_first_line(error)}. Copy or download it again.") from error
+    data = np.asarray(data, dtype=np.float32)
+    return np.nan_to_num(data, nan=0.0, posinf=0.0, neginf=0.0) if replace_nonfinite else data
+
+
+def _check_dtype(dtype, name):
+    if dtype.kind in "iufb":
+        return
+    kind = {"c": "complex numbers", "V": "colours (RGB)", "S": "text"}.get(dtype.kind, "other data")
+    remedy = "Save the magnitude, e.g. with numpy.abs." if dtype.kind == "c" else "Save one intensity per voxel."
+    raise InputError(f"{name} must hold real numbers. Received: {kind} ({dtype}). {remedy}")
+
+
+def _check_values(volume):
+    """Read every frame once: refuse what is not finite or constant."""
+    count, first, extremes = 0, None, []
+    for t, frame in enumerate(volume.frames()):
+        bad = ~np.isfinite(frame)
+        if bad.any():
+            count += int(bad.sum())
+            index = (*np.unravel_index(np.argmax(bad), frame.shape), t)[: len(volume.shape)]
+            first = first or tuple(int(i) for i in index)
+        extremes += [float(frame.min()), float(frame.max())]
+    if count:
+        raise InputError(
+            f"{volume.name} has NaN or infinity in {count} voxels, the first at {first}. "
+            "Repair the image, or read them as 0 with --replace-nonfinite."
+        )
+    volume.extremes = min(extremes), max(extremes)
+    if volume.extremes[0] == volume.extremes[1]:
+        raise ConstantImageError(f"{volume.name} is constant or empty: every voxel is {extremes[0]:g}. There is nothing to work on.")
+
+
+def _nifti_header(image):
+    """Return a copy of the image's header as a single-file NIfTI header, extensions included."""
+    header = image.header
+    if isinstance(header, nibabel.Nifti1Header):
+        single = nibabel.Nifti2Header if isinstance(header, nibabel.Nifti2Header) else nibabel.Nifti1Header
+        if type(header) is single:
+            return header.copy()
+        copied = single(header.binaryblock, endianness=header.endianness, check=False)
+        copied["magic"] = single.single_magic
+        copied.extensions.extend(header.extensions)
+        return copied
+    plain = _plain_header(image.shape, image.affine)
+    if len(image.shape) == 4:
+        # MGH keeps the repetition time in milliseconds.
+        step = float(header.get_zooms()[3])
+        plain["pixdim"][4] = step / 1000 if isinstance(image, nibabel.MGHImage) else step
+    return plain
+
+
+def _plain_header(shape, affine):
+    header = nibabel.Nifti1Image(np.zeros((1, 1, 1), np.float32), affine).header.copy()
+    header.set_data_shape(shape)
+    header.set_xyzt_units("mm", "sec")
+    return header
+
+
+def _sample_path():
+    return pathlib.Path(nibabel.__file__).parent / "tests" / "data" / "example4d.nii.gz"
+
+
+def _first_line(error):
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

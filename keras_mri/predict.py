@@ -1,0 +1,51 @@
+"""python -m keras_mri.predict MODEL.h5 IMAGE… -o OUT.nii.gz"""
+
+import pathlib
+import sys
+
+from keras_mri import _cli, checkpoints, nifti
+from keras_mri.config import PredictConfig
+from keras_mri.outputs import check_output
+from keras_mri.systems import get_settings, get_system
+
+
+def main(arguments=None):
+    """Apply a trained network to a scan; see `--help`."""
+    return _cli.run(_predict, arguments)
+
+
+def _predict(arguments):
+    # The model decides which options there are; without one, only those that all systems share.
+    model = next((argument for argument in arguments if argument.endswith(".h5")), None)
+    settings = None
+    if model and not {"-h", "--help"} & set(arguments):
+        settings = get_settings(checkpoints.inspect(model)["system"])
+    options = getattr(settings, "PredictConfig", PredictConfig)
+    parsed = _parser(options).parse_all(arguments)
+    system_name = checkpoints.inspect(parsed.model)["system"]
+    path = check_output(parsed.output, nifti.SUFFIXES, parsed.overwrite)
+    chosen = _cli.chosen_options(options, parsed)
+    images = [nifti.open_image(image, parsed.replace_nonfinite) for image in parsed.images]
+
+    system = get_system(system_name)
+    from keras_mri._progress import counted
+
+    restored = system.predict(checkpoints.load(parsed.model), images, chosen)
+    nifti.save(counted(restored), path, parsed.dtype)
+    print(f"wrote {path}", file=sys.stderr)
+
+
+def _parser(options):
+    parser = _cli.Parser(prog="python -m keras_mri.predict", description="Apply a trained network to a scan.")
+    parser.add_argument("model", type=pathlib.Path, metavar="MODEL.h5", help="a network that keras_mri.train wrote")
+    parser.add_argument("images", nargs="+", metavar="IMAGE", help="NIfTI, 3D or 4D, any shape")
+    parser.add_argument("-o", "--output", type=pathlib.Path, required=True, metavar="OUT", help="NIfTI to write (.nii or .nii.gz)")
+    parser.add_argument("--overwrite", action="store_true", help="replace a file that exists")
+    parser.add_argument("--replace-nonfinite", action="store_true", help="read NaN and infinity as 0")
+    parser.add_argument("--dtype", choices=nifti.DTYPES, default="float32", help="of the output (default: float32)")
+    _cli.add_options(parser, options)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

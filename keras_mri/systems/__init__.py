@@ -1,0 +1,65 @@
+"""The systems: one module each, imported only when it is asked for.
+
+A system offers
+
+    Config, PRESETS, PredictConfig          from keras_mri.settings: frozen dataclasses, and a dict of dicts of Config values
+    train(images, config, callbacks=())     -> functional keras.Model, float32
+    predict(checkpoint, images, options)    -> Volume
+    example(checkpoint, images, config)     -> dict of title -> ndarray (x, y, z): the panel beside the trained network
+
+and never imports another one.
+"""
+
+import difflib
+import importlib
+import typing
+
+from keras_mri.errors import InputError
+
+
+class System(typing.NamedTuple):
+    """One line of the table of systems: its modules (as strings, imported on demand), its help, its usual output."""
+
+    module: str
+    settings: str
+    help: str
+    output: str
+
+
+SYSTEMS = {
+    "wgan": System(
+        "keras_mri.systems.wgan", "keras_mri.settings.wgan", "denoise fMRI: 3D U-WGAN trained from one NIfTI", "fmri_denoiser_generator.h5"
+    ),
+}
+
+
+def get_system(name):
+    """Import the module of a system, and with it TensorFlow.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    module
+
+    Raises
+    ------
+    InputError
+        If there is no such system.
+    """
+    return importlib.import_module(_entry(name).module)
+
+
+def get_settings(name):
+    """Import the module of a system's options, which needs no Keras; parameters and errors as for `get_system`."""
+    return importlib.import_module(_entry(name).settings)
+
+
+def _entry(name):
+    if name not in SYSTEMS:
+        nearest = difflib.get_close_matches(name, SYSTEMS, n=1)
+        hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+        raise InputError(f"unknown system {name!r}. Expected one of: {', '.join(SYSTEMS)}.{hint}")
+    return SYSTEMS[name]

@@ -1,0 +1,72 @@
+"""python -m keras_mri.train SYSTEM IMAGE… [--options] -o MODEL.h5"""
+
+import pathlib
+import sys
+
+from keras_mri import _cli
+from keras_mri.nifti import open_image
+from keras_mri.outputs import check_output, replacing
+from keras_mri.systems import SYSTEMS, get_settings, get_system
+
+
+def main(arguments=None):
+    """Train a system; see `--help`."""
+    return _cli.run(_train, arguments)
+
+
+def _train(arguments):
+    name, settings, parsed = _parse(arguments)
+    preset = settings.PRESETS[parsed.preset] if parsed.preset else {}
+    config = _cli.chosen_options(settings.Config, parsed, preset)
+    path = check_output(parsed.output or SYSTEMS[name].output, (".h5",), parsed.overwrite)
+    beside = {ending: check_output(path.with_suffix(ending), (ending,), parsed.overwrite) for ending in (".csv", ".png")}
+    images = [open_image(image, parsed.replace_nonfinite) for image in parsed.images]
+
+    system = get_system(name)
+    from keras_mri._progress import TrainingProgress
+    from keras_mri.callbacks import EpochLog, EveryEpochs
+
+    log = EpochLog(beside[".csv"])
+    extra = [TrainingProgress(), log]
+    if config.checkpoint_every:
+
+        def save_epoch(network, epoch):
+            _write(system, name, network, images, config, path.with_stem(f"{path.stem}_epoch{epoch:04d}"), log.rows)
+
+        extra.append(EveryEpochs(config.checkpoint_every, save_epoch))
+    network = system.train(images, config, extra)
+    _write(system, name, network, images, config, path, log.rows)
+    print(f"wrote {path}, {beside['.csv']} and {beside['.png']}", file=sys.stderr)
+
+
+def _write(system, name, network, images, config, path, rows):
+    """Save the network, then the figure of what it does."""
+    from keras_mri import checkpoints, figures
+
+    facts = {"zooms": [list(image.zooms) for image in images]}
+    checkpoint = checkpoints.Checkpoint(network, name, config.to_json(), facts)
+    checkpoints.save(checkpoint, path)
+    with replacing(path.with_suffix(".png")) as temporary:
+        figures.save_training(temporary, rows, system.example(checkpoint, images, config))
+
+
+def _parse(arguments):
+    choices = "\n".join(f"  {name:6s} {entry.help}" for name, entry in SYSTEMS.items())
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(f"usage: python -m keras_mri.train SYSTEM IMAGE… [options] -o MODEL.h5\n\nsystems:\n{choices}\n")
+        print("Each has options of its own: python -m keras_mri.train SYSTEM --help")
+        sys.exit(0 if arguments else 2)
+    name = arguments[0]
+    settings = get_settings(name)
+    parser = _cli.Parser(prog=f"python -m keras_mri.train {name}", description=SYSTEMS[name].help.capitalize() + ".")
+    parser.add_argument("images", nargs="+", metavar="IMAGE", help="NIfTI, 3D or 4D; `sample` is the EPI scan that nibabel ships")
+    parser.add_argument("-o", "--output", type=pathlib.Path, metavar="MODEL.h5", help=f"where the network goes (default: {SYSTEMS[name].output})")
+    parser.add_argument("--overwrite", action="store_true", help="replace files that exist")
+    parser.add_argument("--replace-nonfinite", action="store_true", help="read NaN and infinity as 0")
+    parser.add_argument("--preset", choices=sorted(settings.PRESETS), help="a named set of options; further options override it")
+    _cli.add_options(parser, settings.Config)
+    return name, settings, parser.parse_all(arguments[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 import difflib
 import logging
+import os
 import sys
 import types
 import typing
@@ -49,6 +50,8 @@ def run(command, arguments=None):
         Exit status: 0; 2 after an InputError; 130 after Ctrl-C.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
+    # Start-up remarks of TensorFlow; whoever set a level keeps theirs.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("keras_mri").setLevel(logging.INFO)
     try:
@@ -74,7 +77,9 @@ def add_options(parser, options):
     """
     hints = typing.get_type_hints(options)
     for field in dataclasses.fields(options):
-        parser.add_argument("--" + field.name.replace("_", "-"), dest=field.name, default=argparse.SUPPRESS, **_flag(field, hints[field.name]))
+        parser.add_argument(
+            "--" + field.name.replace("_", "-"), dest=field.name, default=argparse.SUPPRESS, **_flag(field, hints[field.name])
+        )
 
 
 def chosen_options(options, parsed, preset=None):

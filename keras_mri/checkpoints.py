@@ -141,10 +141,14 @@ def inspect(path):
     except (OSError, RuntimeError, KeyError, ValueError) as error:
         raise CheckpointError(f"{path} is not an HDF5 file, or is truncated. Expected a network trained by keras_mri (.h5).") from error
     if attributes["model_config"] is None:
-        raise CheckpointError(f"{path} holds no network (no `model_config`): weights alone are not enough. Expected a file from keras_mri.train.")
+        raise CheckpointError(
+            f"{path} holds no network (no `model_config`): weights alone are not enough. Expected a file from keras_mri.train."
+        )
     _check_layers(_json(attributes["model_config"], path), path)
     if attributes[ATTRIBUTE] is None:
-        raise CheckpointError(f"{path} was not written by keras_mri: its network has no `{ATTRIBUTE}` attribute. Load it with keras.models.load_model.")
+        raise CheckpointError(
+            f"{path} was not written by keras_mri: its network has no `{ATTRIBUTE}` attribute. Load it with keras.models.load_model."
+        )
     facts = _json(attributes[ATTRIBUTE], path)
     missing = {"format", "version", "system", "config", "training"} - set(facts if isinstance(facts, dict) else ())
     if missing:

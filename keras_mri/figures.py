@@ -66,6 +66,10 @@ def _curves(rows):
     if any("critic_loss" in row for row in rows):
         groups["adversarial game"] = {"critic_loss": "critic loss", "adversarial_loss": "generator's adversarial loss"}
     return {
-        title: {label: [(row["seconds"], row[name]) for row in rows if name in row] for name, label in names.items() if any(name in row for row in rows)}
+        title: {
+            label: [(row["seconds"], row[name]) for row in rows if name in row]
+            for name, label in names.items()
+            if any(name in row for row in rows)
+        }
         for title, names in groups.items()
     }

@@ -5,6 +5,9 @@ from skimage.metrics import structural_similarity
 
 from keras_mri.errors import InputError
 
+# Side of the cubes in which structural similarity is judged, voxels.
+_WINDOW = 7
+
 
 def psnr(reference, image, mask=None, data_range=None):
     """Return the peak signal-to-noise ratio.
@@ -41,34 +44,34 @@ def nrmse(reference, image, mask=None):
 
 
 def ssim(reference, image, mask=None, data_range=None):
-    """Return the mean structural similarity, over 3D windows of 7³ voxels (smaller where the volume is thinner).
+    """Return the mean of `ssim_map` over the mask; parameters as for `psnr`."""
+    similarity = ssim_map(reference, image, _peak(reference) if data_range is None else data_range)
+    return float(similarity.mean() if mask is None else similarity[mask].mean())
+
+
+def ssim_map(reference, image, data_range):
+    """Return the structural similarity around each voxel, in 3D windows of 7³ voxels (thinner where the volume is).
 
     Parameters
     ----------
     reference, image : ndarray of float32, shape (x, y, z)
-    mask : ndarray of bool, shape (x, y, z), optional
-        Voxels at which the map is averaged; the windows see everything.
-    data_range : float, optional
-        In the unit of `reference`; its maximum by default.
+    data_range : float
+        In the unit of `reference`.
 
     Returns
     -------
-    float
+    ndarray of float64, shape (x, y, z)
         At most 1.
 
     References
     ----------
     Wang et al., IEEE Trans Image Process 13:600, 2004. doi:10.1109/TIP.2003.819861
     """
-    data_range = _peak(reference) if data_range is None else data_range
-    # A single slice has no third dimension to look along.
-    thick = tuple(0 if side == 1 else slice(None) for side in reference.shape)
-    first, second = reference[thick].astype(np.float64), np.asarray(image)[thick].astype(np.float64)
-    window = min(7, min(first.shape) - 1 + min(first.shape) % 2)
-    if window < 3:
-        raise InputError(f"structural similarity needs at least 3 voxels along each axis. Received: shape {reference.shape}.")
-    _, similarity = structural_similarity(first, second, win_size=window, data_range=data_range, full=True)
-    return float(similarity.mean() if mask is None else similarity[mask[thick]].mean())
+    # Repeating the outermost slices gives a volume thinner than the window something to look at.
+    margins = [(0, max(0, _WINDOW - side)) for side in reference.shape]
+    first, second = (np.pad(np.asarray(volume, np.float64), margins, mode="edge") for volume in (reference, image))
+    _, similarity = structural_similarity(first, second, win_size=_WINDOW, data_range=data_range, full=True)
+    return similarity[tuple(slice(side) for side in reference.shape)]
 
 
 class RunStatistics:

@@ -172,7 +172,9 @@ def _load(path):
     try:
         return nibabel.load(path, **options)
     except _READ_ERRORS as error:
-        raise InputError(f"{path} cannot be read as an image: {_first_line(error)}. Expected NIfTI (.nii, .nii.gz), Analyze or MGH.") from error
+        raise InputError(
+            f"{path} cannot be read as an image: {_first_line(error)}. Expected NIfTI (.nii, .nii.gz), Analyze or MGH."
+        ) from error
 
 
 def _read_frame(image, path, replace_nonfinite, t):

@@ -80,7 +80,9 @@ def explained(path):
         yield
     except OSError as error:
         reason = error.strerror or error
-        raise InputError(f"{path} could not be written: {reason}. Nothing was left behind; free some space or choose another folder.") from error
+        raise InputError(
+            f"{path} could not be written: {reason}. Nothing was left behind; free some space or choose another folder."
+        ) from error
 
 
 def _umask():

@@ -60,7 +60,9 @@ def _parse(arguments):
     settings = get_settings(name)
     parser = _cli.Parser(prog=f"python -m keras_mri.train {name}", description=SYSTEMS[name].help.capitalize() + ".")
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="NIfTI, 3D or 4D; `sample` is the EPI scan that nibabel ships")
-    parser.add_argument("-o", "--output", type=pathlib.Path, metavar="MODEL.h5", help=f"where the network goes (default: {SYSTEMS[name].output})")
+    parser.add_argument(
+        "-o", "--output", type=pathlib.Path, metavar="MODEL.h5", help=f"where the network goes (default: {SYSTEMS[name].output})"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace files that exist")
     parser.add_argument("--replace-nonfinite", action="store_true", help="read NaN and infinity as 0")
     parser.add_argument("--preset", choices=sorted(settings.PRESETS), help="a named set of options; further options override it")

@@ -35,9 +35,7 @@ class Volume:
     def __init__(self, read_frame, shape, affine, header=None, name="image"):
         self.shape, self.affine, self.header, self.name = tuple(int(side) for side in shape), affine, header, str(name)
         if len(self.shape) not in (3, 4) or 0 in self.shape:
-            raise InputError(
-                f"{name} must be a 3D volume (x, y, z) or a 4D run (x, y, z, t). Received: {len(shape)}D, shape {self.shape}."
-            )
+            raise InputError(f"{name} must be a 3D volume (x, y, z) or a 4D run (x, y, z, t). Received: {len(shape)}D, shape {self.shape}.")
         self._read_frame = functools.lru_cache(maxsize=_FRAMES_KEPT)(read_frame)
 
     @classmethod

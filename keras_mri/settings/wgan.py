@@ -41,7 +41,9 @@ class Config(TrainConfig):
     residual: bool = option(True, "add the dense U-Net's output to its input")
     noise_scale: float = option(0.05, "typical noise SD by which residual networks scale their input", low=1e-6, high=1.0)
 
-    critic: str = option("encoder", "the critic: an encoder without normalisation, or the published dense U-Net", choices=("encoder", "dense"))
+    critic: str = option(
+        "encoder", "the critic: an encoder without normalisation, or the published dense U-Net", choices=("encoder", "dense")
+    )
     critic_steps: int = option(1, "critic updates per generator update", low=1)
     critic_learning_rate: float = option(1e-4, "Adam's learning rate of the critic", low=1e-9, high=1.0)
     gradient_penalty: float = option(10.0, "weight of the critic's gradient penalty", low=0.0)

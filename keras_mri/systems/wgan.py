@@ -234,7 +234,9 @@ def _network_units(volume, config):
         scaling = fit_scaling(volume.sample_frames(_SCALING_FRAMES), config.scaling)
     run = volume.sample_frames(_LATTICE_FRAMES if published else volume.n_frames)
     sigma = estimate_sigma(run[..., :10])
-    _LOGGER.info("%s: shape %s, estimated noise SD %.4g (%.1f %% of the range)", volume.name, volume.shape, sigma, 100 * sigma / scaling.scale)
+    _LOGGER.info(
+        "%s: shape %s, estimated noise SD %.4g (%.1f %% of the range)", volume.name, volume.shape, sigma, 100 * sigma / scaling.scale
+    )
     return scaling.apply(run)
 
 

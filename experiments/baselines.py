@@ -1,0 +1,76 @@
+"""The filters a researcher would use otherwise, with one calling convention.
+
+Each takes a noisy volume (x, y, z) or run (x, y, z, t) scaled to a maximum near 1 and the SD of its noise, float32.
+Install them with `pip install -r requirements-experiments.txt`; bm4d is for non-commercial use.
+"""
+
+import numpy as np
+
+
+def smooth(data, fwhm):
+    """Gaussian smoothing; `fwhm` in voxels."""
+    from scipy.ndimage import gaussian_filter
+
+    sigma = fwhm / np.sqrt(8 * np.log(2))
+    return gaussian_filter(data, [sigma] * 3 + [0] * (data.ndim - 3))
+
+
+def skimage_nlm(volume, sigma):
+    """Non-local means of scikit-image."""
+    from skimage.restoration import denoise_nl_means
+
+    return denoise_nl_means(volume, patch_size=3, patch_distance=5, h=0.8 * sigma, sigma=sigma, fast_mode=True)
+
+
+def skimage_tv(volume, sigma):
+    """Total variation (Chambolle) of scikit-image, weight = σ."""
+    from skimage.restoration import denoise_tv_chambolle
+
+    return denoise_tv_chambolle(volume, weight=sigma)
+
+
+def skimage_wavelet(volume, sigma):
+    """Wavelet shrinkage (BayesShrink) of scikit-image."""
+    from skimage.restoration import denoise_wavelet
+
+    return denoise_wavelet(volume, sigma=sigma, method="BayesShrink", mode="soft")
+
+
+def dipy_nlm(volume, sigma):
+    """Non-local means of DIPY, the classic method."""
+    from dipy.denoise.nlmeans import nlmeans
+
+    return nlmeans(volume.astype(np.float32), sigma=sigma, block_radius=5, rician=False, method="classic")
+
+
+def bm4d(volume, sigma):
+    """BM4D, the yardstick."""
+    from bm4d import bm4d as run
+
+    return run(volume, sigma)
+
+
+def dipy_mppca(run, sigma):
+    """Marchenko–Pastur PCA of DIPY, on a run; estimates the noise itself."""
+    from dipy.denoise.localpca import mppca
+
+    return mppca(run.astype(np.float32), patch_radius=2)
+
+
+def patch_denoise(run, sigma):
+    """Optimal singular-value thresholding (Frobenius loss) of patch-denoise, on a run."""
+    from patch_denoise.denoise import optimal_thresholding
+
+    return optimal_thresholding(run.astype(np.float32), patch_shape=(5, 5, 5), patch_overlap=(2, 2, 2), loss="fro", noise_std=sigma)[0]
+
+
+# name: (function, "σ given" or "blind", whether it takes the whole run)
+BASELINES = {
+    "scikit-image NLM": (skimage_nlm, "σ given", False),
+    "scikit-image TV": (skimage_tv, "σ given", False),
+    "scikit-image wavelet": (skimage_wavelet, "σ given", False),
+    "DIPY NLM (classic)": (dipy_nlm, "σ given", False),
+    "BM4D": (bm4d, "σ given", False),
+    "DIPY mppca (run)": (dipy_mppca, "blind", True),
+    "patch-denoise (run)": (patch_denoise, "σ given", True),
+}

@@ -1,0 +1,34 @@
+"""Fixtures of the whole suite: odd shapes, an oblique affine, quiet TensorFlow."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+
+import nibabel  # noqa: E402
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+
+from keras_mri import phantoms  # noqa: E402
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def affine():
+    return phantoms.oblique_affine()
+
+
+@pytest.fixture
+def write_nifti(tmp_path, affine):
+    """Return a function that writes an array as NIfTI in a temporary folder and returns its path."""
+
+    def write(data, name="scan.nii.gz", affine=affine, header=None):
+        path = tmp_path / name
+        nibabel.save(nibabel.Nifti1Image(data, affine, header), path)
+        return path
+
+    return write

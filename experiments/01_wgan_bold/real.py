@@ -1,0 +1,162 @@
+"""The run itself, nothing added but a known activation: python -m experiments.01_wgan_bold.real
+
+tSNR, smoothness, and what a GLM finds of an activation of known amplitude before and after denoising.
+"""
+
+import importlib
+import pathlib
+import sys
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.stats import gamma
+
+from experiments.baselines import smooth
+from experiments.data import forrest_bold, write_rows
+from keras_mri.metrics import RunStatistics
+from keras_mri.volumes import Volume
+
+train = importlib.import_module("experiments.01_wgan_bold.train")
+
+TR = 2.0  # s
+CENTRE, RADIUS = (40, 20, 18), 3  # voxels: grey matter of the occipital lobe
+DESIGNS = ("block", "event")
+
+
+def main(folder="networks", variants=("default", "L1 only", "frames 1")):
+    """Write real.csv: one row per method and seed."""
+    here = pathlib.Path(__file__).parent
+    run, mask = forrest_bold()
+    data = run.data
+    sphere = (sum((grid - c) ** 2 for grid, c in zip(np.indices(mask.shape), CENTRE)) <= RADIUS**2) & mask
+    reference = _describe(data, mask, run.zooms)
+    scans = {"": data}
+    for design in DESIGNS:
+        for amplitude in (0.01, 0.02, 0.03) if design == "block" else (0.02,):
+            scans[f"{design} {100 * amplitude:.0f} %"] = data * (1 + amplitude * sphere[..., None] * _response(design, data.shape[3]))
+    scans = {name: scan.astype(np.float32) for name, scan in scans.items()}
+    rows = [{"method": "input as is", **reference, **_activation(scans, sphere, mask)}]
+    for variant in variants:
+        for seed in train.SEEDS:
+            path = train.network_path(folder, variant, seed)
+            if path.exists():
+                denoise = _ours(path, run)
+                rows.append({"method": f"ours, {variant}", "seed": seed, **_row(scans, denoise, sphere, mask, run.zooms)})
+                if variant == "default" and seed == 0:
+                    wanted = rows[-1]["tsnr"]
+                    _figure(here / "residual.png", data, denoise(data), mask)
+                write_rows(here / "real.csv", rows)
+                print(rows[-1], flush=True)
+    width = brentq(lambda fwhm: _describe(smooth(data, fwhm), mask, run.zooms)["tsnr"] - wanted, 0.3, 3.0, xtol=0.01)
+    rows.insert(
+        1,
+        {
+            "method": f"Gaussian, FWHM {width:.2f} voxel (equal tSNR)",
+            **_row(scans, lambda scan: smooth(scan, width), sphere, mask, run.zooms),
+        },
+    )
+    write_rows(here / "real.csv", rows)
+    print(rows[1])
+
+
+def _row(scans, denoise, sphere, mask, zooms):
+    restored = {name: denoise(scan) for name, scan in scans.items()}
+    return {**_describe(restored[""], mask, zooms), **_activation(restored, sphere, mask, scans)}
+
+
+def _describe(run, mask, zooms):
+    statistics = RunStatistics(mask)
+    for t in range(run.shape[3]):
+        statistics.add(run[..., t])
+    return {"tsnr": statistics.tsnr(), "fwhm": statistics.fwhm(zooms)}
+
+
+def _activation(restored, sphere, mask, scans=None):
+    """Compare the GLM of each design with the same GLM of the measured run.
+
+    β is that of the run with the activation minus that of the run without it, so what the brain itself did cancels.
+    """
+    result = {}
+    for name, scan in restored.items():
+        if not name:
+            continue
+        design = name.split()[0]
+        beta, t_value, autocorrelation = _glm(scan, design, sphere, mask)
+        rest, _, _ = _glm(restored[""], design, sphere, mask)
+        if scans is None:
+            result[f"t {name}"] = t_value
+        else:
+            true, t_true, _ = _glm(scans[name], design, sphere, mask)
+            without, _, _ = _glm(scans[""], design, sphere, mask)
+            result[f"beta out/in {name}"] = (beta - rest) / (true - without)
+            result[f"t out/in {name}"] = t_value / t_true
+        result[f"lag-1 autocorrelation {design}"] = autocorrelation
+    return result
+
+
+def _glm(run, design, sphere, mask):
+    """Return mean β and mean t in the sphere, and the mean lag-1 autocorrelation of the residuals in the brain."""
+    frames = run.shape[3]
+    drifts = [np.cos(np.pi * order * (np.arange(frames) + 0.5) / frames) for order in range(5)]
+    matrix = np.stack([_response(design, frames), *drifts], axis=1)
+    series = run[mask].T.astype(np.float64)
+    betas, *_ = np.linalg.lstsq(matrix, series, rcond=None)
+    residuals = series - matrix @ betas
+    variance = (residuals**2).sum(axis=0) / (frames - matrix.shape[1])
+    t_values = betas[0] / np.sqrt(variance * np.linalg.inv(matrix.T @ matrix)[0, 0] + 1e-12)
+    inside = sphere[mask]
+    lagged = (residuals[1:] * residuals[:-1]).sum(axis=0) / np.maximum((residuals**2).sum(axis=0), 1e-12)
+    return betas[0][inside].mean(), t_values[inside].mean(), lagged.mean()
+
+
+def _response(design, frames):
+    """Return the regressor of a design, convolved with the canonical haemodynamic response, at most 1."""
+    onsets = np.zeros(frames)
+    if design == "block":
+        onsets[(np.arange(frames) // 12) % 2 == 1] = 1
+    else:
+        # Single frames, 8 to 14 frames apart.
+        gaps = np.random.default_rng(0).integers(8, 15, size=frames)
+        onsets[[t for t in np.cumsum(gaps) if t < frames]] = 1
+    time = np.arange(0, 32, TR)
+    response = gamma.pdf(time, 6) - gamma.pdf(time, 16) / 6
+    course = np.convolve(onsets, response)[:frames]
+    return course / course.max()
+
+
+def _ours(path, run):
+    from keras_mri import checkpoints
+    from keras_mri.systems import wgan
+
+    checkpoint = checkpoints.load(path, "wgan")
+    return lambda scan: wgan.predict(checkpoint, [Volume.from_array(scan, run.affine)], wgan.PredictConfig()).data
+
+
+def _figure(path, before, after, mask):
+    """Draw one frame before and after, the residual of that frame, and the residual's SD over time: no anatomy should show."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    t, z = 143, 18
+    residual = before - after
+    top = np.percentile(before[..., t], 99.5)
+    views = {
+        "measured frame": (before[:, :, z, t], "gray", 0, top),
+        "denoised": (after[:, :, z, t], "gray", 0, top),
+        "removed (± 5 %)": (residual[:, :, z, t], "gray", -0.05 * top, 0.05 * top),
+        "SD of what is removed, over time": (residual[:, :, z].std(axis=-1), "magma", 0, 0.03 * top),
+        "mean of what is removed": (residual[:, :, z].mean(axis=-1), "gray", -0.05 * top, 0.05 * top),
+    }
+    figure, axes = plt.subplots(1, len(views), figsize=(4 * len(views), 4), layout="constrained")
+    for axis, (title, (view, colours, low, high)) in zip(axes, views.items()):
+        axis.imshow(view.T, cmap=colours, vmin=low, vmax=high, origin="lower", interpolation="nearest")
+        axis.set_title(title)
+        axis.set_axis_off()
+    figure.savefig(path, dpi=80)
+    plt.close(figure)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:2])

@@ -1,0 +1,83 @@
+"""One training step of the published preset, and what each change gives: python -m experiments.01_wgan_bold.step_time
+
+Four rows in one process, taken in turn so that drifts of the machine cancel: the published procedure (the generator's output
+computed anew at every critic update, float32), and ours with output re-use, with bfloat16, and with both.
+"""
+
+import pathlib
+import statistics
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from experiments.data import peak_memory, write_rows
+from keras_mri.adversarial import AdversarialModel, wasserstein_adversarial_loss, wasserstein_critic_loss
+from keras_mri.networks.dense_unet import dense_critic, dense_unet
+from keras_mri.networks.precision import hidden_layers_in
+
+PATCH, BATCH, REPEATS = (32, 32, 8, 1), 4, 5
+
+
+class PublishedProcedure(AdversarialModel):
+    """The same losses and updates, with the generator run again for every one of them."""
+
+    def train_step(self, data):
+        """Update the critic five times and the generator once, as published."""
+        noisy, target = data
+        for _ in range(self.critic_steps):
+            critic_loss = self._update_critic(target, self.network(noisy, training=True))
+        with tf.GradientTape() as tape:
+            restored = self.network(noisy, training=True)
+            l1 = tf.reduce_mean(tf.abs(restored - target))
+            loss = self.l1_weight * l1 + self.adversarial_weight * self.adversarial_loss(self.critic(restored, training=True))
+        self.optimizer.apply(tape.gradient(loss, self.network.trainable_variables), self.network.trainable_variables)
+        return {"loss": loss, "l1": l1, "critic_loss": critic_loss}
+
+
+def main():
+    """Write step_time.csv: median seconds and the ratio to the published procedure."""
+    rng = np.random.default_rng(0)
+    data = tuple(tf.constant(rng.random((BATCH, *PATCH), dtype=np.float32)) for _ in range(2))
+    variants = {
+        "published procedure": _compiled(PublishedProcedure, "float32"),
+        "output re-used": _compiled(AdversarialModel, "float32"),
+        "bfloat16": _compiled(PublishedProcedure, "bfloat16"),
+        "output re-used, bfloat16": _compiled(AdversarialModel, "bfloat16"),
+    }
+    seconds = {name: [] for name in variants}
+    for repeat in range(REPEATS + 1):
+        for name, step in variants.items():
+            start = time.perf_counter()
+            step(data)["loss"].numpy()
+            if repeat:  # the first traces and warms up
+                seconds[name].append(time.perf_counter() - start)
+    base = seconds["published procedure"]
+    rows = []
+    for name, times in seconds.items():
+        ratios = [ours / theirs for ours, theirs in zip(times, base)]
+        rows.append(dict(procedure=name, seconds=statistics.median(times), ratio=statistics.median(ratios), peak_mb=peak_memory()))
+        print(rows[-1], flush=True)
+    write_rows(pathlib.Path(__file__).with_name("step_time.csv"), rows)
+
+
+def _compiled(kind, precision):
+    with hidden_layers_in(precision):
+        network, critic = dense_unet(PATCH), dense_critic(PATCH)
+    model = kind(
+        network,
+        critic,
+        critic_loss=wasserstein_critic_loss(10.0),
+        adversarial_loss=wasserstein_adversarial_loss,
+        critic_steps=5,
+        l1_weight=100.0,
+        adversarial_weight=1.0,
+        seed=0,
+    )
+    model.compile(keras.optimizers.Adam(1e-4, 0.0, 0.9), keras.optimizers.Adam(1e-4, 0.0, 0.9))
+    return tf.function(model.train_step)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""What every system keeps to: the same test for each of them."""
+
+import keras
+import nibabel
+import numpy as np
+
+from keras_mri import checkpoints, nifti
+from keras_mri.systems import get_settings, get_system
+
+
+def check_contract(name, images, tmp_path, *, predicted=None, **settings):
+    """Train twice for two steps, save, load with bare Keras, predict, and compare.
+
+    Parameters
+    ----------
+    name : str
+        Of the system.
+    images : list of path
+        Scans to train on, NIfTI.
+    tmp_path : path
+    predicted : list of path, optional
+        Scans to predict; the first of `images` by default.
+    **settings
+        Of the system's Config.
+
+    Returns
+    -------
+    Checkpoint, Volume
+        The loaded network and its prediction.
+    """
+    system, options = get_system(name), get_settings(name)
+    config = options.Config(epochs=1, steps_per_epoch=2, batch_size=2, **settings)
+    networks = [system.train(images, config) for _ in range(2)]
+    for first, second in zip(networks[0].get_weights(), networks[1].get_weights(), strict=True):
+        assert np.isfinite(first).all()
+        np.testing.assert_array_equal(first, second, err_msg="one seed, two networks")
+    assert {layer.compute_dtype for layer in networks[0].layers} == {"float32"}
+
+    path = tmp_path / "network.h5"
+    checkpoints.save(checkpoints.Checkpoint(networks[0], name, config.to_json(), {}), path)
+    checkpoint = checkpoints.load(path, name)
+    bare = keras.models.load_model(path, compile=False)
+    example = np.random.default_rng(0).random([1, *(side or 16 for side in bare.input_shape[1:])], dtype=np.float32)
+    np.testing.assert_allclose(bare.predict_on_batch(example), networks[0].predict_on_batch(example), atol=1e-5)
+
+    scans = predicted or images[:1]
+    restored = system.predict(checkpoint, scans, options.PredictConfig())
+    nifti.save(restored, tmp_path / "restored.nii.gz")
+    before, after = nibabel.load(scans[0]), nibabel.load(tmp_path / "restored.nii.gz")
+    assert after.shape == before.shape and np.isfinite(after.get_fdata()).all()
+    np.testing.assert_array_equal(after.affine, before.affine)
+    for field in before.header:
+        if field not in ("datatype", "bitpix", "scl_slope", "scl_inter", "vox_offset"):
+            np.testing.assert_array_equal(after.header[field], before.header[field], err_msg=field)
+    return checkpoint, restored

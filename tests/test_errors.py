@@ -1,0 +1,20 @@
+"""What a user may be told is one family of errors."""
+
+import pytest
+
+from keras_mri.errors import CheckpointError, GridMismatchError, InputError
+
+
+@pytest.mark.parametrize("kind", [GridMismatchError, CheckpointError])
+def test_every_error_for_the_user_is_caught_as_an_input_error(kind):
+    with pytest.raises(InputError, match="^the message$"):
+        raise kind("the message")
+
+
+def test_an_input_error_is_a_value_error_for_programs_that_know_nothing_of_us():
+    assert issubclass(InputError, ValueError)
+
+
+def test_a_grid_mismatch_and_a_bad_checkpoint_are_told_apart():
+    assert not issubclass(GridMismatchError, CheckpointError)
+    assert not issubclass(CheckpointError, GridMismatchError)

@@ -1,0 +1,34 @@
+import numpy as np
+from skimage.io import imread
+
+from keras_mri import figures, phantoms
+
+ROWS = [
+    {"epoch": 1, "seconds": 3.0, "l1": 0.04, "val_l1": 0.05},
+    {"epoch": 2, "seconds": 6.0, "l1": 0.03, "val_l1": 0.04, "critic_loss": -1.0, "adversarial_loss": 2.0},
+    {"epoch": 3, "seconds": 9.0, "l1": 0.02, "val_l1": 0.03, "critic_loss": -2.0, "adversarial_loss": 3.0},
+]
+
+
+def test_a_figure_of_curves_and_panels_is_a_picture_that_is_not_empty(tmp_path):
+    head, _ = phantoms.head((24, 20, 9))
+    figures.save_training(tmp_path / "figure.png", ROWS, {"noisy": head + 50, "denoised": head, "clean": head})
+    picture = imread(tmp_path / "figure.png")
+    assert min(picture.shape[:2]) > 400 and len(np.unique(picture[..., 0])) > 100
+
+
+def test_panels_share_the_grey_scale_of_the_last_one():
+    import matplotlib.pyplot as plt
+
+    head, _ = phantoms.head((12, 10, 8))
+    figure = plt.figure()
+    figures.draw_panels(figure, {"noisy": 5 * head, "clean": head})
+    limits = {image.get_clim() for axis in figure.axes for image in axis.get_images()}
+    plt.close(figure)
+    assert limits == {(0.0, float(np.percentile(head, 99.8)))}
+
+
+def test_thin_volumes_and_a_training_without_an_epoch_can_be_drawn(tmp_path):
+    volume = np.ones((5, 7, 1), np.float32)
+    figures.save_training(tmp_path / "figure.png", [], {"noisy": volume, "clean": volume})
+    assert (tmp_path / "figure.png").stat().st_size > 1000

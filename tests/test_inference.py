@@ -1,0 +1,74 @@
+import keras
+import numpy as np
+import pytest
+
+from keras_mri import inference
+from keras_mri.errors import InputError
+from keras_mri.inference import predictor
+from keras_mri.networks.dense_unet import dense_unet
+from keras_mri.networks.residual_unet import residual_unet
+
+
+def shaken(network, seed=0):
+    rng = np.random.default_rng(seed)
+    network.set_weights([rng.normal(0, 0.2, weight.shape) for weight in network.get_weights()])
+    return network
+
+
+@pytest.fixture(scope="module")
+def unet():
+    return shaken(residual_unet((None, None, None, 3), (3, 4), (1, 1), noise_scale=1.0))
+
+
+@pytest.mark.parametrize("shape", [(41, 27, 19), (64, 30, 3), (17, 21, 1), (5, 4, 3)])
+@pytest.mark.parametrize("tile", [(20, 20, 20), (24, 32, 18)])
+def test_tiled_equals_whole_for_any_shape(unet, shape, tile, rng):
+    data = rng.random((*shape, 3), dtype=np.float32)
+    whole = predictor(unet, shape)(data)
+    assert whole.shape == shape
+    np.testing.assert_allclose(predictor(unet, shape, tile)(data), whole, atol=1e-5)
+
+
+def test_tiled_equals_whole_for_the_dense_network(rng):
+    network = shaken(dense_unet((None, None, None, 1), 2, "batch", levels=0))
+    data = rng.random((30, 25, 31, 1), dtype=np.float32)
+    whole = predictor(network, data.shape[:3])(data)
+    np.testing.assert_allclose(predictor(network, data.shape[:3], (24, 24, 24))(data), whole, atol=1e-5 * np.abs(whole).max())
+
+
+def test_the_whole_volume_is_what_the_network_says(unet, rng):
+    data = rng.random((8, 6, 4, 3), dtype=np.float32)
+    np.testing.assert_array_equal(predictor(unet, (8, 6, 4))(data), unet.predict_on_batch(data[None])[0, ..., 0])
+
+
+def test_little_memory_means_tiles_and_the_same_result(unet, rng, monkeypatch):
+    shape = (60, 40, 32)
+    data = rng.random((*shape, 3), dtype=np.float32)
+    whole = predictor(unet, shape)(data)
+    shapes = []
+    monkeypatch.setattr(inference, "_MOST_BYTES", 2e6)
+    run = unet.predict_on_batch
+    monkeypatch.setattr(unet, "predict_on_batch", lambda batch: shapes.append(batch.shape) or run(batch))
+    np.testing.assert_allclose(predictor(unet, shape)(data), whole, atol=1e-5)
+    assert len(shapes) > 1 and len(set(shapes)) == 1 and np.prod(shapes[0][1:4]) < np.prod(shape)
+
+
+def test_mirrored_averaging_of_a_mirrored_scan_is_the_mirrored_result(unet, rng):
+    data = rng.random((8, 6, 4, 3), dtype=np.float32)
+    run = predictor(unet, (8, 6, 4), mirror=True)
+    np.testing.assert_allclose(run(data[::-1]), run(data)[::-1], atol=1e-6)
+    plain = predictor(unet, (8, 6, 4))
+    np.testing.assert_allclose(run(data), (plain(data) + plain(data[::-1])[::-1]) / 2, atol=1e-6)
+
+
+def test_a_network_without_a_reach_is_blended_and_keeps_a_constant(rng):
+    inputs = keras.Input((None, None, None, 1))
+    normal = keras.layers.GroupNormalization(groups=1, center=False, scale=False)(inputs)
+    network = keras.Model(inputs, keras.layers.Add()([keras.layers.Rescaling(0.0)(normal), inputs]))
+    data = rng.random((23, 19, 10, 1), dtype=np.float32)
+    np.testing.assert_allclose(predictor(network, (23, 19, 10), (12, 12, 12))(data), data[..., 0], atol=1e-6)
+
+
+def test_a_tile_smaller_than_the_reach_is_refused(unet):
+    with pytest.raises(InputError, match="larger than twice the network's reach"):
+        predictor(unet, (64, 64, 64), (8, 8, 8))

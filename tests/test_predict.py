@@ -1,0 +1,114 @@
+import subprocess
+import sys
+
+import nibabel
+import numpy as np
+import pytest
+
+from keras_mri import checkpoints, predict
+from keras_mri.checkpoints import Checkpoint
+from keras_mri.networks.residual_unet import residual_unet
+from keras_mri.settings.wgan import Config
+
+
+@pytest.fixture
+def model(tmp_path):
+    network = residual_unet((None, None, None, 1), (2, 2), (1, 1))
+    network.get_layer("residual").set_weights([np.full((1, 1, 1, 2, 1), 0.1), np.zeros(1)])
+    checkpoints.save(Checkpoint(network, "wgan", Config().to_json(), {}), tmp_path / "model.h5")
+    return str(tmp_path / "model.h5")
+
+
+@pytest.fixture
+def scan(write_nifti, rng, affine):
+    header = nibabel.Nifti1Header()
+    header.set_data_dtype(np.int16)
+    header.set_xyzt_units("mm", "sec")
+    return str(write_nifti((1000 * rng.random((9, 8, 7, 3))).astype(np.int16), header=header))
+
+
+def test_predict_writes_float32_on_the_same_grid(model, scan, tmp_path):
+    out = tmp_path / "out.nii.gz"
+    assert predict.main([model, scan, "-o", str(out)]) == 0
+    before, after = nibabel.load(scan), nibabel.load(out)
+    assert after.shape == before.shape and after.get_data_dtype() == np.float32
+    np.testing.assert_array_equal(after.affine, before.affine)
+    assert 0 < np.abs(after.get_fdata() - before.get_fdata()).max() < 100
+
+
+def test_options_of_the_system_are_known(model, scan, tmp_path):
+    outs = [tmp_path / f"{number}.nii.gz" for number in range(2)]
+    predict.main([model, scan, "-o", str(outs[0])])
+    assert predict.main([model, scan, "-o", str(outs[1]), "--mirror", "--tile", "16", "16", "16", "--dtype", "int16"]) == 0
+    first, second = (nibabel.load(out) for out in outs)
+    assert second.get_data_dtype() == np.int16
+    assert not np.array_equal(first.get_fdata(), second.get_fdata())
+
+
+def test_an_output_that_exists_is_kept_unless_overwritten(model, scan, tmp_path, capsys):
+    out = tmp_path / "out.nii.gz"
+    out.write_text("mine")
+    assert predict.main([model, scan, "-o", str(out)]) == 2
+    assert "out.nii.gz exists" in capsys.readouterr().err
+    assert out.read_text() == "mine"
+    assert predict.main([model, scan, "-o", str(out), "--overwrite"]) == 0
+    assert nibabel.load(out).shape == (9, 8, 7, 3)
+
+
+def test_nonfinite_values_are_refused_or_replaced(model, write_nifti, rng, tmp_path, capsys):
+    data = rng.random((9, 8, 7)).astype(np.float32)
+    data[4, 5, 6] = np.nan
+    scan, out = str(write_nifti(data, "nan.nii.gz")), str(tmp_path / "out.nii.gz")
+    assert predict.main([model, scan, "-o", out]) == 2
+    assert "NaN or infinity in 1 voxels, the first at (4, 5, 6)" in capsys.readouterr().err
+    assert predict.main([model, scan, "-o", out, "--replace-nonfinite"]) == 0
+    assert np.isfinite(nibabel.load(out).get_fdata()).all()
+
+
+def test_a_scan_truncated_in_its_last_frame_leaves_no_output(model, scan, tmp_path, capsys):
+    content = open(scan, "rb").read()
+    (tmp_path / "cut.nii.gz").write_bytes(content[: len(content) * 9 // 10])
+    assert predict.main([model, str(tmp_path / "cut.nii.gz"), "-o", str(tmp_path / "out.nii.gz")]) == 2
+    assert "truncated or damaged" in capsys.readouterr().err
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["cut.nii.gz", "model.h5", "scan.nii.gz"]
+
+
+def test_a_mask_on_another_grid_prints_both(model, scan, write_nifti, tmp_path, capsys):
+    mask = write_nifti(np.indices((9, 8, 6))[0].astype(np.uint8) % 2, "mask.nii.gz")
+    assert predict.main([model, scan, "-o", str(tmp_path / "out.nii.gz"), "--mask", str(mask)]) == 2
+    message = capsys.readouterr().err
+    assert "shape (9, 8, 7)" in message and "shape (9, 8, 6)" in message and "mask.nii.gz" in message
+
+
+def test_ctrl_c_leaves_no_output(model, scan, tmp_path, capsys, monkeypatch):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(predict.nifti, "save", interrupted)
+    assert predict.main([model, scan, "-o", str(tmp_path / "out.nii.gz")]) == 130
+    assert "interrupted" in capsys.readouterr().err
+    assert not (tmp_path / "out.nii.gz").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["{model}", "{scan}"], "-o/--output"),
+        (["{model}", "{scan}", "-o", "out.nii", "--miror"], "unknown option --miror. Did you mean --mirror?"),
+        (["{model}", "{scan}", "-o", "out.mgz"], "must end in .nii.gz or .nii"),
+        (["missing.h5", "{scan}", "-o", "out.nii"], "missing.h5 is not a file"),
+        (["{scan}", "{model}", "-o", "out.nii"], "scan.nii.gz is not an HDF5 file"),
+        (["{model}", "nowhere.nii", "-o", "out.nii"], "nowhere.nii is not a file"),
+    ],
+)
+def test_wrong_usage_gets_one_message_and_exit_2_without_tensorflow(arguments, message, model, scan, tmp_path):
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    code = (
+        "import sys; from keras_mri.predict import main; status = main(sys.argv[1:]); assert 'keras' not in sys.modules; sys.exit(status)"
+    )
+    arguments = [argument.format(model=model, scan=scan) for argument in arguments]
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=folder)
+    assert done.returncode == 2, done.stderr
+    assert message in done.stderr and "Traceback" not in done.stderr
+    assert list(folder.iterdir()) == []

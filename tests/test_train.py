@@ -1,0 +1,94 @@
+import csv
+import subprocess
+import sys
+
+import h5py
+import keras
+import nibabel
+import numpy as np
+import pytest
+
+from keras_mri import phantoms, train
+
+SMALL = (
+    "--epochs 3 --steps-per-epoch 2 --batch-size 2 --filters 2 2 --depths 1 1 --patch-shape 8 8 4 --precision float32 --warm-up 0.5".split()
+)
+
+
+@pytest.fixture
+def scan(write_nifti):
+    data, *_ = phantoms.bold_run((17, 15, 9, 12))
+    return str(write_nifti(data))
+
+
+def test_train_writes_a_network_a_history_and_a_figure(scan, tmp_path, capsys):
+    path = tmp_path / "out" / "model.h5"
+    path.parent.mkdir()
+    assert train.main(["wgan", scan, *SMALL, "-o", str(path)]) == 0
+    assert sorted(file.name for file in path.parent.iterdir()) == ["model.csv", "model.h5", "model.png"]
+    assert keras.models.load_model(path, compile=False).input_shape == (None, None, None, None, 5)
+    with open(path.with_suffix(".csv"), newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) >= 3 and rows[0]["l1"] and rows[-1]["critic_loss"]
+    errors = capsys.readouterr().err
+    assert "estimated noise SD" in errors and "left" in errors and f"wrote {path}" in errors
+    with h5py.File(path) as file:
+        assert str(tmp_path) not in str(file.attrs["keras_mri"])
+
+
+def test_networks_and_figures_of_chosen_epochs_are_kept(scan, tmp_path):
+    path = tmp_path / "model.h5"
+    assert train.main(["wgan", scan, *SMALL, "--checkpoint-every", "2", "-o", str(path)]) == 0
+    assert {"model_epoch0002.h5", "model_epoch0002.png"} <= {file.name for file in tmp_path.iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["wgam", "x.nii.gz"], "unknown system 'wgam'. Expected one of: wgan. Did you mean 'wgan'?"),
+        (["wgan", "x.nii.gz", "--epoch", "3"], "unknown option --epoch. Did you mean --epochs?"),
+        (["wgan", "nowhere.nii.gz"], "nowhere.nii.gz is not a file"),
+        (["wgan", "sample", "--time-budget", "soon"], "90s, 5m or 1h30m"),
+        (["wgan", "sample", "--epochs", "0"], "--epochs must be at least 1. Received: 0"),
+        (["wgan", "sample", "-o", "model.keras"], "must end in .h5"),
+        (["wgan", "sample", "-o", "no/such/folder/model.h5"], "does not exist"),
+        (["wgan", "sample", "--frames", "4"], "--frames must be 1, 3 or 5"),
+        (["wgan"], "IMAGE"),
+    ],
+)
+def test_wrong_usage_gets_one_message_and_exit_2_without_tensorflow(arguments, message, tmp_path):
+    """In a process of its own, so that it shows what is imported and what is printed."""
+    code = "import sys; from keras_mri.train import main; status = main(sys.argv[1:]); assert 'keras' not in sys.modules; sys.exit(status)"
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert message in done.stderr and "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_existing_outputs_are_not_replaced_unasked(scan, tmp_path, capsys):
+    (tmp_path / "model.csv").write_text("mine")
+    assert train.main(["wgan", scan, "-o", str(tmp_path / "model.h5")]) == 2
+    assert "model.csv exists" in capsys.readouterr().err
+    assert (tmp_path / "model.csv").read_text() == "mine"
+
+
+def test_the_input_is_not_touched(scan, tmp_path):
+    before = open(scan, "rb").read()
+    train.main(["wgan", scan, *SMALL, "-o", str(tmp_path / "model.h5")])
+    assert open(scan, "rb").read() == before
+
+
+def test_a_patch_that_does_not_fit_leaves_no_file(scan, tmp_path, capsys):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    assert train.main(["wgan", scan, *SMALL, "--patch-shape", "32", "32", "8", "-o", str(folder / "model.h5")]) == 2
+    assert "--patch-shape must lie inside the volume" in capsys.readouterr().err
+    assert list(folder.iterdir()) == []
+
+
+def test_the_sample_is_the_scan_that_nibabel_ships():
+    from keras_mri.nifti import open_image
+
+    shipped = nibabel.load(open_image("sample").name)
+    assert shipped.shape == (128, 96, 24, 2)
+    np.testing.assert_allclose(shipped.header.get_zooms(), (2, 2, 2.2, 2000), rtol=1e-3)

@@ -10,7 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 # One stream of random numbers for each use of the seed.
-_WHERE, _WHEN, _FLIP, _LEVEL, _NOISE, _IMAGINARY, _SCAN = range(7)
+_WHERE, _WHEN, _FLIP, _LEVEL, _NOISE, _IMAGINARY, _SCAN, _BLOBS, _COURSES = range(9)
+# Simulated activations of a patch: their number, radii (voxels), and the fastest course (cycles per frame).
+_N_BLOBS, _RADII, _FASTEST = 8, (1.5, 6.0), 0.2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,6 +125,43 @@ def flipped(patches, seed):
         return tf.ensure_shape(tf.reverse(patch, tf.where(chosen)[:, 0]), patch.shape)
 
     return patches.enumerate().map(flip, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def activated(patches, seed, frames, amplitude):
+    """Let small regions of a patch wax and wane over its frames, as activated brain does: signal that must survive.
+
+    Each of a few balls of random place and size follows a sinusoid of random phase and period. Frames of the window
+    beyond `frames`, if any, get the change of the middle one: they serve as its target.
+
+    Parameters
+    ----------
+    patches : tf.data.Dataset of float32, shape (x, y, z, window)
+    seed : int
+    frames : int
+    amplitude : float
+        Largest change, as a share of the local intensity.
+
+    Returns
+    -------
+    tf.data.Dataset, same element
+    """
+
+    def activate(number, patch):
+        *sides, window = patch.shape
+        draws = tf.random.stateless_uniform([_N_BLOBS, 4], _seed([seed, 0], number, _BLOBS))
+        radius = _RADII[0] + (_RADII[1] - _RADII[0]) * draws[:, 3]
+        squares = 0.0
+        for axis, side in enumerate(sides):
+            offset = (tf.range(side, dtype=tf.float32) - side * draws[:, axis : axis + 1]) / radius[:, None]
+            squares += tf.reshape(offset**2, [_N_BLOBS, *(side if a == axis else 1 for a in range(3))])
+        balls = tf.reshape(tf.sigmoid(8 * (1 - squares)), [_N_BLOBS, -1])
+        draws = tf.random.stateless_uniform([3, _N_BLOBS, 1], _seed([seed, 0], number, _COURSES))
+        times = tf.constant([t if t < frames else frames // 2 for t in range(window)], tf.float32)
+        courses = amplitude * draws[0] * tf.cos(2 * np.pi * (draws[1] + _FASTEST * draws[2] * times))
+        change = tf.reshape(tf.matmul(balls, courses, transpose_a=True), patch.shape)
+        return patch * (1 + change)
+
+    return patches.enumerate().map(activate, num_parallel_calls=tf.data.AUTOTUNE)
 
 
 def noisy_pairs(patches, batch_size, corruption, seed, frames, target_frame, evenly=False):

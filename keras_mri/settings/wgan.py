@@ -12,7 +12,7 @@ from keras_mri.noise import MODELS
 class Config(TrainConfig):
     """Options of `keras_mri.train wgan`. Intensities and noise are in network units: 1 is the image's robust maximum."""
 
-    learning_rate: float = option(2e-3, "Adam's learning rate at its highest", low=1e-9, high=1.0)
+    learning_rate: float = option(1.5e-3, "Adam's learning rate at its highest", low=1e-9, high=1.0)
 
     frames: int | None = option(
         None, "neighbouring frames the network sees (1, 3 or 5); by itself 5 for a run of ten frames or more, else 1", low=1, high=5
@@ -31,6 +31,9 @@ class Config(TrainConfig):
         "frame", "learn to restore the frame itself, or to predict a neighbouring frame (same anatomy, independent noise)",
         choices=("frame", "neighbour"),
     )  # fmt: skip
+    activation: float = option(
+        0.04, "largest simulated signal change that the network learns to keep, as a share of the intensity", low=0.0, high=1.0
+    )
     flips: bool = option(True, "mirror patches at random in space and time")
 
     generator: str = option("residual_unet", "the network", choices=("residual_unet", "dense_unet"))
@@ -77,7 +80,7 @@ PRESETS = {
     # The settings of the original, to the letter.
     "published": dict(
         epochs=100, steps_per_epoch=None, batch_size=4, learning_rate=1e-4, precision="float32", checkpoint_every=10,
-        frames=1, patch_shape=(32, 32, 8), sampling="lattice", scaling="minmax", noise_range=(0.15, 0.15), flips=False,
+        frames=1, patch_shape=(32, 32, 8), sampling="lattice", scaling="minmax", noise_range=(0.15, 0.15), flips=False, activation=0.0,
         generator="dense_unet", normalization="batch", residual=False,
         critic="dense", critic_steps=5, critic_learning_rate=1e-4, adversarial_weight=1.0, warm_up=0.0,
         anneal=False, beta_1=0.0, beta_2=0.9, clip_norm=None,

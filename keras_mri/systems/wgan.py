@@ -12,7 +12,7 @@ import numpy as np
 
 from keras_mri.adversarial import AdversarialModel, wasserstein_adversarial_loss, wasserstein_critic_loss
 from keras_mri.callbacks import FollowPace, KeepBest, Pace, StopOnNonFinite
-from keras_mri.datasets import Corruption, PatchSource, flipped, listed_patches, noisy_pairs, random_patches
+from keras_mri.datasets import Corruption, PatchSource, activated, flipped, listed_patches, noisy_pairs, random_patches
 from keras_mri.errors import InputError
 from keras_mri.inference import predictor
 from keras_mri.intensity import fit_scaling
@@ -181,6 +181,8 @@ def _data(volumes, config, frames, patch_shape):
     corruption = Corruption(model=config.noise, low=config.noise_range[0], high=config.noise_range[1])
     pairs = dict(batch_size=config.batch_size, corruption=corruption, frames=frames, target_frame=target)
     patches = flipped(patches, config.seed) if config.flips else patches
+    if config.activation and frames > 1:
+        patches = activated(patches, config.seed, frames, config.activation)
     held_out = listed_patches(validation, patch_shape, window)
     batches = noisy_pairs(held_out, seed=config.seed + 1, evenly=True, **pairs).cache()
     return noisy_pairs(patches, seed=config.seed, **pairs), batches, steps

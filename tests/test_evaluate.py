@@ -1,0 +1,154 @@
+"""The evaluate command: its numbers, its three forms of output, and what it refuses."""
+
+import csv
+import json
+import math
+
+import numpy as np
+import pytest
+from skimage.metrics import structural_similarity
+
+from keras_mri import evaluate, phantoms
+from keras_mri.errors import GridMismatchError, InputError
+from keras_mri.volumes import Volume
+
+
+@pytest.fixture
+def scans(write_nifti):
+    """A head, the same with noise of 5 % of its maximum, and its brain: paths."""
+    truth, brain = phantoms.head((33, 29, 25))
+    noisy = phantoms.noisy_volume(truth, 0.05 * float(truth.max()), seed=1).data
+    return [str(write_nifti(d, n)) for d, n in ((truth, "truth.nii.gz"), (noisy, "noisy.nii.gz"), (brain.astype(np.uint8), "brain.nii.gz"))]
+
+
+def _rows(capsys, arguments):
+    """Run the command with --json: its images."""
+    assert evaluate.main([*map(str, arguments), "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("percent", [1, 3, 9])
+def test_the_psnr_of_a_noisy_scan_is_that_of_its_noise(write_nifti, capsys, percent):
+    truth, _ = phantoms.head((33, 29, 25))
+    noisy = phantoms.noisy_volume(truth, percent / 100 * float(truth.max()), seed=2).data
+    (row,) = _rows(capsys, [write_nifti(truth, "truth.nii"), write_nifti(noisy, "noisy.nii")])["images"]
+    expected = 20 * math.log10(100 / percent)
+    assert [row["psnr"], row["psnr_in"], row["psnr_out"]] == pytest.approx([expected] * 3, abs=0.2)
+
+
+def test_json_names_the_reference_the_peak_and_the_region(scans, capsys):
+    truth, noisy, brain = scans
+    answer = _rows(capsys, [truth, noisy, noisy, "--mask", brain, "--data-range", 1500])
+    assert (answer["reference"], answer["data_range"], answer["region"]) == (truth, 1500, f"inside {brain}")
+    assert [row["image"] for row in answer["images"]] == [noisy, noisy]
+    assert set(answer["images"][0]) == {"image"} | {m + r for m in ("psnr", "ssim", "nrmse") for r in ("", "_in", "_out")}
+
+
+def test_numbers_in_a_mask_are_those_of_numpy_and_scikit_image(scans, capsys):
+    truth, brain = phantoms.head((33, 29, 25))
+    image = phantoms.noisy_volume(truth, 0.05 * float(truth.max()), seed=1).data
+    (row,) = _rows(capsys, [*scans[:2], "--mask", scans[2]])["images"]
+    squares = (image.astype(float) - truth) ** 2
+    _, similarity = structural_similarity(truth, image, win_size=7, data_range=truth.max(), full=True)
+    for suffix, region in (("", brain | True), ("_in", brain), ("_out", ~brain)):
+        assert row["psnr" + suffix] == pytest.approx(20 * math.log10(truth.max() / math.sqrt(squares[region].mean())), abs=1e-3)
+        assert row["nrmse" + suffix] == pytest.approx(math.sqrt(squares[region].sum() / (truth[region].astype(float) ** 2).sum()), rel=1e-4)
+        assert row["ssim" + suffix] == pytest.approx(similarity[region].mean(), abs=1e-4)
+
+
+def test_the_table_has_a_heading_and_a_line_for_each_image(scans, capsys):
+    assert evaluate.main([*scans[:2], scans[1]]) == 0
+    first, heading, *lines = capsys.readouterr().out.splitlines()
+    assert first.startswith(f"reference {scans[0]}, data range ")
+    assert first.endswith("“in” is where the reference exceeds 10/255 of the data range")
+    assert heading.split() == ["image", *(m + r for r in ("", "_in", "_out") for m in ("psnr", "ssim", "nrmse"))]
+    assert len({len(line) for line in (heading, *lines)}) == 1
+    assert [line.split()[0] for line in lines] == [scans[1]] * 2
+    assert float(lines[0].split()[1]) == pytest.approx(20 * math.log10(20), abs=0.2)
+
+
+def test_the_csv_repeats_the_table_and_is_not_overwritten(scans, capsys, tmp_path):
+    path = tmp_path / "out.csv"
+    (row,) = _rows(capsys, [*scans[:2], "--mask", scans[2], "--csv", path])["images"]
+    with open(path, newline="") as file:
+        (read,) = csv.DictReader(file)
+    assert read.pop("image") == row.pop("image")
+    assert float(read.pop("data_range")) == pytest.approx(float(phantoms.head((33, 29, 25))[0].max()))
+    assert {name: float(value) for name, value in read.items()} == row
+    assert evaluate.main([*scans[:2], "--csv", str(path)]) == 2
+    assert "out.csv exists" in capsys.readouterr().err
+    assert evaluate.main([*scans[:2], "--csv", str(path), "--overwrite"]) == 0
+
+
+def test_infinity_is_null_in_json(scans, capsys):
+    (row,) = _rows(capsys, [scans[0], scans[0]])["images"]
+    assert row["psnr"] is None
+    assert (row["nrmse"], row["ssim"]) == (0, pytest.approx(1))
+
+
+def test_a_run_also_gets_its_tsnr_and_smoothness(write_nifti, capsys):
+    clean, brain, *_ = phantoms.bold_run((17, 15, 13, 20), amplitude=0, drift=0)
+    noisy = phantoms.noisy_volume(clean, 10.0, seed=3).data
+    paths = [write_nifti(d, n) for d, n in ((clean[..., 0], "truth.nii"), (noisy, "run.nii"), (brain.astype(np.uint8), "brain.nii"))]
+    (row,) = _rows(capsys, [*paths[:2], "--mask", paths[2]])["images"]
+    assert row["tsnr"] == pytest.approx(np.median((noisy.mean(-1) / noisy.std(-1, ddof=1))[brain]), rel=1e-4)
+    assert row["psnr"] == pytest.approx(20 * math.log10(clean[..., 0].max() / 10), abs=0.2)
+    # White noise is narrower than the smallest voxel side.
+    assert row["fwhm"] is None or row["fwhm"] < 2.0
+
+
+def test_a_run_is_compared_with_a_run_frame_by_frame(rng, affine):
+    reference = rng.uniform(50, 100, (9, 8, 7, 3)).astype(np.float32)
+    # Errors of 1, 2 and 2 in the three frames: a mean square of 3.
+    image = reference + np.float32([1, 2, -2])
+    row = evaluate.evaluate(*(Volume.from_array(d, affine) for d in (reference, image)), np.ones((9, 8, 7), bool), 100.0)
+    assert row["psnr"] == pytest.approx(20 * math.log10(100 / math.sqrt(3)), abs=1e-4)
+    assert "psnr_out" not in row
+
+
+def test_runs_of_different_length_are_refused(rng, affine):
+    reference, image = (Volume.from_array(rng.random((9, 8, 7, t)), affine, name=f"{t}.nii") for t in (3, 4))
+    message = "one volume or have as many frames as the image. Received: 3 frames in 3.nii, 4 in 4.nii."
+    with pytest.raises(InputError, match=message):
+        evaluate.evaluate(reference, image, np.ones((9, 8, 7), bool), 1.0)
+
+
+def test_images_on_another_grid_are_refused(rng, affine):
+    reference, image = (Volume.from_array(rng.random(shape), affine) for shape in ((9, 8, 7), (9, 8, 6)))
+    with pytest.raises(GridMismatchError, match="the images must lie on one grid"):
+        evaluate.evaluate(reference, image, np.ones((9, 8, 7), bool), 1.0)
+
+
+def test_a_mask_on_another_grid_exits_2_and_prints_both_grids(scans, write_nifti, capsys):
+    mask = write_nifti(np.eye(25, dtype=np.uint8)[:, :, None], "small.nii")
+    assert evaluate.main([*scans[:2], "--mask", str(mask)]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("keras_mri: error: the mask must lie on the grid of the image.\n")
+    assert f"{scans[0]}  shape (33, 29, 25)" in captured.err
+    assert f"{mask}  shape (25, 25, 1)" in captured.err
+
+
+@pytest.mark.parametrize("peak", ["-5", "0", "nan"])
+def test_a_data_range_that_is_not_positive_is_refused_by_its_name(scans, capsys, peak):
+    assert evaluate.main([*scans[:2], f"--data-range={peak}"]) == 2
+    error = capsys.readouterr().err
+    assert "--data-range" in error
+    assert "reference whose maximum" not in error
+
+
+def test_a_reference_without_positive_values_needs_a_data_range(write_nifti, capsys, rng):
+    path = str(write_nifti(-rng.random((9, 8, 7)).astype(np.float32) - 1))
+    assert evaluate.main([path, path]) == 2
+    assert "cannot be taken from a reference whose maximum is -1" in capsys.readouterr().err
+    assert evaluate.main([path, path, "--data-range", "5"]) == 2
+    assert "no voxel of the reference is brighter than 10/255 of the data range; give the region with --mask" in capsys.readouterr().err
+
+
+def test_nan_is_refused_unless_it_is_to_be_read_as_zero(scans, write_nifti, capsys):
+    data = phantoms.head((33, 29, 25))[0]
+    data[16, 14, 12] = np.nan
+    path = str(write_nifti(data, "nan.nii"))
+    assert evaluate.main([scans[0], path]) == 2
+    assert "NaN or infinity in 1 voxels, the first at (16, 14, 12)" in capsys.readouterr().err
+    assert evaluate.main([scans[0], path, "--replace-nonfinite"]) == 0

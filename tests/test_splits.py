@@ -1,0 +1,63 @@
+"""Training and validation data share nothing, and nothing is lost."""
+
+import numpy as np
+import pytest
+
+from keras_mri.errors import InputError
+from keras_mri.splits import hold_out
+
+
+def _runs(*frames, shape=(9, 8, 7)):
+    """Draw runs in which every voxel of every frame has a value of its own."""
+    starts = np.cumsum([0, *(np.prod(shape) * t for t in frames)])
+    return [np.arange(a, b, dtype=np.float32).reshape(*shape, t) for a, b, t in zip(starts, starts[1:], frames)]
+
+
+@pytest.mark.parametrize(
+    ("frames", "window"), [((30,), 1), ((30,), 5), ((10,), 5), ((2,), 1), ((12, 3), 3), ((1, 1, 1), 1), ((4, 4), 3), ((1,), 1)]
+)
+def test_every_voxel_trains_or_validates_and_none_does_both(frames, window):
+    runs = _runs(*frames)
+    training, validation = (np.concatenate([part.ravel() for part in parts]) for parts in hold_out(runs, window))
+    assert training.size
+    assert validation.size
+    np.testing.assert_array_equal(np.sort(np.concatenate([training, validation])), np.concatenate([run.ravel() for run in runs]))
+
+
+@pytest.mark.parametrize(("frames", "window", "held"), [(30, 1, 6), (30, 5, 6), (20, 5, 5), (10, 5, 5), (2, 1, 1), (3, 1, 1)])
+def test_a_run_gives_its_last_fifth_in_time_and_at_least_one_window(frames, window, held):
+    (run,) = _runs(frames)
+    (training,), (validation,) = hold_out([run], window)
+    np.testing.assert_array_equal(training, run[..., :-held])
+    np.testing.assert_array_equal(validation, run[..., -held:])
+
+
+def test_a_run_too_short_to_divide_trains_beside_one_that_is_divided():
+    short, long = _runs(5, 20)
+    training, validation = hold_out([short, long], window=3)
+    assert [part.shape[3] for part in training] == [5, 16]
+    assert [part.shape[3] for part in validation] == [4]
+    np.testing.assert_array_equal(training[0], short)
+
+
+@pytest.mark.parametrize(("count", "held"), [(2, 1), (5, 1), (10, 2)])
+def test_of_several_volumes_the_last_fifth_validates(count, held):
+    volumes = _runs(*[1] * count)
+    training, validation = hold_out(volumes)
+    assert (len(training), len(validation)) == (count - held, held)
+    for got, expected in zip([*training, *validation], volumes):
+        np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize(("shape", "axis", "held"), [((9, 20, 7), 1, 4), ((8, 7, 9), 2, 2), ((3, 1, 2), 0, 1)])
+def test_a_single_volume_gives_the_last_fifth_of_its_longest_axis(shape, axis, held):
+    (volume,) = _runs(1, shape=shape)
+    (training,), (validation,) = hold_out([volume])
+    cut = shape[axis] - held
+    np.testing.assert_array_equal(training, np.take(volume, range(cut), axis))
+    np.testing.assert_array_equal(validation, np.take(volume, range(cut, shape[axis]), axis))
+
+
+def test_a_run_shorter_than_a_window_is_refused():
+    with pytest.raises(InputError, match="a training example spans 5 frames. Received: a run of 3. Use --frames 1."):
+        hold_out(_runs(30, 3), window=5)

@@ -27,6 +27,10 @@ class Parser(argparse.ArgumentParser):
         """Parse arguments; an option nobody knows is an InputError that names the nearest one."""
         parsed, unknown = self.parse_known_args(arguments)
         if unknown:
+            if not unknown[0].startswith("-"):
+                raise InputError(
+                    f"unexpected argument {unknown[0]!r}: name all images together, before the options. See {self.prog} --help."
+                )
             known = [text for action in self._actions for text in action.option_strings]
             nearest = difflib.get_close_matches(unknown[0].split("=")[0], known, n=1)
             hint = f" Did you mean {nearest[0]}?" if nearest else ""
@@ -52,8 +56,9 @@ def run(command, arguments=None):
     arguments = sys.argv[1:] if arguments is None else arguments
     # Start-up remarks of TensorFlow; whoever set a level keeps theirs.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    logging.getLogger("keras_mri").setLevel(logging.INFO)
+    logger = logging.getLogger("keras_mri")
+    logger.handlers = [logging.StreamHandler(sys.stderr)]
+    logger.setLevel(logging.INFO)
     try:
         return command(arguments) or 0
     except InputError as error:
@@ -116,11 +121,23 @@ def _flag(field, hint):
         entries = typing.get_args(hint)
         entry = entries[0]
         flag["nargs"] = "+" if entries[-1] is Ellipsis else len(entries)
-    convert = metadata["parse"] or entry
+    convert = _explained(metadata["parse"]) if metadata["parse"] else entry
     flag["type"] = _or_none(convert) if optional and "nargs" not in flag else convert
     if flag["metavar"] is None and not flag["choices"]:
         flag["metavar"] = entry.__name__.upper()
     return flag
+
+
+def _explained(convert):
+    """Let argparse show the message of an InputError, which it would replace as it does any ValueError's."""
+
+    def parse(text):
+        try:
+            return convert(text)
+        except InputError as error:
+            raise argparse.ArgumentTypeError(str(error).rstrip(".")) from error
+
+    return parse
 
 
 def _or_none(convert):

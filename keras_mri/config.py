@@ -1,6 +1,7 @@
 """Options: one frozen dataclass field is the name, type, default, range and help of one command-line flag."""
 
 import dataclasses
+import numbers
 import re
 import typing
 
@@ -136,8 +137,23 @@ def _check(field, hint, value):
         return
     if limits["choices"] and value not in limits["choices"]:
         raise InputError(f"{flag} must be one of {', '.join(limits['choices'])}. Received: {value!r}.")
+    length = _tuple_length(hint)
+    if length and not (isinstance(value, tuple) and len(value) == length):
+        raise InputError(f"{flag} needs {length} values. Received: {value}.")
     for entry in value if isinstance(value, tuple) else (value,):
+        if limits["low"] is None and limits["high"] is None:
+            continue
+        if not isinstance(entry, numbers.Real):
+            raise InputError(f"{flag} must be a number. Received: {value!r}.")
         if limits["low"] is not None and not entry >= limits["low"]:
             raise InputError(f"{flag} must be at least {limits['low']}. Received: {value}.")
         if limits["high"] is not None and not entry <= limits["high"]:
             raise InputError(f"{flag} must be at most {limits['high']}. Received: {value}.")
+
+
+def _tuple_length(hint):
+    """Return how many entries a tuple of a fixed length has; None for any other type."""
+    for part in (hint, *typing.get_args(hint)):
+        if typing.get_origin(part) is tuple and typing.get_args(part)[-1] is not Ellipsis:
+            return len(typing.get_args(part))
+    return None

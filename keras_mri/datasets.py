@@ -12,7 +12,7 @@ import tensorflow as tf
 # One stream of random numbers for each use of the seed.
 _WHERE, _WHEN, _FLIP, _LEVEL, _NOISE, _IMAGINARY, _SCAN, _BLOBS, _COURSES = range(9)
 # Simulated activations of a patch: their number, radii (voxels), and the fastest course (cycles per frame).
-_N_BLOBS, _RADII, _FASTEST = 8, (1.5, 6.0), 0.2
+_N_BLOBS, _RADII, _FASTEST = 24, (2.0, 7.0), 0.15
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Corruption:
     ----------
     model : {"gaussian", "rician"}
     low, high : float
-        The range of the uniform distribution of the standard deviation, in network units.
+        The range of the standard deviation, in network units; weak noise is drawn more often than strong.
     """
 
     model: str
@@ -154,7 +154,7 @@ def activated(patches, seed, frames, amplitude):
         for axis, side in enumerate(sides):
             offset = (tf.range(side, dtype=tf.float32) - side * draws[:, axis : axis + 1]) / radius[:, None]
             squares += tf.reshape(offset**2, [_N_BLOBS, *(side if a == axis else 1 for a in range(3))])
-        balls = tf.reshape(tf.sigmoid(8 * (1 - squares)), [_N_BLOBS, -1])
+        balls = tf.reshape(tf.cast(squares < 1, tf.float32), [_N_BLOBS, -1])
         draws = tf.random.stateless_uniform([3, _N_BLOBS, 1], _seed([seed, 0], number, _COURSES))
         times = tf.constant([t if t < frames else frames // 2 for t in range(window)], tf.float32)
         courses = amplitude * draws[0] * tf.cos(2 * np.pi * (draws[1] + _FASTEST * draws[2] * times))
@@ -191,7 +191,8 @@ def noisy_pairs(patches, batch_size, corruption, seed, frames, target_frame, eve
         if evenly:
             share = tf.reshape((tf.range(batch_size, dtype=tf.float32) + 0.5) / batch_size, shape)
         else:
-            share = tf.random.stateless_uniform(shape, _seed([seed, 0], number, _LEVEL))
+            # Squared: weak noise asks for finer distinctions than strong noise, so it comes more often.
+            share = tf.random.stateless_uniform(shape, _seed([seed, 0], number, _LEVEL)) ** 2
         sigma = corruption.low + (corruption.high - corruption.low) * share
         noisy = clean + sigma * tf.random.stateless_normal(tf.shape(clean), _seed([seed, 0], number, _NOISE))
         if corruption.model == "rician":

@@ -77,7 +77,7 @@ def evaluate(reference, image, mask, data_range):
         scale = math.sqrt(np.mean(powers[suffix]))
         row["psnr" + suffix] = 20 * math.log10(data_range / error) if error else math.inf
         row["ssim" + suffix] = float(np.mean(similarities[suffix]))
-        row["nrmse" + suffix] = error / scale if scale else math.nan
+        row["nrmse" + suffix] = error / scale if scale else (math.inf if error else 0.0)
     if image.n_frames > 1:
         row["tsnr"], row["fwhm"] = statistics.tsnr(), statistics.fwhm(image.zooms)
     return row
@@ -89,6 +89,8 @@ def _evaluate(arguments):
         check_output(parsed.csv, (".csv",), parsed.overwrite)
     reference = nifti.open_image(parsed.reference, parsed.replace_nonfinite)
     images = [nifti.open_image(path, parsed.replace_nonfinite) for path in parsed.images]
+    if parsed.data_range is not None and not 0 < parsed.data_range < math.inf:
+        raise InputError(f"--data-range must be positive and finite. Received: {parsed.data_range:g}.")
     peak = parsed.data_range or reference.extremes[1]
     if not peak > 0:
         raise InputError(f"the data range cannot be taken from a reference whose maximum is {peak:g}; state it with --data-range.")

@@ -72,6 +72,8 @@ def fit_scaling(sample, policy="percentile"):
         If all intensities are equal.
     """
     low, high = float(sample.min()), float(sample.max())
+    if low == high:
+        raise InputError(f"the image is constant or empty: its intensities run from {low:g} to {high:g}. There is nothing to restore.")
     if policy == "percentile":
         # Exact zeros are a scanner's mask or a defaced region, not signal.
         tissue = sample[sample != 0]

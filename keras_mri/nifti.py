@@ -142,12 +142,22 @@ def _write(path, volume, frames, dtype, slope, intercept):
     extensions = header.extensions.get_sizeondisk() if len(header.extensions) else 0
     offset = header.single_vox_offset + extensions
     header.set_data_offset(offset + -offset % 16)
-    with nibabel.openers.ImageOpener(str(path), "wb", compresslevel=6) as file:
+    options = {"compresslevel": 6} if path.name.endswith(".gz") else {}
+    with nibabel.openers.ImageOpener(str(path), "wb", **options) as file:
         header.write_to(file)
         nibabel.volumeutils.seek_tell(file, header.get_data_offset(), write0=True)
         for frame in frames:
-            values = frame if dtype.kind == "f" else np.rint((frame - intercept) / slope)
-            file.write(values.astype(header.get_data_dtype()).tobytes(order="F"))
+            file.write(_encoded(frame, header).tobytes(order="F"))
+
+
+def _encoded(frame, header):
+    """Return the numbers that stand for a frame in the file; integers by the header's own, rounded slope and intercept."""
+    dtype = header.get_data_dtype()
+    if dtype.kind == "f":
+        return frame.astype(dtype)
+    limits = np.iinfo(dtype)
+    codes = (frame.astype(np.float64) - float(header["scl_inter"])) / float(header["scl_slope"])
+    return np.clip(np.rint(codes), limits.min, limits.max).astype(dtype)
 
 
 def _spool(frames, file):

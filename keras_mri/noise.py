@@ -90,6 +90,7 @@ def estimate_sigma(data):
     else:
         volume = data[..., 0] if data.ndim == 4 else data
         difference, here, valid = _diagonal_haar(volume)
+        valid = valid & _flattest(here, valid & (here > 0.2 * np.percentile(here[valid], 95))) if valid.any() else valid
     if not valid.any():
         return 0.0
     # Air in a magnitude image has the narrower Rayleigh distribution: judge tissue only.
@@ -108,6 +109,21 @@ def _diagonal_haar(volume):
         mean = (mean[even] + mean[odd]) / 2
         valid = valid[even] & valid[odd]
     return detail, mean, valid
+
+
+def _flattest(mean, tissue, share=0.25):
+    """Tell the blocks whose neighbours differ least: edges of anatomy fill the diagonal coefficients too.
+
+    For white noise a block's mean is independent of its diagonal coefficient, so that choosing by it is fair.
+    """
+    steepest = np.zeros(mean.shape)
+    for axis in range(3):
+        inner, outer = (tuple(part if a == axis else slice(None) for a in range(3)) for part in (slice(None, -1), slice(1, None)))
+        step = np.abs(np.diff(mean, axis=axis))
+        steepest[inner], steepest[outer] = np.maximum(steepest[inner], step), np.maximum(steepest[outer], step)
+    if share * tissue.sum() < 100:
+        return np.ones_like(tissue)
+    return tissue & (steepest <= np.quantile(steepest[tissue], share))
 
 
 def _check_sigma(sigma):

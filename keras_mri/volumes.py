@@ -1,6 +1,7 @@
 """A volume or run, in memory or on its way: frames, affine and header travel together."""
 
 import functools
+import itertools
 
 import numpy as np
 
@@ -8,6 +9,8 @@ from keras_mri.errors import GridMismatchError, InputError
 
 # A window of neighbouring frames is read once each: five frames for the network, a few for look-ahead.
 _FRAMES_KEPT = 8
+# Programs round affines differently; more than this share of a voxel is another grid.
+_SAME_PLACE = 0.03
 
 
 class Volume:
@@ -84,7 +87,7 @@ class Volume:
 
 
 def check_same_grid(first, second, expectation="the images must lie on one grid"):
-    """Raise unless two Volumes share spatial shape and affine (to a hundredth of a voxel).
+    """Raise unless two Volumes share spatial shape and affine (no voxel further apart than 3 % of its side).
 
     Parameters
     ----------
@@ -96,8 +99,10 @@ def check_same_grid(first, second, expectation="the images must lie on one grid"
     ------
     GridMismatchError
     """
-    tolerance = 0.01 * min(first.zooms)
-    if first.shape[:3] == second.shape[:3] and np.allclose(first.affine, second.affine, rtol=0, atol=tolerance):
+    # The outermost voxels must agree: a small difference of zooms or angles grows with the distance from the first voxel.
+    corners = np.array([(*corner, 1) for corner in itertools.product(*((0, side - 1) for side in first.shape[:3]))])
+    apart = np.linalg.norm((corners @ (first.affine - second.affine).T)[:, :3], axis=1).max()
+    if first.shape[:3] == second.shape[:3] and apart <= _SAME_PLACE * min(first.zooms):
         return
     remedy = "  Resample the second to the first, e.g. with nilearn.image.resample_to_img."
     raise GridMismatchError("\n".join([expectation + ".", _describe_grid(first), _describe_grid(second), remedy]))

@@ -1,6 +1,7 @@
 """Fixtures of the whole suite: odd shapes, an oblique affine, quiet TensorFlow."""
 
 import os
+import pathlib
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
@@ -32,3 +33,9 @@ def write_nifti(tmp_path, affine):
         return path
 
     return write
+
+
+@pytest.fixture
+def in_this_checkout():
+    """Return the environment in which a subprocess elsewhere finds this package."""
+    return {**os.environ, "PYTHONPATH": str(pathlib.Path(__file__).parents[1])}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_mri.datasets import Corruption, PatchSource, flipped, listed_patches, noisy_pairs, random_patches
+from keras_mri.datasets import Corruption, PatchSource, activated, flipped, listed_patches, noisy_pairs, random_patches
 
 PATCH = (3, 2, 2)
 
@@ -89,7 +89,7 @@ def test_gaussian_noise_has_the_drawn_strength_and_the_target_stays_clean():
         assert (target == 0.5).all()
         strengths += list((noisy - 0.5).std(axis=(1, 2, 3, 4)))
     assert min(strengths) > 0.045 and max(strengths) < 0.21
-    assert np.mean(strengths) == pytest.approx(0.125, abs=0.015)
+    assert np.mean(strengths) == pytest.approx(0.05 + 0.15 / 3, abs=0.015)  # the mean of a squared uniform number is 1/3
 
 
 def test_rician_noise_in_air_has_the_rayleigh_mean():
@@ -114,3 +114,20 @@ def test_noise_is_new_in_every_batch_and_the_same_for_one_seed():
 def test_even_levels_cover_the_range():
     noisy, _ = first(constant_pairs(0.0, Corruption(model="gaussian", low=0.0, high=0.8), evenly=True), 1)[0]
     np.testing.assert_allclose(noisy.std(axis=(1, 2, 3, 4)), [0.1, 0.3, 0.5, 0.7], rtol=0.05)
+
+
+def test_activation_changes_the_frames_by_at_most_the_amplitude_and_smoothly_in_time():
+    patches = tf.data.Dataset.from_tensors(np.full((16, 16, 8, 5), 2.0, np.float32)).repeat()
+    for window in first(activated(patches, 0, frames=5, amplitude=0.001), 5):
+        change = window / 2 - 1
+        assert 0.001 / 4 < np.abs(change).max() < 0.001 * 24
+        # Courses no faster than 0.2 cycles per frame: a second difference is at most 2 - 2 cos(2π · 0.2) of the amplitude.
+        assert np.abs(np.diff(change, 2, axis=-1)).max() < (2 - 2 * np.cos(2 * np.pi * 0.2)) * 0.001 * 24
+        assert np.ptp(change, axis=-1).max() > 1e-5
+
+
+def test_a_neighbouring_target_gets_the_activation_of_the_middle_frame():
+    patches = tf.data.Dataset.from_tensors(np.ones((16, 16, 8, 6), np.float32)).repeat()
+    window = first(activated(patches, 0, frames=5, amplitude=0.05), 1)[0]
+    np.testing.assert_array_equal(window[..., 5], window[..., 2])
+    assert not np.array_equal(window[..., 4], window[..., 2])

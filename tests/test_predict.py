@@ -33,7 +33,7 @@ def test_predict_writes_float32_on_the_same_grid(model, scan, tmp_path):
     before, after = nibabel.load(scan), nibabel.load(out)
     assert after.shape == before.shape and after.get_data_dtype() == np.float32
     np.testing.assert_array_equal(after.affine, before.affine)
-    assert 0 < np.abs(after.get_fdata() - before.get_fdata()).max() < 100
+    assert 0 < np.abs(after.get_fdata() - before.get_fdata()).max() < 500
 
 
 def test_options_of_the_system_are_known(model, scan, tmp_path):
@@ -101,14 +101,14 @@ def test_ctrl_c_leaves_no_output(model, scan, tmp_path, capsys, monkeypatch):
         (["{model}", "nowhere.nii", "-o", "out.nii"], "nowhere.nii is not a file"),
     ],
 )
-def test_wrong_usage_gets_one_message_and_exit_2_without_tensorflow(arguments, message, model, scan, tmp_path):
+def test_wrong_usage_gets_one_message_and_exit_2_without_tensorflow(arguments, message, model, scan, tmp_path, in_this_checkout):
     folder = tmp_path / "empty"
     folder.mkdir()
     code = (
         "import sys; from keras_mri.predict import main; status = main(sys.argv[1:]); assert 'keras' not in sys.modules; sys.exit(status)"
     )
     arguments = [argument.format(model=model, scan=scan) for argument in arguments]
-    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=folder)
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=folder, env=in_this_checkout)
     assert done.returncode == 2, done.stderr
     assert message in done.stderr and "Traceback" not in done.stderr
     assert list(folder.iterdir()) == []

@@ -56,10 +56,10 @@ def test_networks_and_figures_of_chosen_epochs_are_kept(scan, tmp_path):
         (["wgan"], "IMAGE"),
     ],
 )
-def test_wrong_usage_gets_one_message_and_exit_2_without_tensorflow(arguments, message, tmp_path):
+def test_wrong_usage_gets_one_message_and_exit_2_without_tensorflow(arguments, message, tmp_path, in_this_checkout):
     """In a process of its own, so that it shows what is imported and what is printed."""
     code = "import sys; from keras_mri.train import main; status = main(sys.argv[1:]); assert 'keras' not in sys.modules; sys.exit(status)"
-    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=tmp_path)
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=tmp_path, env=in_this_checkout)
     assert done.returncode == 2, done.stderr
     assert message in done.stderr and "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []

@@ -21,6 +21,7 @@ train = importlib.import_module("experiments.01_wgan_bold.train")
 TR = 2.0  # s
 CENTRE, RADIUS = (40, 20, 18), 3  # voxels: grey matter of the occipital lobe
 DESIGNS = ("block", "event")
+AMPLITUDES = (0.02,)
 
 
 def main(folder="networks", variants=("default", "L1 only", "frames 1")):
@@ -32,7 +33,7 @@ def main(folder="networks", variants=("default", "L1 only", "frames 1")):
     reference = _describe(data, mask, run.zooms)
     scans = {"": data}
     for design in DESIGNS:
-        for amplitude in (0.01, 0.02, 0.03) if design == "block" else (0.02,):
+        for amplitude in AMPLITUDES:
             scans[f"{design} {100 * amplitude:.0f} %"] = data * (1 + amplitude * sphere[..., None] * _response(design, data.shape[3]))
     scans = {name: scan.astype(np.float32) for name, scan in scans.items()}
     rows = [{"method": "input as is", **reference, **_activation(scans, sphere, mask)}]
@@ -68,7 +69,16 @@ def _describe(run, mask, zooms):
     statistics = RunStatistics(mask)
     for t in range(run.shape[3]):
         statistics.add(run[..., t])
-    return {"tsnr": statistics.tsnr(), "fwhm": statistics.fwhm(zooms)}
+    return {"tsnr": _detrended_tsnr(run, mask), "tsnr_raw": statistics.tsnr(), "fwhm": statistics.fwhm(zooms)}
+
+
+def _detrended_tsnr(run, mask):
+    """Return the median over the mask of mean / SD after a quadratic trend is removed, as fMRI pipelines report it."""
+    series = run[mask].T.astype(np.float64)
+    time = np.linspace(-1, 1, len(series))
+    trend = np.stack([np.ones_like(time), time, time**2], axis=1)
+    residuals = series - trend @ np.linalg.lstsq(trend, series, rcond=None)[0]
+    return float(np.median(series.mean(axis=0) / np.maximum(residuals.std(axis=0, ddof=3), 1e-9)))
 
 
 def _activation(restored, sphere, mask, scans=None):

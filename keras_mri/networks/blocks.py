@@ -7,6 +7,28 @@ from keras_mri.errors import InputError
 NORMALIZATIONS = ("batch", "none")
 
 
+def check_sides(sides, levels):
+    """Raise unless a patch can be halved as often as a network does; sides of None fit always.
+
+    Parameters
+    ----------
+    sides : tuple of int or None, (x, y, z)
+    levels : int
+
+    Raises
+    ------
+    InputError
+        With the nearest sides that fit.
+    """
+    factor = 2**levels
+    if any(side is not None and side % factor for side in sides):
+        nearest = tuple(side and max(factor, factor * round(side / factor)) for side in sides)
+        raise InputError(
+            f"the sides of a patch must be divisible by {factor}: the network halves them {levels} times. "
+            f"Received: {tuple(sides)}. Nearest valid: {nearest}."
+        )
+
+
 def normalized(tensor, normalization):
     """Apply BatchNormalization, or nothing.
 

@@ -10,7 +10,7 @@ import keras
 from keras import layers
 
 from keras_mri.errors import InputError
-from keras_mri.networks.blocks import noise_front_end, normalized, residual_head
+from keras_mri.networks.blocks import check_sides, noise_front_end, normalized, residual_head
 
 _STEM_FILTERS = 32
 _DECODER_FILTERS = (128, 64, 32)
@@ -45,7 +45,7 @@ def dense_unet(input_shape, growth_rate=16, normalization="batch", residual=Fals
         If the sides do not fit the levels.
     """
     levels = published_levels(input_shape, stop=4) if levels is None else levels
-    _check_sides(input_shape, levels)
+    check_sides(input_shape[:3], levels)
     inputs = keras.Input(input_shape, name="noisy")
     tensor = noise_front_end(inputs, noise_scale) if residual else inputs
     tensor = layers.Conv3D(_STEM_FILTERS, 3, padding="same")(tensor)
@@ -83,7 +83,7 @@ def dense_critic(input_shape, growth_rate=16, normalization="batch"):
         If the sides do not fit the levels.
     """
     levels = published_levels(input_shape, stop=2)
-    _check_sides(input_shape, levels)
+    check_sides(input_shape[:3], levels)
 
     def activation():
         return layers.LeakyReLU(negative_slope=0.2)
@@ -156,14 +156,3 @@ def _dense_block(tensor, n_layers, growth_rate, normalization):
         new = layers.Conv3D(growth_rate, 3, padding="same")(new)
         tensor = layers.Concatenate()([tensor, new])
     return tensor
-
-
-def _check_sides(input_shape, levels):
-    factor = 2**levels
-    sides = input_shape[:3]
-    if any(side is not None and side % factor for side in sides):
-        nearest = tuple(side and max(factor, factor * round(side / factor)) for side in sides)
-        raise InputError(
-            f"the sides of `input_shape` must be divisible by {factor}: the network halves them {levels} times. "
-            f"Received: {tuple(sides)}. Nearest valid: {nearest}."
-        )

@@ -4,7 +4,7 @@ import keras
 from keras import layers
 
 from keras_mri.errors import InputError
-from keras_mri.networks.blocks import noise_front_end, residual_head
+from keras_mri.networks.blocks import check_sides, noise_front_end, residual_head
 
 _SLOPE = 0.1
 
@@ -33,10 +33,11 @@ def residual_unet(input_shape, filters=(32, 64), depths=(2, 4), noise_scale=0.05
     Raises
     ------
     InputError
-        If `filters` and `depths` differ in length.
+        If `filters` and `depths` differ in length, or the sides cannot be halved as often.
     """
     if len(filters) != len(depths):
         raise InputError(f"`filters` and `depths` name the same levels. Received: filters={filters}, depths={depths}.")
+    check_sides(input_shape[:3], len(filters) - 1)
     inputs = keras.Input(input_shape, name="noisy")
     tensor = noise_front_end(inputs, noise_scale)
     skips = []

@@ -16,6 +16,7 @@ from keras_mri.datasets import Corruption, PatchSource, activated, flipped, list
 from keras_mri.errors import InputError
 from keras_mri.inference import predictor
 from keras_mri.intensity import fit_scaling
+from keras_mri.networks.blocks import check_sides
 from keras_mri.networks.dense_unet import dense_critic, dense_unet, published_levels
 from keras_mri.networks.encoder_critic import encoder_critic
 from keras_mri.networks.precision import hidden_layers_in
@@ -32,6 +33,7 @@ _LOGGER = logging.getLogger(__name__)
 _MOST_FRAMES = 5
 _PATCH_SHAPE = (32, 32, 16)
 _VALIDATION_PATCHES = 24
+_STEPS_PER_EPOCH = 100
 # Frames from which intensities are scaled: enough for a percentile, few enough to be read at once.
 _SCALING_FRAMES = 16
 # The published sampling: time points per file, patches per file and in all, lowest mean of a patch, share that trains.
@@ -59,11 +61,12 @@ def train(images, config, callbacks=()):
     InputError
         If an image cannot be used, a patch does not fit, or training diverges.
     """
+    if config.patch_shape:
+        check_sides(config.patch_shape, _levels(config, config.patch_shape))
     keras.utils.set_random_seed(config.seed)
     volumes = [as_volume(image) for image in images]
     frames = config.frames or (_MOST_FRAMES if max(volume.n_frames for volume in volumes) >= 2 * _MOST_FRAMES else 1)
-    patch_shape = config.patch_shape or _fitting_patch(volumes, config)
-    training, validation, steps = _data(volumes, config, frames, patch_shape)
+    training, validation, steps, patch_shape = _data(volumes, config, frames)
     pace = Pace(config.epochs * steps, config.time_budget)
 
     with hidden_layers_in(config.precision) as precision:
@@ -163,29 +166,36 @@ def example(checkpoint, images, config):
     return {f"noisy (SD {sigma:.3g})": noisy[..., middle], "denoised": denoised, "clean (as measured)": clean[..., middle]}
 
 
-def _data(volumes, config, frames, patch_shape):
-    """Return training batches without end, validation batches, and the number of steps in an epoch."""
+def _data(volumes, config, frames):
+    """Return training batches without end, validation batches, the steps of an epoch, and the shape of a patch."""
     window = frames + (config.target == "neighbour")
-    target = frames if config.target == "neighbour" else frames // 2
     runs = [_network_units(volume, config) for volume in volumes]
     if config.sampling == "lattice":
-        training, validation = _lattice(runs, patch_shape, config.seed)
+        patch_shape = validation_shape = config.patch_shape or _fitting(_PATCH_SHAPE, runs, config)
+        training, held_out = _lattice(runs, patch_shape, config.seed)
         steps = config.steps_per_epoch or max(1, sum(len(source.corners) for source in training) // config.batch_size)
         patches = listed_patches(training, patch_shape, window, config.seed)
     else:
-        parts = hold_out([_padded(run, patch_shape) for run in runs], window)
-        training, validation = ([_source(run, patch_shape) for run in part] for part in parts)
-        validation = [_listed(source, window, k, len(validation), config.seed) for k, source in enumerate(validation)]
-        steps = config.steps_per_epoch or 100
+        parts = [[_thick(run, config) for run in part] for part in hold_out(runs, window)]
+        patch_shape = config.patch_shape or _fitting(_PATCH_SHAPE, parts[0], config)
+        # A held-out slab may be thinner than a patch; the network takes any shape.
+        validation_shape = _fitting(patch_shape, parts[1], config)
+        training = [_source(run, patch_shape) for run in parts[0]]
+        held_out = [_source(run, validation_shape) for run in parts[1]]
+        held_out = [_listed(source, window, k, len(held_out), config.seed) for k, source in enumerate(held_out)]
+        steps = config.steps_per_epoch or _STEPS_PER_EPOCH
         patches = random_patches(training, patch_shape, window, config.seed)
-    corruption = Corruption(model=config.noise, low=config.noise_range[0], high=config.noise_range[1])
-    pairs = dict(batch_size=config.batch_size, corruption=corruption, frames=frames, target_frame=target)
     patches = flipped(patches, config.seed) if config.flips else patches
     if config.activation and frames > 1:
         patches = activated(patches, config.seed, frames, config.activation)
-    held_out = listed_patches(validation, patch_shape, window)
-    batches = noisy_pairs(held_out, seed=config.seed + 1, evenly=True, **pairs).cache()
-    return noisy_pairs(patches, seed=config.seed, **pairs), batches, steps
+    pairs = dict(
+        batch_size=config.batch_size,
+        corruption=Corruption(model=config.noise, low=config.noise_range[0], high=config.noise_range[1]),
+        frames=frames,
+        target_frame=frames if config.target == "neighbour" else frames // 2,
+    )
+    validation = noisy_pairs(listed_patches(held_out, validation_shape, window), seed=config.seed + 1, evenly=True, **pairs)
+    return noisy_pairs(patches, seed=config.seed, **pairs), validation.cache(), steps, patch_shape
 
 
 def _play(network, critic, training, config, pace, best, common, options):
@@ -212,7 +222,7 @@ def _generator(config, frames, patch_shape):
     shape = (None, None, None, frames)
     if config.generator == "residual_unet":
         return residual_unet(shape, config.filters, config.depths, config.noise_scale)
-    levels = published_levels(patch_shape)
+    levels = _levels(config, patch_shape)
     return dense_unet(shape, config.growth_rate, config.normalization, config.residual, levels, config.noise_scale)
 
 
@@ -242,17 +252,22 @@ def _network_units(volume, config):
     return scaling.apply(run)
 
 
-def _fitting_patch(volumes, config):
-    """Return the default patch, cut to what fits every scan and the network's halvings."""
-    factor = 2 ** (len(config.filters) - 1) if config.generator == "residual_unet" else 1
-    sides = np.min([volume.shape[:3] for volume in volumes], axis=0)
-    return tuple(int(max(factor, min(size, side) // factor * factor)) for size, side in zip(_PATCH_SHAPE, sides))
+def _fitting(patch_shape, runs, config):
+    """Cut a patch to what fits every scan and the network's halvings."""
+    factor = 2 ** _levels(config, patch_shape)
+    sides = np.min([run.shape[:3] for run in runs], axis=0)
+    return tuple(int(max(factor, min(size, side) // factor * factor)) for size, side in zip(patch_shape, sides))
 
 
-def _padded(run, patch_shape):
+def _thick(run, config):
     """Repeat the outermost voxels of a scan that is thinner than one block of the network."""
-    missing = [max(0, size - side) if size <= 4 else 0 for size, side in zip(patch_shape, run.shape)]
+    missing = [max(0, 2 ** _levels(config, config.patch_shape or _PATCH_SHAPE) - side) for side in run.shape[:3]]
     return np.pad(run, [(0, pad) for pad in missing] + [(0, 0)], mode="edge") if any(missing) else run
+
+
+def _levels(config, patch_shape):
+    """Return how often the generator halves the grid."""
+    return len(config.filters) - 1 if config.generator == "residual_unet" else published_levels(patch_shape)
 
 
 def _source(run, patch_shape):

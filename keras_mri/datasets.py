@@ -164,7 +164,7 @@ def activated(patches, seed, frames, amplitude):
     return patches.enumerate().map(activate, num_parallel_calls=tf.data.AUTOTUNE)
 
 
-def noisy_pairs(patches, batch_size, corruption, seed, frames, target_frame, evenly=False):
+def noisy_pairs(patches, batch_size, corruption, seed, frames, target_weights, evenly=False):
     """Make batches of (noisy frames, target frame).
 
     Parameters
@@ -175,8 +175,8 @@ def noisy_pairs(patches, batch_size, corruption, seed, frames, target_frame, eve
     seed : int
     frames : int
         The first `frames` of the window, corrupted, are the input.
-    target_frame : int
-        Which frame of the window is the target; it stays as it is.
+    target_weights : sequence of float
+        The target is this sum over the frames of the window, free of added noise: one of them, or a filter in time.
     evenly : bool
         Spread the noise levels of a batch evenly instead of drawing them: less scatter in validation.
 
@@ -185,8 +185,10 @@ def noisy_pairs(patches, batch_size, corruption, seed, frames, target_frame, eve
     tf.data.Dataset of (float32, shape (batch, x, y, z, frames)), (float32, shape (batch, x, y, z, 1))
     """
 
+    weights = tf.constant(target_weights, tf.float32)[:, None]
+
     def corrupt(number, window):
-        clean, target = window[..., :frames], window[..., target_frame : target_frame + 1]
+        clean, target = window[..., :frames], tf.linalg.matmul(window, weights)
         shape = [batch_size, 1, 1, 1, 1]
         if evenly:
             share = tf.reshape((tf.range(batch_size, dtype=tf.float32) + 0.5) / batch_size, shape)

@@ -79,7 +79,7 @@ def test_flips_mirror_along_every_axis_and_leave_no_other_trace():
 
 def constant_pairs(value, corruption, **options):
     patches = tf.data.Dataset.from_tensors(np.full((16, 16, 8, 3), value, np.float32)).repeat()
-    return noisy_pairs(patches, 4, corruption, frames=3, target_frame=1, **{"seed": 0, **options})
+    return noisy_pairs(patches, 4, corruption, frames=3, target_weights=[0.0, 1.0, 0.0], **{"seed": 0, **options})
 
 
 def test_gaussian_noise_has_the_drawn_strength_and_the_target_stays_clean():
@@ -131,3 +131,12 @@ def test_a_neighbouring_target_gets_the_activation_of_the_middle_frame():
     window = first(activated(patches, 0, frames=5, amplitude=0.05), 1)[0]
     np.testing.assert_array_equal(window[..., 5], window[..., 2])
     assert not np.array_equal(window[..., 4], window[..., 2])
+
+
+def test_the_target_is_the_weighted_sum_of_the_clean_frames():
+    window = np.arange(4, dtype=np.float32) * np.ones((2, 2, 2, 1), np.float32)
+    patches = tf.data.Dataset.from_tensors(window).repeat(2)
+    pairs = noisy_pairs(patches, 2, Corruption(model="gaussian", low=0.1, high=0.1), 0, frames=3, target_weights=[0.5, 0.0, 0.25, 1.0])
+    noisy, target = first(pairs, 1)[0]
+    assert noisy.shape[-1] == 3
+    np.testing.assert_allclose(target, 2 * 0.25 + 3 * 1.0)

@@ -31,6 +31,12 @@ class Config(TrainConfig):
         "frame", "learn to restore the frame itself, or to predict a neighbouring frame (same anatomy, independent noise)",
         choices=("frame", "neighbour"),
     )  # fmt: skip
+    temporal_smoothing: float = option(
+        0.5,
+        "share of the fastest fluctuations from frame to frame that is taken to be noise (networks of several frames)",
+        low=0.0,
+        high=1.0,
+    )
     activation: float = option(
         0.04, "largest simulated signal change that the network learns to keep, as a share of the intensity", low=0.0, high=1.0
     )
@@ -80,7 +86,8 @@ PRESETS = {
     # The settings of the original, to the letter.
     "published": dict(
         epochs=100, steps_per_epoch=None, batch_size=4, learning_rate=1e-4, precision="float32", checkpoint_every=10,
-        frames=1, patch_shape=(32, 32, 8), sampling="lattice", scaling="minmax", noise_range=(0.15, 0.15), flips=False, activation=0.0,
+        frames=1, patch_shape=(32, 32, 8), sampling="lattice", scaling="minmax", noise_range=(0.15, 0.15),
+        flips=False, temporal_smoothing=0.0, activation=0.0,
         generator="dense_unet", normalization="batch", residual=False,
         critic="dense", critic_steps=5, critic_learning_rate=1e-4, adversarial_weight=1.0, warm_up=0.0,
         anneal=False, beta_1=0.0, beta_2=0.9, clip_norm=None,

@@ -6,6 +6,7 @@ Gulrajani et al., NeurIPS 2017 (WGAN-GP). arXiv:1704.00028
 """
 
 import logging
+import math
 
 import keras
 import numpy as np
@@ -192,7 +193,7 @@ def _data(volumes, config, frames):
         batch_size=config.batch_size,
         corruption=Corruption(model=config.noise, low=config.noise_range[0], high=config.noise_range[1]),
         frames=frames,
-        target_frame=frames if config.target == "neighbour" else frames // 2,
+        target_weights=_target_weights(config, frames),
     )
     validation = noisy_pairs(listed_patches(held_out, validation_shape, window), seed=config.seed + 1, evenly=True, **pairs)
     return noisy_pairs(patches, seed=config.seed, **pairs), validation.cache(), steps, patch_shape
@@ -282,6 +283,18 @@ def _listed(source, window, number, n_sources, seed):
     corners = source.corners[rng.integers(len(source.corners), size=count)]
     times = rng.integers(source.run.shape[3] - window + 1, size=(count, 1))
     return PatchSource(source.run, np.hstack([corners, times]).astype(np.int32))
+
+
+def _target_weights(config, frames):
+    """Return the filter in time that makes the target from the frames of a window.
+
+    What a haemodynamic response cannot do, the fastest fluctuations, is taken to be noise: with k neighbouring frames the
+    frequency f (cycles per frame) passes with the gain 1 - s · sin(πf)^(k - 1), s the temporal smoothing.
+    """
+    if config.target == "neighbour":
+        return [0.0] * frames + [1.0]
+    differences = np.array([(-1.0) ** (frames // 2 + k) * math.comb(frames - 1, k) for k in range(frames)]) / 2.0 ** (frames - 1)
+    return list(np.eye(frames)[frames // 2] - (config.temporal_smoothing if frames > 1 else 0.0) * differences)
 
 
 def _lattice(runs, patch_shape, seed):

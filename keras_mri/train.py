@@ -4,6 +4,7 @@ import pathlib
 import sys
 
 from keras_mri import _cli
+from keras_mri.errors import InputError
 from keras_mri.nifti import open_image
 from keras_mri.outputs import check_output, replacing
 from keras_mri.systems import SYSTEMS, get_settings, get_system
@@ -20,6 +21,8 @@ def _train(arguments):
     config = _cli.chosen_options(settings.Config, parsed, preset)
     path = check_output(parsed.output or SYSTEMS[name].output, (".h5",), parsed.overwrite)
     beside = {ending: check_output(path.with_suffix(ending), (ending,), parsed.overwrite) for ending in (".csv", ".png")}
+    if config.checkpoint_every and not parsed.overwrite:
+        _check_no_epochs(path)
     images = [open_image(image, parsed.replace_nonfinite) for image in parsed.images]
 
     system = get_system(name)
@@ -34,9 +37,20 @@ def _train(arguments):
             _write(system, name, network, images, config, path.with_stem(f"{path.stem}_epoch{epoch:04d}"), log.rows)
 
         extra.append(EveryEpochs(config.checkpoint_every, save_epoch))
-    network = system.train(images, config, extra)
+    try:
+        network = system.train(images, config, extra)
+    except InputError:
+        log.path.unlink(missing_ok=True)
+        raise
     _write(system, name, network, images, config, path, log.rows)
     print(f"wrote {path}, {beside['.csv']} and {beside['.png']}", file=sys.stderr)
+
+
+def _check_no_epochs(path):
+    """Raise if networks of single epochs lie where this training would write its own."""
+    taken = sorted(path.parent.glob(f"{path.stem}_epoch[0-9]*"))
+    if taken:
+        raise InputError(f"{taken[0]} exists. Name another file with -o, or replace it with --overwrite.")
 
 
 def _write(system, name, network, images, config, path, rows):

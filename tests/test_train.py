@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from keras_mri import phantoms, train
+from keras_mri.errors import InputError
 
 SMALL = (
     "--epochs 3 --steps-per-epoch 2 --batch-size 2 --filters 2 2 --depths 1 1 --patch-shape 8 8 4 --precision float32 --warm-up 0.5".split()
@@ -40,6 +41,28 @@ def test_networks_and_figures_of_chosen_epochs_are_kept(scan, tmp_path):
     path = tmp_path / "model.h5"
     assert train.main(["wgan", scan, *SMALL, "--checkpoint-every", "2", "-o", str(path)]) == 0
     assert {"model_epoch0002.h5", "model_epoch0002.png"} <= {file.name for file in tmp_path.iterdir()}
+
+
+def test_networks_of_an_earlier_training_are_not_replaced_unasked(scan, tmp_path, capsys):
+    (tmp_path / "model_epoch0002.h5").write_text("mine")
+    assert train.main(["wgan", scan, *SMALL, "--checkpoint-every", "2", "-o", str(tmp_path / "model.h5")]) == 2
+    assert "model_epoch0002.h5 exists" in capsys.readouterr().err
+    assert (tmp_path / "model_epoch0002.h5").read_text() == "mine"
+
+
+def test_a_training_that_fails_leaves_no_file(scan, tmp_path, capsys, monkeypatch):
+    from keras_mri.systems import wgan
+
+    def diverge(images, config, callbacks):
+        callbacks[-1].on_epoch_end(0, {"l1": 1.0})
+        assert (tmp_path / "out" / "model.csv").exists()
+        raise InputError("training diverged")
+
+    (tmp_path / "out").mkdir()
+    monkeypatch.setattr(wgan, "train", diverge)
+    assert train.main(["wgan", scan, *SMALL, "-o", str(tmp_path / "out" / "model.h5")]) == 2
+    assert "training diverged" in capsys.readouterr().err
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 @pytest.mark.parametrize(

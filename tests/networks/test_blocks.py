@@ -13,17 +13,17 @@ def test_middle_frame_picks_the_middle_channel_of_any_shape(rng):
     np.testing.assert_array_equal(network.predict_on_batch(data), data[..., 2:3])
 
 
-def test_the_front_end_is_the_local_contrast_in_units_of_the_noise(rng):
-    inputs = keras.Input((None, None, None, 1))
+@pytest.mark.parametrize("frames", [1, 3])
+def test_the_front_end_is_the_contrast_to_the_local_mean_of_all_frames_in_units_of_the_noise(frames, rng):
+    inputs = keras.Input((None, None, None, frames))
     network = keras.Model(inputs, noise_front_end(inputs, 0.02))
-    data = rng.random((1, 9, 8, 7, 1), dtype=np.float32)
-    volume = data[0, ..., 0]
-    # Oracle: the mean of those voxels of the 5³ cube that lie inside the volume.
-    expected = np.empty_like(volume)
-    for index in np.ndindex(volume.shape):
+    data = rng.random((1, 9, 8, 7, frames), dtype=np.float32)
+    # Oracle: the mean over time of those voxels of the 5³ cube that lie inside the volume.
+    expected = np.empty_like(data[0])
+    for index in np.ndindex(expected.shape[:3]):
         cube = tuple(slice(max(0, i - 2), i + 3) for i in index)
-        expected[index] = (volume[index] - volume[cube].mean()) / 0.02
-    np.testing.assert_allclose(network.predict_on_batch(data)[0, ..., 0], expected, atol=1e-4)
+        expected[index] = (data[0][index] - data[0][cube].mean()) / 0.02
+    np.testing.assert_allclose(network.predict_on_batch(data)[0], expected, atol=1e-4)
 
 
 def test_the_residual_is_scaled_to_image_units_and_added(rng):

@@ -1,6 +1,7 @@
 """The filters a researcher would use otherwise, with one calling convention.
 
-Each takes a noisy volume (x, y, z) or run (x, y, z, t) scaled to a maximum near 1 and the SD of its noise, float32.
+Each takes a noisy volume (x, y, z) or run (x, y, z, t) scaled to a maximum near 1 and the SD of its noise, float32; those that
+take a run also a mask, outside of which they do nothing.
 Install them with `pip install -r requirements-experiments.txt`; bm4d is for non-commercial use.
 """
 
@@ -50,18 +51,20 @@ def bm4d(volume, sigma):
     return run(volume, sigma)
 
 
-def dipy_mppca(run, sigma):
+def dipy_mppca(run, sigma, mask):
     """Marchenko–Pastur PCA of DIPY, on a run; estimates the noise itself."""
     from dipy.denoise.localpca import mppca
 
-    return mppca(run.astype(np.float32), patch_radius=2)
+    return mppca(run.astype(np.float32), mask=mask, patch_radius=2)
 
 
-def patch_denoise(run, sigma):
+def patch_denoise(run, sigma, mask):
     """Optimal singular-value thresholding (Frobenius loss) of patch-denoise, on a run."""
     from patch_denoise.denoise import optimal_thresholding
 
-    return optimal_thresholding(run.astype(np.float32), patch_shape=(5, 5, 5), patch_overlap=(2, 2, 2), loss="fro", noise_std=sigma)[0]
+    return optimal_thresholding(
+        run.astype(np.float32), patch_shape=(5, 5, 5), patch_overlap=(2, 2, 2), loss="fro", noise_std=sigma, mask=mask
+    )[0]
 
 
 # name: (function, "σ given" or "blind", whether it takes the whole run)

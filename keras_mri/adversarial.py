@@ -36,6 +36,8 @@ class AdversarialModel(keras.Model):
         self.critic_loss, self.adversarial_loss = critic_loss, adversarial_loss
         self.critic_steps = critic_steps
         self.l1_weight, self.adversarial_weight = l1_weight, adversarial_weight
+        # Means over the epoch; without them the log would show each epoch's last batch alone.
+        self.means = {name: keras.metrics.Mean(name=name) for name in ("loss", "l1", "critic_loss", "adversarial_loss")}
         self.seeds = keras.random.SeedGenerator(seed)
         # Its parts are built already; without this, save_weights refuses.
         self.built = True
@@ -82,12 +84,22 @@ class AdversarialModel(keras.Model):
             loss = self.l1_weight * l1 + self.adversarial_weight * adversarial_loss
         gradients = tape.gradient(loss, self.network.trainable_variables)
         self.optimizer.apply(gradients, self.network.trainable_variables)
-        return {"loss": loss, "l1": l1, "critic_loss": critic_loss, "adversarial_loss": adversarial_loss}
+        return self._averaged(loss=loss, l1=l1, critic_loss=critic_loss, adversarial_loss=adversarial_loss)
 
     def test_step(self, data):
         """Return the mean absolute error on (noisy, target) as `l1`."""
         noisy, target = data
-        return {"l1": tf.reduce_mean(tf.abs(self.network(noisy, training=False) - target))}
+        return self._averaged(l1=tf.reduce_mean(tf.abs(self.network(noisy, training=False) - target)))
+
+    @property
+    def metrics(self):
+        """What `fit` resets at the start of every epoch."""
+        return list(self.means.values())
+
+    def _averaged(self, **values):
+        for name, value in values.items():
+            self.means[name].update_state(value)
+        return {name: self.means[name].result() for name in values}
 
     def _update_critic(self, real, fake):
         with tf.GradientTape() as tape:

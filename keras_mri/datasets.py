@@ -12,7 +12,7 @@ import tensorflow as tf
 # One stream of random numbers for each use of the seed.
 _WHERE, _WHEN, _FLIP, _LEVEL, _NOISE, _IMAGINARY, _SCAN, _BLOBS, _COURSES = range(9)
 # Simulated activations of a patch: their number, radii (voxels), and the fastest course (cycles per frame).
-_N_BLOBS, _RADII, _FASTEST = 24, (2.0, 7.0), 0.15
+_N_BLOBS, _RADII, _FASTEST = 24, (2.0, 7.0), 0.25
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,12 +38,15 @@ class Corruption:
     ----------
     model : {"gaussian", "rician"}
     low, high : float
-        The range of the standard deviation, in network units; weak noise is drawn more often than strong.
+        The range of the standard deviation, in network units.
+    skew : float
+        The place in that range is a uniform number to this power: above 1, weak noise is drawn more often than strong.
     """
 
     model: str
     low: float
     high: float
+    skew: float = 1.0
 
 
 def random_patches(sources, patch_shape, window, seed):
@@ -193,8 +196,7 @@ def noisy_pairs(patches, batch_size, corruption, seed, frames, target_weights, e
         if evenly:
             share = tf.reshape((tf.range(batch_size, dtype=tf.float32) + 0.5) / batch_size, shape)
         else:
-            # Squared: weak noise asks for finer distinctions than strong noise, so it comes more often.
-            share = tf.random.stateless_uniform(shape, _seed([seed, 0], number, _LEVEL)) ** 2
+            share = tf.random.stateless_uniform(shape, _seed([seed, 0], number, _LEVEL)) ** corruption.skew
         sigma = corruption.low + (corruption.high - corruption.low) * share
         noisy = clean + sigma * tf.random.stateless_normal(tf.shape(clean), _seed([seed, 0], number, _NOISE))
         if corruption.model == "rician":

@@ -89,7 +89,7 @@ def test_gaussian_noise_has_the_drawn_strength_and_the_target_stays_clean():
         assert (target == 0.5).all()
         strengths += list((noisy - 0.5).std(axis=(1, 2, 3, 4)))
     assert min(strengths) > 0.045 and max(strengths) < 0.21
-    assert np.mean(strengths) == pytest.approx(0.05 + 0.15 / 3, abs=0.015)  # the mean of a squared uniform number is 1/3
+    assert np.mean(strengths) == pytest.approx(0.125, abs=0.015)
 
 
 def test_rician_noise_in_air_has_the_rayleigh_mean():
@@ -121,8 +121,8 @@ def test_activation_changes_the_frames_by_at_most_the_amplitude_and_smoothly_in_
     for window in first(activated(patches, 0, frames=5, amplitude=0.001), 5):
         change = window / 2 - 1
         assert 0.001 / 4 < np.abs(change).max() < 0.001 * 24
-        # Courses no faster than 0.2 cycles per frame: a second difference is at most 2 - 2 cos(2π · 0.2) of the amplitude.
-        assert np.abs(np.diff(change, 2, axis=-1)).max() < (2 - 2 * np.cos(2 * np.pi * 0.2)) * 0.001 * 24
+        # Courses no faster than 0.25 cycles per frame: a second difference is at most 2 - 2 cos(2π · 0.25) of the amplitude.
+        assert np.abs(np.diff(change, 2, axis=-1)).max() < (2 - 2 * np.cos(2 * np.pi * 0.25)) * 0.001 * 24
         assert np.ptp(change, axis=-1).max() > 1e-5
 
 
@@ -140,3 +140,9 @@ def test_the_target_is_the_weighted_sum_of_the_clean_frames():
     noisy, target = first(pairs, 1)[0]
     assert noisy.shape[-1] == 3
     np.testing.assert_allclose(target, 2 * 0.25 + 3 * 1.0)
+
+
+def test_a_skew_draws_weak_noise_more_often():
+    corruption = Corruption(model="gaussian", low=0.0, high=0.2, skew=3.0)
+    strengths = [noisy.std(axis=(1, 2, 3, 4)) for noisy, _ in first(constant_pairs(0.0, corruption), 25)]
+    assert np.mean(strengths) == pytest.approx(0.2 / 4, abs=0.015)  # the mean of the cube of a uniform number is 1/4

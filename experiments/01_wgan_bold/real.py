@@ -8,12 +8,15 @@ import pathlib
 import sys
 
 import numpy as np
+from scipy.ndimage import correlate1d
 from scipy.optimize import brentq
 from scipy.stats import gamma
 
 from experiments.baselines import smooth
 from experiments.data import forrest_bold, write_rows
+from keras_mri import checkpoints
 from keras_mri.metrics import RunStatistics
+from keras_mri.systems import wgan
 from keras_mri.volumes import Volume
 
 train = importlib.import_module("experiments.01_wgan_bold.train")
@@ -49,15 +52,14 @@ def main(folder="networks", variants=("default", "L1 only", "frames 1")):
                 write_rows(here / "real.csv", rows)
                 print(rows[-1], flush=True)
     width = brentq(lambda fwhm: _describe(smooth(data, fwhm), mask, run.zooms)["tsnr"] - wanted, 0.3, 3.0, xtol=0.01)
-    rows.insert(
-        1,
-        {
-            "method": f"Gaussian, FWHM {width:.2f} voxel (equal tSNR)",
-            **_row(scans, lambda scan: smooth(scan, width), sphere, mask, run.zooms),
-        },
-    )
+    filters = {
+        f"Gaussian, FWHM {width:.2f} voxel (equal tSNR)": lambda scan: smooth(scan, width),
+        "the filter in time of the target, alone": lambda scan: correlate1d(scan, wgan._target_weights(wgan.Config(), 5), mode="mirror"),
+    }
+    for name, restore in filters.items():
+        rows.append({"method": name, **_row(scans, restore, sphere, mask, run.zooms)})
+        print(rows[-1], flush=True)
     write_rows(here / "real.csv", rows)
-    print(rows[1])
 
 
 def _row(scans, denoise, sphere, mask, zooms):
@@ -135,9 +137,6 @@ def _response(design, frames):
 
 
 def _ours(path, run):
-    from keras_mri import checkpoints
-    from keras_mri.systems import wgan
-
     checkpoint = checkpoints.load(path, "wgan")
     return lambda scan: wgan.predict(checkpoint, [Volume.from_array(scan, run.affine)], wgan.PredictConfig()).data
 

@@ -29,7 +29,7 @@ def main(folder="networks", rows_wanted=None):
     frames, reference = frames / peak, reference / peak
     rows = []
     for seed in train.SEEDS:
-        methods = _methods(pathlib.Path(folder), seed, run, rows_wanted)
+        methods = _methods(pathlib.Path(folder), seed, run, mask, rows_wanted)
         for percent in PERCENT:
             noise = np.random.default_rng([seed, percent]).standard_normal(frames.shape, dtype=np.float32)
             noisy = frames + np.float32(percent / 100) * noise
@@ -58,13 +58,13 @@ def main(folder="networks", rows_wanted=None):
             write_rows(here / "results.csv", rows)
 
 
-def _methods(folder, seed, run, wanted):
+def _methods(folder, seed, run, mask, wanted):
     """Return name → (kind, function of (noisy run, σ) giving the tested frame)."""
     middle = TESTED - FIRST
     methods = {"input as is": ("blind", lambda noisy, sigma: noisy[..., middle])}
     methods["Gaussian 1.5 voxel"] = ("blind", lambda noisy, sigma: smooth(noisy[..., middle], 1.5))
     for name, (function, kind, whole) in BASELINES.items():
-        methods[name] = (kind, _on_run(function, middle) if whole else _on_frame(function, middle))
+        methods[name] = (kind, _on_run(function, middle, mask) if whole else _on_frame(function, middle))
     for variant in OURS:
         path = train.network_path(folder, variant, seed)
         if path.exists():
@@ -76,8 +76,8 @@ def _on_frame(function, middle):
     return lambda noisy, sigma: function(noisy[..., middle], sigma)
 
 
-def _on_run(function, middle):
-    return lambda noisy, sigma: function(noisy, sigma)[..., middle]
+def _on_run(function, middle, mask):
+    return lambda noisy, sigma: function(noisy, sigma, mask)[..., middle]
 
 
 def _ours(path, run, middle):

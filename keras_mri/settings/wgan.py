@@ -27,6 +27,9 @@ class Config(TrainConfig):
     noise_range: tuple[float, float] = option(
         (0.0, 0.2), "lowest and highest SD of the noise added in training, in network units", low=0.0, high=1.0, unit="SD"
     )
+    noise_skew: float | None = option(
+        None, "above 1, weak noise is trained more often than strong; by itself 3 for several frames, 1 for one", low=0.1, high=10.0
+    )
     target: str = option(
         "frame", "learn to restore the frame itself, or to predict a neighbouring frame (same anatomy, independent noise)",
         choices=("frame", "neighbour"),
@@ -87,7 +90,7 @@ PRESETS = {
     "published": dict(
         epochs=100, steps_per_epoch=None, batch_size=4, learning_rate=1e-4, precision="float32", checkpoint_every=10,
         frames=1, patch_shape=(32, 32, 8), sampling="lattice", scaling="minmax", noise_range=(0.15, 0.15),
-        flips=False, temporal_smoothing=0.0, activation=0.0,
+        noise_skew=1.0, flips=False, temporal_smoothing=0.0, activation=0.0,
         generator="dense_unet", normalization="batch", residual=False,
         critic="dense", critic_steps=5, critic_learning_rate=1e-4, adversarial_weight=1.0, warm_up=0.0,
         anneal=False, beta_1=0.0, beta_2=0.9, clip_norm=None,

@@ -35,6 +35,7 @@ _MOST_FRAMES = 5
 _PATCH_SHAPE = (32, 32, 16)
 _VALIDATION_PATCHES = 24
 _STEPS_PER_EPOCH = 100
+_SKEW_OF_FRAMES = 3.0
 # Frames from which intensities are scaled: enough for a percentile, few enough to be read at once.
 _SCALING_FRAMES = 16
 # The published sampling: time points per file, patches per file and in all, lowest mean of a patch, share that trains.
@@ -189,9 +190,11 @@ def _data(volumes, config, frames):
     patches = flipped(patches, config.seed) if config.flips else patches
     if config.activation and frames > 1:
         patches = activated(patches, config.seed, frames, config.activation)
+    # Several frames show what changes in time, which only weak noise leaves visible: that is where care is due.
+    skew = config.noise_skew or (_SKEW_OF_FRAMES if frames > 1 else 1.0)
     pairs = dict(
         batch_size=config.batch_size,
-        corruption=Corruption(model=config.noise, low=config.noise_range[0], high=config.noise_range[1]),
+        corruption=Corruption(model=config.noise, low=config.noise_range[0], high=config.noise_range[1], skew=skew),
         frames=frames,
         target_weights=_target_weights(config, frames),
     )

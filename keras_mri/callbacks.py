@@ -80,7 +80,7 @@ class FollowPace(keras.callbacks.Callback):
 
 
 class KeepBest(keras.callbacks.Callback):
-    """Keep in memory the weights of the epoch with the lowest validation error.
+    """Keep in memory the weights of the epoch with the lowest validation error, and its number through every fit.
 
     Parameters
     ----------
@@ -93,13 +93,15 @@ class KeepBest(keras.callbacks.Callback):
     def __init__(self, network, monitor="val_l1"):
         super().__init__()
         self.network, self.monitor = network, monitor
-        self.best, self.epoch, self.weights = math.inf, None, None
+        self.best, self.weights = math.inf, None
+        self.epochs, self.epoch = 0, 0
 
     def on_epoch_end(self, epoch, logs=None):
         """Compare this epoch with the best one."""
+        self.epochs += 1
         score = (logs or {}).get(self.monitor, math.nan)
         if score < self.best:
-            self.best, self.epoch, self.weights = float(score), epoch, self.network.get_weights()
+            self.best, self.epoch, self.weights = float(score), self.epochs, self.network.get_weights()
 
     def start_again(self):
         """Let the next epoch be the best one, because from here on another goal is pursued; keep the weights meanwhile."""

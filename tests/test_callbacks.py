@@ -50,7 +50,7 @@ def test_the_best_epoch_is_kept_and_restored():
         model.set_weights([np.full((1, 1), epoch), np.zeros(1)])
         best.on_epoch_end(epoch, {"val_l1": score})
     best.restore()
-    assert (best.epoch, best.best) == (1, 1.0)
+    assert (best.epoch, best.best) == (2, 1.0)
     assert model.get_weights()[0].item() == 1
 
 
@@ -61,7 +61,7 @@ def test_starting_again_forgets_the_score_but_not_the_weights():
     best.start_again()
     assert best.weights is not None
     best.on_epoch_end(1, {"val_l1": 2.0})
-    assert best.epoch == 1
+    assert best.epoch == 2
 
 
 def test_divergence_in_the_first_epoch_is_an_error_that_says_what_to_do():

@@ -1,5 +1,6 @@
 """Pieces that several networks share."""
 
+import numpy as np
 from keras import layers
 
 from keras_mri.errors import InputError
@@ -102,8 +103,8 @@ def _mean_frame(inputs):
     return layers.Permute((2, 3, 4, 1), dtype="float32")(tensor)
 
 
-def residual_head(inputs, features, noise_scale):
-    """Map features to a residual that is zero before training, and add it to the (middle frame of the) input.
+def residual_head(inputs, features, noise_scale, frame_weights=None):
+    """Map features to a residual that is zero before training, and add it to the (filtered) middle frame of the input.
 
     Parameters
     ----------
@@ -111,6 +112,8 @@ def residual_head(inputs, features, noise_scale):
     features : keras tensor, shape (batch, x, y, z, channels)
     noise_scale : float
         The residual's unit, in the unit of `inputs`.
+    frame_weights : sequence of float, optional
+        A fixed filter over the frames to which the residual is added; the middle frame itself without it.
 
     Returns
     -------
@@ -118,4 +121,12 @@ def residual_head(inputs, features, noise_scale):
     """
     residual = layers.Conv3D(1, 1, kernel_initializer="zeros", dtype="float32", name="residual")(features)
     residual = layers.Rescaling(noise_scale, dtype="float32", name="image_units")(residual)
-    return layers.Add(dtype="float32", name="restored")([middle_frame(inputs), residual])
+    frame = middle_frame(inputs) if frame_weights is None else _filtered_frame(inputs, frame_weights)
+    return layers.Add(dtype="float32", name="restored")([frame, residual])
+
+
+def _filtered_frame(inputs, frame_weights):
+    fixed = layers.Conv3D(1, 1, use_bias=False, trainable=False, dtype="float32", name="filtered_frame")
+    frame = fixed(inputs)
+    fixed.set_weights([np.reshape(frame_weights, (1, 1, 1, -1, 1))])
+    return frame

@@ -17,7 +17,7 @@ _DECODER_FILTERS = (128, 64, 32)
 _MOST_LEVELS = 3
 
 
-def dense_unet(input_shape, growth_rate=16, normalization="batch", residual=False, levels=None, noise_scale=0.05):
+def dense_unet(input_shape, growth_rate=16, normalization="batch", residual=False, levels=None, noise_scale=0.05, frame_weights=None):
     """Build the generator.
 
     Parameters
@@ -33,6 +33,8 @@ def dense_unet(input_shape, growth_rate=16, normalization="batch", residual=Fals
         Halvings of the grid; None takes the published rule, by the shortest side (8 → 0, 64 → 3).
     noise_scale : float
         Typical noise SD in the input's unit, if `residual`.
+    frame_weights : sequence of float, optional
+        If `residual`: a fixed filter over the frames; its result takes the middle frame's place.
 
     Returns
     -------
@@ -55,7 +57,7 @@ def dense_unet(input_shape, growth_rate=16, normalization="batch", residual=Fals
         tensor = _dense_block(tensor, 4, growth_rate, normalization)
     tensor = _decode(tensor, skips, normalization, layers.ReLU)
     if residual:
-        outputs = residual_head(inputs, tensor, noise_scale)
+        outputs = residual_head(inputs, tensor, noise_scale, frame_weights)
     else:
         outputs = layers.Conv3D(1, 1, dtype="float32", name="denoised")(tensor)
     return keras.Model(inputs, outputs, name="dense_unet")

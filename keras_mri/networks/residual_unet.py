@@ -9,7 +9,7 @@ from keras_mri.networks.blocks import check_sides, noise_front_end, residual_hea
 _SLOPE = 0.1
 
 
-def residual_unet(input_shape, filters=(32, 64), depths=(2, 4), noise_scale=0.05):
+def residual_unet(input_shape, filters=(32, 64), depths=(2, 4), noise_scale=0.05, frame_weights=None):
     """Build a U-Net without normalisation whose zero-initialised output is added to the input's middle frame.
 
     Most of its arithmetic runs in wide convolutions on the halved grid, where a processor is close to its peak rate.
@@ -24,6 +24,8 @@ def residual_unet(input_shape, filters=(32, 64), depths=(2, 4), noise_scale=0.05
         3×3×3 convolutions of each level; all but the deepest level have them twice, on the way down and up.
     noise_scale : float
         Typical noise SD in the unit of the input.
+    frame_weights : sequence of float, optional
+        A fixed filter over the frames; its result takes the middle frame's place.
 
     Returns
     -------
@@ -49,7 +51,7 @@ def residual_unet(input_shape, filters=(32, 64), depths=(2, 4), noise_scale=0.05
     for width, depth, skip in zip(filters[-2::-1], depths[-2::-1], reversed(skips)):
         tensor = layers.Conv3DTranspose(width, 2, strides=2)(tensor)
         tensor = _convolutions(layers.Add()([tensor, skip]), width, depth)
-    return keras.Model(inputs, residual_head(inputs, tensor, noise_scale), name="residual_unet")
+    return keras.Model(inputs, residual_head(inputs, tensor, noise_scale, frame_weights), name="residual_unet")
 
 
 def _convolutions(tensor, width, depth):

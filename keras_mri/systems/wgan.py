@@ -93,7 +93,7 @@ def train(images, config, callbacks=()):
             best.restore()
     except KeyboardInterrupt:
         best.restore()
-        _LOGGER.warning("interrupted: keeping the best network so far (epoch %s)", (best.epoch or 0) + 1)
+        _LOGGER.warning("interrupted: keeping the best network so far (epoch %d)", best.epoch)
     with hidden_layers_in("float32"):
         restored = _generator(config, frames, patch_shape)
     restored.set_weights(network.get_weights())
@@ -224,10 +224,12 @@ def _play(network, critic, training, config, pace, best, common, options):
 
 def _generator(config, frames, patch_shape):
     shape = (None, None, None, frames)
+    # What the target leaves out by a fixed filter, the network need not learn.
+    weights = _target_weights(config, frames) if frames > 1 and config.target == "frame" else None
     if config.generator == "residual_unet":
-        return residual_unet(shape, config.filters, config.depths, config.noise_scale)
+        return residual_unet(shape, config.filters, config.depths, config.noise_scale, weights)
     levels = _levels(config, patch_shape)
-    return dense_unet(shape, config.growth_rate, config.normalization, config.residual, levels, config.noise_scale)
+    return dense_unet(shape, config.growth_rate, config.normalization, config.residual, levels, config.noise_scale, weights)
 
 
 def _critic(config, patch_shape):

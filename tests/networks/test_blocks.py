@@ -35,6 +35,14 @@ def test_the_residual_is_scaled_to_image_units_and_added(rng):
     np.testing.assert_allclose(network.predict_on_batch(data)[..., 0], expected, rtol=1e-5)
 
 
+def test_a_filter_over_the_frames_takes_the_middle_frames_place_and_is_not_trained(rng):
+    inputs = keras.Input((None, None, None, 3))
+    network = keras.Model(inputs, residual_head(inputs, inputs, 0.5, (0.25, 0.5, 0.25)))
+    data = rng.random((1, 2, 3, 4, 3), dtype=np.float32)
+    np.testing.assert_allclose(network.predict_on_batch(data), data @ np.array([[0.25], [0.5], [0.25]]), rtol=1e-5)
+    assert [variable.path.split("/")[0] for variable in network.trainable_variables] == ["residual", "residual"]
+
+
 def test_an_unknown_normalization_is_refused():
     with pytest.raises(InputError, match="one of batch, none"):
         normalized(keras.Input((4, 4, 4, 1)), "instance")

@@ -9,6 +9,8 @@ from keras_mri.errors import InputError
 POLICIES = ("percentile", "minmax")
 # The brightest 0.1 % of the tissue (vessels, spikes) may exceed 1: one hot voxel must not set the scale.
 _UPPER_PERCENTILE = 99.9
+# Of a run: enough for a percentile, few enough to be read at once.
+_MOST_FRAMES = 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,6 +51,27 @@ class Scaling:
         ndarray of float32, same shape
         """
         return (data * np.float32(self.scale) + np.float32(self.offset)).astype(np.float32)
+
+
+def fit_image_scaling(volume, policy="percentile"):
+    """Fit a Scaling on a scan without holding all of it: on frames spread over a run, or on its extremes.
+
+    Parameters
+    ----------
+    volume : Volume
+    policy : {"percentile", "minmax"}
+        As for `fit_scaling`.
+
+    Returns
+    -------
+    Scaling
+
+    Raises
+    ------
+    InputError
+        If all intensities are equal.
+    """
+    return fit_scaling(np.array(volume.extremes) if policy == "minmax" else volume.sample_frames(_MOST_FRAMES), policy)
 
 
 def fit_scaling(sample, policy="percentile"):

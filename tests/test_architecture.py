@@ -13,7 +13,7 @@ TESTS = pathlib.Path(__file__).parent
 FLOORS = [
     {"errors", ""},
     {"config", "volumes", "outputs", "nifti", "intensity", "noise", "patches", "splits", "metrics", "phantoms", "settings.*"},
-    {"networks.*", "adversarial", "datasets", "figures"},
+    {"networks.*", "adversarial", "datasets", "denoising_data", "figures"},
     {"checkpoints", "inference"},
     {"systems.*", "callbacks"},
     {"_cli", "_progress"},
@@ -25,7 +25,7 @@ DOORS = {
     "h5py": {"checkpoints"},
     "matplotlib": {"figures"},
     "argparse": {"_cli", "train", "predict", "evaluate", "__main__"},
-    "tensorflow": {"datasets", "adversarial"},
+    "tensorflow": {"datasets", "denoising_data", "adversarial"},
 }
 MODULES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix("__init__").rstrip("."): path

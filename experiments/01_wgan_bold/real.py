@@ -15,6 +15,7 @@ from scipy.stats import gamma
 from experiments.baselines import smooth
 from experiments.data import forrest_bold, write_rows
 from keras_mri import checkpoints
+from keras_mri.denoising_data import target_weights
 from keras_mri.metrics import RunStatistics
 from keras_mri.systems import wgan
 from keras_mri.volumes import Volume
@@ -54,7 +55,7 @@ def main(folder="networks", variants=("default", "L1 only", "frames 1")):
     width = brentq(lambda fwhm: _describe(smooth(data, fwhm), mask, run.zooms)["tsnr"] - wanted, 0.3, 3.0, xtol=0.01)
     filters = {
         f"Gaussian, FWHM {width:.2f} voxel (equal tSNR)": lambda scan: smooth(scan, width),
-        "the filter in time of the target, alone": lambda scan: correlate1d(scan, wgan._target_weights(wgan.Config(), 5), mode="mirror"),
+        "the filter in time of the target, alone": lambda scan: correlate1d(scan, target_weights(wgan.Config(), 5), mode="mirror"),
     }
     for name, restore in filters.items():
         rows.append({"method": name, **_row(scans, restore, sphere, mask, run.zooms)})

@@ -15,7 +15,7 @@ class Config(TrainConfig):
     learning_rate: float = option(1.5e-3, "Adam's learning rate at its highest", low=1e-9, high=1.0)
 
     frames: int | None = option(
-        None, "neighbouring frames the network sees (1, 3 or 5); by itself 5 for a run of ten frames or more, else 1", low=1, high=5
+        None, "neighbouring frames the network sees (1, 3 or 5); by itself 5 if every scan has ten frames or more, else 1", low=1, high=5
     )
     patch_shape: tuple[int, int, int] | None = option(
         None, "voxels of a training patch; by itself 32 32 16, or what of it fits the scan", low=1, unit="N"

@@ -101,16 +101,6 @@ def test_neighbours_are_mirrored_at_the_ends_of_the_run():
     assert [wgan._neighbours(t, 5, 4) for t in range(4)] == [[2, 1, 0, 1, 2], [1, 0, 1, 2, 3], [0, 1, 2, 3, 2], [1, 2, 3, 2, 1]]
 
 
-@pytest.mark.parametrize("frames", [1, 3, 5])
-def test_the_target_passes_slow_courses_and_damps_the_fastest_by_the_smoothing(frames):
-    weights = np.array(wgan._target_weights(Config(temporal_smoothing=0.4), frames))
-    assert weights.sum() == pytest.approx(1)
-    # The response to cos(2πft) is the filter's gain at f, here against 1 - s · sin(πf)^(k - 1) written out.
-    for frequency, expected in ((0.5, 1 - 0.4), (0.25, 1 - 0.4 * np.sin(np.pi / 4) ** (frames - 1))):
-        gain = weights @ np.cos(2 * np.pi * frequency * (np.arange(frames) - frames // 2))
-        assert gain == pytest.approx(1 if frames == 1 else expected)
-
-
 def test_outside_the_mask_the_input_stays(run_path, write_nifti):
     image = nifti.open_image(run_path)
     mask = np.zeros(image.shape[:3], np.uint8)

@@ -11,8 +11,8 @@ from keras_mri.errors import InputError
 from keras_mri.outputs import replacing
 
 _LOGGER = logging.getLogger(__name__)
-# The learning rate climbs over the first hundredth and ends at a fiftieth.
-_CLIMB, _FLOOR = 0.01, 0.02
+# The learning rate climbs over the first twentieth and ends at a fiftieth.
+_CLIMB, _FLOOR = 0.05, 0.02
 
 
 class Pace:

@@ -18,14 +18,14 @@ def simulated(path):
     """Print mean PSNR (± SD over the seeds) of each method at each noise level."""
     rows = _read(path)
     percents = sorted({int(row["percent"]) for row in rows})
-    print("| method | " + " | ".join(f"p = {p}" for p in percents) + " | seconds |\n" + "|---" * (len(percents) + 2) + "|")
+    print("| method | " + " | ".join(f"p = {p}" for p in percents) + " | CPU s |\n" + "|---" * (len(percents) + 2) + "|")
     for method in dict.fromkeys(row["method"] for row in rows):
         chosen = [row for row in rows if row["method"] == method]
         cells = []
         for percent in percents:
             values = [float(row["psnr"]) for row in chosen if int(row["percent"]) == percent]
             cells.append(f"{np.mean(values):.2f}" + (f" ± {np.std(values):.2f}" if len(values) > 1 else "") if values else "")
-        seconds = np.median([float(row["seconds"]) for row in chosen])
+        seconds = np.median([float(row["cpu_seconds"]) for row in chosen])
         print(f"| {method}, {chosen[0]['kind']} | " + " | ".join(cells) + f" | {seconds:.2f} |")
 
 

@@ -12,8 +12,6 @@ from keras_mri.noise import MODELS
 class Config(TrainConfig):
     """Options of `keras_mri.train wgan`. Intensities and noise are in network units: 1 is the image's robust maximum."""
 
-    learning_rate: float = option(1.5e-3, "Adam's learning rate at its highest", low=1e-9, high=1.0)
-
     frames: int | None = option(
         None, "neighbouring frames the network sees (1, 3 or 5); by itself 5 if every scan has ten frames or more, else 1", low=1, high=5
     )

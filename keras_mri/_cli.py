@@ -1,6 +1,7 @@
 """What every command shares: flags from dataclasses, errors as one message, log lines without prefixes."""
 
 import argparse
+import contextlib
 import dataclasses
 import difflib
 import logging
@@ -69,6 +70,23 @@ def run(command, arguments=None):
         return 130
     except BrokenPipeError:
         return 0
+
+
+@contextlib.contextmanager
+def native_messages_held_back():
+    """Keep off the screen what TensorFlow's C++ part says when it is imported, which no logger can hold back.
+
+    Python's own errors are raised as ever.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def add_options(parser, options):

@@ -27,7 +27,8 @@ def _predict(arguments):
     chosen = _cli.chosen_options(options, parsed)
     images = [nifti.open_image(image, parsed.replace_nonfinite) for image in parsed.images]
 
-    system = get_system(system_name)
+    with _cli.native_messages_held_back():
+        system = get_system(system_name)
     from keras_mri._progress import counted
 
     restored = system.predict(checkpoints.load(parsed.model), images, chosen)

@@ -25,7 +25,8 @@ def _train(arguments):
         _check_no_epochs(path)
     images = [open_image(image, parsed.replace_nonfinite) for image in parsed.images]
 
-    system = get_system(name)
+    with _cli.native_messages_held_back():
+        system = get_system(name)
     from keras_mri._progress import TrainingProgress
     from keras_mri.callbacks import EpochLog, EveryEpochs
 
@@ -72,7 +73,7 @@ def _parse(arguments):
         sys.exit(0 if arguments else 2)
     name = arguments[0]
     settings = get_settings(name)
-    parser = _cli.Parser(prog=f"python -m keras_mri.train {name}", description=SYSTEMS[name].help.capitalize() + ".")
+    parser = _cli.Parser(prog=f"python -m keras_mri.train {name}", description=f"{SYSTEMS[name].help[0].upper()}{SYSTEMS[name].help[1:]}.")
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="NIfTI, 3D or 4D; `sample` is the EPI scan that nibabel ships")
     parser.add_argument(
         "-o", "--output", type=pathlib.Path, metavar="MODEL.h5", help=f"where the network goes (default: {SYSTEMS[name].output})"

@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import os
 import re
 
 import pytest
@@ -174,3 +175,11 @@ def test_run_lets_our_remarks_through_and_silences_start_up_remarks(monkeypatch)
     assert logging.getLogger("keras_mri").level == logging.INFO
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "1")
     assert _cli.run(lambda arguments: int(_cli.os.environ["TF_CPP_MIN_LOG_LEVEL"]), []) == 1
+
+
+def test_native_messages_are_held_back_and_python_s_errors_are_not(capfd):
+    with pytest.raises(KeyError), _cli.native_messages_held_back():
+        os.write(2, b"start-up remark")
+        raise KeyError
+    os.write(2, b"after")
+    assert capfd.readouterr().err == "after"

@@ -17,7 +17,10 @@ class Parser(argparse.ArgumentParser):
     """An ArgumentParser whose errors are InputErrors, with the nearest option named."""
 
     def __init__(self, *positional, **options):
-        formatter = lambda prog: argparse.HelpFormatter(prog, max_help_position=32, width=110)  # noqa: E731
+
+        def formatter(prog):
+            return argparse.HelpFormatter(prog, max_help_position=32, width=110)
+
         super().__init__(*positional, allow_abbrev=False, formatter_class=formatter, **options)
 
     def error(self, message):
@@ -66,7 +69,7 @@ def run(command, arguments=None):
         print(f"keras_mri: error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("keras_mri: interrupted; nothing was written.", file=sys.stderr)
+        print("keras_mri: interrupted.", file=sys.stderr)
         return 130
     except BrokenPipeError:
         return 0

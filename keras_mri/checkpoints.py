@@ -5,12 +5,13 @@ import dataclasses
 import json
 import logging
 import pathlib
+import shutil
 
 import h5py
 import numpy as np
 
 import keras_mri
-from keras_mri.errors import CheckpointError
+from keras_mri.errors import CheckpointError, InputError
 from keras_mri.outputs import replacing
 
 ATTRIBUTE = "keras_mri"
@@ -41,7 +42,7 @@ class Checkpoint:
     config : dict
         Settings of the training, as the system's Config gives them to JSON.
     training : dict
-        Facts of the training data, e.g. `zooms` (list of mm) and `sigma` (range of noise SD in network units).
+        Facts of the training data: `zooms` (a list of mm for each scan), `sigma` (range of noise SD in network units).
     """
 
     network: "keras.Model"  # noqa: F821 - Keras is imported only to build one
@@ -74,6 +75,7 @@ def save(checkpoint, path):
         "config": checkpoint.config,
         "training": checkpoint.training,
     }
+    _check_space(checkpoint.network, path)
     with replacing(path) as temporary:
         with _quiet():
             checkpoint.network.save(temporary)
@@ -133,6 +135,9 @@ def inspect(path):
         As `load`, but for what only building would show.
     """
     path = pathlib.Path(path)
+    if path.suffix != ".h5":
+        # Keras chooses the reader by the ending: under another one it would read what was not checked here.
+        raise CheckpointError(f"{path} must end in .h5. Expected a network trained by keras_mri.")
     if not path.is_file():
         raise CheckpointError(f"{path} is not a file. Expected a network trained by keras_mri (.h5); check the path.")
     try:
@@ -150,12 +155,23 @@ def inspect(path):
             f"{path} was not written by keras_mri: its network has no `{ATTRIBUTE}` attribute. Load it with keras.models.load_model."
         )
     facts = _json(attributes[ATTRIBUTE], path)
-    missing = {"format", "version", "system", "config", "training"} - set(facts if isinstance(facts, dict) else ())
+    kinds = {"format": int, "version": str, "system": str, "config": dict, "training": dict}
+    missing = [name for name, kind in kinds.items() if not isinstance(facts, dict) or not isinstance(facts.get(name), kind)]
     if missing:
         raise CheckpointError(f"{path} has a damaged `{ATTRIBUTE}` attribute: no {', '.join(sorted(missing))}.")
     if facts["format"] != _FORMAT:
         raise CheckpointError(f"{path} has format {facts['format']}; this version reads {_FORMAT}. Update keras_mri (pip install -U).")
     return facts
+
+
+def _check_space(network, path):
+    """Raise while there is still nothing to clean up: HDF5 does not survive a disk that fills under it."""
+    needed = 2 * sum(weight.nbytes for weight in network.get_weights()) + 1_000_000
+    free = shutil.disk_usage(path.parent).free
+    if free < needed:
+        raise InputError(
+            f"{path} needs {needed / 1e6:.0f} MB; the disk has {free / 1e6:.0f} MB left. Free some space or choose another folder."
+        )
 
 
 def _verify(network, path):
@@ -193,7 +209,7 @@ def _check_layers(config, path):
 def _json(text, path):
     try:
         return json.loads(text)
-    except (ValueError, RecursionError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is damaged: its description is no JSON.") from error
 
 

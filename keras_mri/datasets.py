@@ -142,7 +142,7 @@ def activated(patches, seed, frames, amplitude):
     seed : int
     frames : int
     amplitude : float
-        Largest change, as a share of the local intensity.
+        Largest change by one ball, as a share of the local intensity; where balls overlap, changes add up.
 
     Returns
     -------
@@ -231,4 +231,4 @@ def _numbers():
 def _seed(seed, number, use):
     """Mix the user's seed, the scan, the use and a running number into the two numbers of a stateless draw."""
     number = tf.cast(number, tf.int64)
-    return tf.stack([number, tf.constant(seed[0] * 1009 + seed[1] * 7 + use, tf.int64)])
+    return tf.stack([number, tf.constant(seed[0] * 16007 + seed[1] * 16 + use, tf.int64)])

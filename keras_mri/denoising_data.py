@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_mri.datasets import Corruption, PatchSource, activated, flipped, listed_patches, noisy_pairs, random_patches
+from keras_mri.errors import InputError
 from keras_mri.intensity import fit_image_scaling
 from keras_mri.noise import estimate_sigma
 from keras_mri.patches import check_patch_fits, foreground, foreground_corners, lattice_corners
@@ -81,7 +82,9 @@ def denoising_data(volumes, config, frames, factor):
         frames=frames,
         target_weights=target_weights(config, frames),
     )
-    validation = noisy_pairs(listed_patches(held_out, validation_shape, window), seed=config.seed + 1, evenly=True, **pairs)
+    # Fewer held-out patches than a batch would give no batch, and with it no best network.
+    pairs_held_out = {**pairs, "batch_size": min(config.batch_size, sum(len(source.corners) for source in held_out))}
+    validation = noisy_pairs(listed_patches(held_out, validation_shape, window), seed=config.seed + 1, evenly=True, **pairs_held_out)
     return DenoisingData(noisy_pairs(patches, seed=config.seed, **pairs), validation.cache(), steps, patch_shape)
 
 
@@ -139,7 +142,7 @@ def _source(run, patch_shape):
 def _listed(source, window, number, n_sources, seed):
     """Choose the fixed patches by which the networks of all epochs are compared."""
     rng = np.random.default_rng([seed, number])
-    count = max(1, _VALIDATION_PATCHES // n_sources)
+    count = -(-_VALIDATION_PATCHES // n_sources)
     corners = source.corners[rng.integers(len(source.corners), size=count)]
     times = rng.integers(source.run.shape[3] - window + 1, size=(count, 1))
     return PatchSource(source.run, np.hstack([corners, times]).astype(np.int32))
@@ -154,6 +157,11 @@ def _lattice(runs, patch_shape, seed):
         listed = [np.insert(lattice_corners(run[..., t], patch_shape, _LATTICE_MEAN), 3, t, axis=1) for t in range(run.shape[3])]
         corners = rng.permutation(np.concatenate(listed))[:most]
         cut = round(_LATTICE_SHARE * len(corners))
+        if not 0 < cut < len(corners):
+            raise InputError(
+                f"a scan gives {len(corners)} patches of {tuple(patch_shape)} voxels with a mean above {_LATTICE_MEAN} of its range; "
+                "at least 3 are needed. Use a smaller --patch-shape, or --sampling random."
+            )
         training.append(PatchSource(run, corners[:cut]))
         validation.append(PatchSource(run, corners[cut:]))
     return training, validation

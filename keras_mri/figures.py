@@ -58,6 +58,7 @@ def _curves(rows):
     """Sort the logged numbers into one plot of errors and, where an adversary took part, one for each player."""
     groups = {"mean absolute error (network units)": {"l1": "training", "val_l1": "held out"}}
     if any("critic_loss" in row for row in rows):
+        groups["weighted sum of losses"] = {"loss": "total"}
         groups["critic"] = {"critic_loss": "critic loss"}
         groups["generator"] = {"adversarial_loss": "adversarial loss"}
     return {title: {label: points for name, label in names.items() if (points := _points(rows, name))} for title, names in groups.items()}

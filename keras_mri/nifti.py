@@ -18,6 +18,8 @@ DTYPES = ("float32", "float64", "int16", "uint16", "uint8")
 _READ_ERRORS = (
     OSError,
     EOFError,
+    MemoryError,
+    OverflowError,
     ValueError,
     zlib.error,
     nibabel.filebasedimages.ImageFileError,
@@ -180,7 +182,10 @@ def _load(path):
     # An open handle lets a compressed run be read forward frame by frame, instead of from its start for each frame.
     options = {"keep_file_open": True} if path.name.endswith(".gz") else {}
     try:
-        return nibabel.load(path, **options)
+        image = nibabel.load(path, **options)
+        if not isinstance(image, nibabel.spatialimages.SpatialImage) or isinstance(image, nibabel.Cifti2Image):
+            raise ValueError(f"{type(image).__name__} is no voxel grid")
+        return image
     except _READ_ERRORS as error:
         raise InputError(
             f"{path} cannot be read as an image: {_first_line(error)}. Expected NIfTI (.nii, .nii.gz), Analyze or MGH."

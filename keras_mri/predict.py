@@ -18,7 +18,7 @@ def _predict(arguments):
     # The model decides which options there are; without one, only those that all systems share.
     model = next((argument for argument in arguments if argument.endswith(".h5")), None)
     settings = None
-    if model and not {"-h", "--help"} & set(arguments):
+    if model and (pathlib.Path(model).exists() or not {"-h", "--help"} & set(arguments)):
         settings = get_settings(checkpoints.inspect(model)["system"])
     options = getattr(settings, "PredictConfig", PredictConfig)
     parsed = _parser(options).parse_all(arguments)

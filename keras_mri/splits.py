@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_mri.errors import InputError
+from keras_mri.patches import foreground
 
 _VALIDATION_SHARE = 0.2
 
@@ -11,7 +12,7 @@ def hold_out(runs, window=1):
     """Divide scans into training and validation data that share no voxel of a frame.
 
     Runs of at least `2 * window` frames give their last fifth in time (at least one window). Otherwise the last fifth
-    of the files validates; a single volume gives the last fifth of its slices.
+    of the files validates; a single volume gives the slices that hold the last fifth of its tissue.
 
     Parameters
     ----------
@@ -30,7 +31,9 @@ def hold_out(runs, window=1):
     """
     for run in runs:
         if run.shape[3] < window:
-            raise InputError(f"a training example spans {window} frames. Received: a run of {run.shape[3]}. Use --frames 1.")
+            raise InputError(
+                f"a training example spans {window} frames. Received: a run of {run.shape[3]}. Use --frames 1 and --target frame."
+            )
     if any(run.shape[3] >= 2 * window for run in runs):
         return _by_time(runs, window)
     if len(runs) > 1:
@@ -54,6 +57,9 @@ def _by_time(runs, window):
 
 def _by_slices(run):
     axis = int(np.argmax(run.shape[:3]))
-    cut = run.shape[axis] - max(1, round(_VALIDATION_SHARE * run.shape[axis]))
+    # By tissue, not by field of view: the last slices of a head scan are often air.
+    profile = foreground(run.mean(axis=3)).sum(axis=tuple(a for a in range(3) if a != axis)).astype(float) + 1e-6
+    cut = int(np.searchsorted(np.cumsum(profile) / profile.sum(), 1 - _VALIDATION_SHARE)) + 1
+    cut = min(max(cut, 1), run.shape[axis] - 1)
     first, last = (tuple(part if a == axis else slice(None) for a in range(4)) for part in (slice(0, cut), slice(cut, None)))
     return [run[first]], [run[last]]

@@ -40,11 +40,13 @@ def _train(arguments):
         extra.append(EveryEpochs(config.checkpoint_every, save_epoch))
     try:
         network = system.train(images, config, extra)
+        _write(system, name, network, images, config, path, log.rows)
     except InputError:
-        log.path.unlink(missing_ok=True)
+        if log.rows:
+            log.path.unlink(missing_ok=True)
         raise
-    _write(system, name, network, images, config, path, log.rows)
-    print(f"wrote {path}, {beside['.csv']} and {beside['.png']}", file=sys.stderr)
+    written = [str(file) for file in (path, *beside.values()) if file.exists()]
+    print(f"wrote {', '.join(written)}", file=sys.stderr)
 
 
 def _check_no_epochs(path):
@@ -57,9 +59,10 @@ def _check_no_epochs(path):
 def _write(system, name, network, images, config, path, rows):
     """Save the network, then the figure of what it does."""
     from keras_mri import checkpoints, figures
+    from keras_mri.networks.precision import in_float32
 
-    facts = {"zooms": [list(image.zooms) for image in images]}
-    checkpoint = checkpoints.Checkpoint(network, name, config.to_json(), facts)
+    facts = {"zooms": [list(image.zooms) for image in images], "sigma": list(getattr(config, "noise_range", ()))}
+    checkpoint = checkpoints.Checkpoint(in_float32(network), name, config.to_json(), facts)
     checkpoints.save(checkpoint, path)
     with replacing(path.with_suffix(".png")) as temporary:
         figures.save_training(temporary, rows, system.example(checkpoint, images, config))

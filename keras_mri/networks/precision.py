@@ -29,6 +29,25 @@ def hidden_layers_in(precision):
         keras.config.set_dtype_policy(previous)
 
 
+def in_float32(network):
+    """Return a copy of a network, weights included, whose every layer computes in float32.
+
+    Parameters
+    ----------
+    network : keras.Model
+        Functional.
+
+    Returns
+    -------
+    keras.Model
+    """
+    copy = keras.models.clone_model(
+        network, clone_function=lambda layer: type(layer).from_config({**layer.get_config(), "dtype": "float32"})
+    )
+    copy.set_weights(network.get_weights())
+    return copy
+
+
 def has_bfloat16():
     """Tell whether this processor multiplies bfloat16 in hardware (Linux on x86 tells; elsewhere: False)."""
     try:

@@ -2,7 +2,8 @@
 
 import dataclasses
 
-from keras_mri.config import PredictConfig, TrainConfig, option
+from keras_mri import config
+from keras_mri.config import TrainConfig, option
 from keras_mri.errors import InputError
 from keras_mri.intensity import POLICIES
 from keras_mri.noise import MODELS
@@ -39,7 +40,7 @@ class Config(TrainConfig):
         high=1.0,
     )
     activation: float = option(
-        0.04, "largest simulated signal change that the network learns to keep, as a share of the intensity", low=0.0, high=1.0
+        0.04, "strength of the simulated activations that the network learns to keep, as a share of the intensity", low=0.0, high=1.0
     )
     flips: bool = option(True, "mirror patches at random in space and time")
 
@@ -70,6 +71,11 @@ class Config(TrainConfig):
         super().__post_init__()
         if self.frames not in (None, 1, 3, 5):
             raise InputError(f"--frames must be 1, 3 or 5. Received: {self.frames}.")
+        if self.sampling == "lattice" and (self.frames not in (None, 1) or self.target != "frame"):
+            raise InputError(
+                "--sampling lattice takes single frames, spread over the run. "
+                f"Received: --frames {self.frames}, --target {self.target}. Use --sampling random."
+            )
         if self.noise_range[0] > self.noise_range[1]:
             raise InputError(f"--noise-range names the lower SD first. Received: {self.noise_range}.")
         if len(self.filters) != len(self.depths):
@@ -77,7 +83,7 @@ class Config(TrainConfig):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PredictConfig(PredictConfig):
+class PredictConfig(config.PredictConfig):
     """Options of `keras_mri.predict` for this system."""
 
     mask: str | None = option(None, "restore only inside this mask (NIfTI on the image's grid); outside, the input stays", unit="NIFTI")

@@ -19,7 +19,7 @@ from keras_mri.intensity import fit_image_scaling
 from keras_mri.networks.blocks import check_sides
 from keras_mri.networks.dense_unet import dense_critic, dense_unet, published_levels
 from keras_mri.networks.encoder_critic import encoder_critic
-from keras_mri.networks.precision import hidden_layers_in
+from keras_mri.networks.precision import hidden_layers_in, in_float32
 from keras_mri.networks.residual_unet import residual_unet
 from keras_mri.nifti import as_volume, load_mask
 from keras_mri.noise import add_gaussian_noise, add_rician_noise
@@ -56,7 +56,7 @@ def train(images, config, callbacks=()):
     check_sides(config.patch_shape or PATCH_SHAPE, levels)
     keras.utils.set_random_seed(config.seed)
     volumes = [as_volume(image) for image in images]
-    frames = config.frames or (_MOST_FRAMES if min(volume.n_frames for volume in volumes) >= 2 * _MOST_FRAMES else 1)
+    frames = config.frames or _frames_for(volumes, config)
     data = denoising_data(volumes, config, frames, factor=2**levels)
     pace = Pace(config.epochs * data.steps, config.time_budget)
 
@@ -83,10 +83,7 @@ def train(images, config, callbacks=()):
     except KeyboardInterrupt:
         best.restore()
         _LOGGER.warning("interrupted: keeping the best network so far (epoch %d)", best.epoch)
-    with hidden_layers_in("float32"):
-        restored = _generator(config, frames, levels)
-    restored.set_weights(network.get_weights())
-    return restored
+    return in_float32(network)
 
 
 def predict(checkpoint, images, options):
@@ -132,7 +129,7 @@ def predict(checkpoint, images, options):
 
 
 def example(checkpoint, images, config):
-    """Make the panel that shows what the network does: noise of half the trained strength on a scan, and its removal.
+    """Make the panel that shows what the network does: noise of the trained range's mean strength on a scan, and its removal.
 
     Parameters
     ----------
@@ -201,6 +198,12 @@ def _neighbours(t, frames, n_frames):
     """Return the window's frames; beyond the ends of the run time is mirrored (0 1 2 → 2 1 0 1 2)."""
     half = frames // 2
     return [n_frames - 1 - abs(n_frames - 1 - abs(i)) for i in range(t - half, t + half + 1)]
+
+
+def _frames_for(volumes, config):
+    """Return the widest window that every scan is long enough for."""
+    long = min(volume.n_frames for volume in volumes) >= 2 * _MOST_FRAMES
+    return _MOST_FRAMES if long and config.sampling == "random" else 1
 
 
 def _levels(config, patch_shape):

@@ -135,10 +135,15 @@ def test_memory_of_prediction_does_not_grow_with_the_run(run_path):
     image = nifti.open_image(run_path)
     read = []
     watched = Volume(lambda t: read.append(t) or image.frame(t), image.shape, image.affine)
+    watched.extremes = image.extremes
     restored = wgan.predict(identity(3), [watched], PredictConfig())
-    read.clear()
-    restored.frame(6)
-    assert sorted(set(read)) in ([5, 6, 7], []) or set(read) <= {5, 6, 7}
+    # To scale intensities a few frames are sampled; nothing is restored, and no frame kept, before it is asked for.
+    assert len(read) <= 16
+    for t in range(image.n_frames):
+        read.clear()
+        restored.frame(t)
+        assert set(read) <= {t - 1, t, t + 1}
+    assert watched._read_frame.cache_info().currsize <= 8 and restored._read_frame.cache_info().currsize <= 8
 
 
 def test_a_volume_given_to_a_network_that_looks_at_five_frames(affine, rng):
@@ -166,7 +171,7 @@ def test_a_patch_that_the_network_cannot_halve_names_the_nearest(run_path):
 
 def test_five_frames_of_a_run_of_three_are_refused(write_nifti, rng):
     path = write_nifti(rng.random((9, 8, 7, 3)).astype(np.float32))
-    with pytest.raises(InputError, match="spans 5 frames. Received: a run of 3. Use --frames 1"):
+    with pytest.raises(InputError, match="spans 5 frames. Received: a run of 3. Use --frames 1 "):
         wgan.train([path], Config(**{**SMALL, "frames": 5}))
 
 

@@ -76,6 +76,19 @@ def test_a_missing_file(tmp_path):
         checkpoints.load(tmp_path / "none.h5")
 
 
+def test_another_ending_is_refused_because_keras_would_choose_another_reader(path, tmp_path):
+    path.rename(tmp_path / "network.keras")
+    with pytest.raises(CheckpointError, match=r"must end in \.h5"):
+        checkpoints.load(tmp_path / "network.keras")
+
+
+def test_a_disk_without_room_is_told_before_anything_is_written(network, tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoints.shutil, "disk_usage", lambda folder: type("Usage", (), {"free": 1000})())
+    with pytest.raises(InputError, match="the disk has 0 MB left. Free some space"):
+        checkpoints.save(Checkpoint(network, "wgan", {}, {}), tmp_path / "network.h5")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_no_hdf5(tmp_path):
     (tmp_path / "text.h5").write_text("hello")
     with pytest.raises(CheckpointError, match="not an HDF5 file, or is truncated"):
@@ -116,7 +129,9 @@ def test_a_newer_format(path):
         checkpoints.load(path)
 
 
-@pytest.mark.parametrize("text", ["{", "[1]", '{"format": 1}'])
+@pytest.mark.parametrize(
+    "text", ["{", "[1]", '{"format": 1}', 3, '{"format": 1, "version": "1", "system": [], "config": {}, "training": {}}']
+)
 def test_a_damaged_description(path, text):
     with h5py.File(path, "r+") as file:
         file.attrs["keras_mri"] = text

@@ -71,3 +71,15 @@ def test_the_noise_of_the_scan_is_estimated_and_told(affine, caplog):
 def test_a_patch_larger_than_what_trains_is_refused(affine):
     with pytest.raises(InputError, match=r"--patch-shape must lie inside the volume"):
         denoising_data([volume((20, 18, 9), affine)], Config(patch_shape=(18, 18, 8)), frames=1, factor=2)
+
+
+def test_a_large_batch_still_validates(affine):
+    data = denoising_data([volume((20, 18, 9, 12), affine)], Config(batch_size=40, patch_shape=(8, 6, 4)), frames=1, factor=2)
+    assert sum(1 for _ in data.validation) == 1
+
+
+def test_a_scan_too_dark_for_the_published_sampling_is_refused(affine):
+    data = np.zeros((40, 40, 10), np.float32)
+    data[5, 5, 5] = 1000.0
+    with pytest.raises(InputError, match="gives 0 patches.*--sampling random"):
+        denoising_data([Volume.from_array(data, affine)], Config(**PRESETS["published"]), frames=1, factor=1)

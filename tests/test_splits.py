@@ -51,11 +51,19 @@ def test_of_several_volumes_the_last_fifth_validates(count, held):
 
 @pytest.mark.parametrize(("shape", "axis", "held"), [((9, 20, 7), 1, 4), ((8, 7, 9), 2, 2), ((3, 1, 2), 0, 1)])
 def test_a_single_volume_gives_the_last_fifth_of_its_longest_axis(shape, axis, held):
-    (volume,) = _runs(1, shape=shape)
+    volume = np.full((*shape, 1), 5.0, np.float32)
+    volume += 0.01 * np.random.default_rng(0).random(volume.shape, dtype=np.float32)
     (training,), (validation,) = hold_out([volume])
     cut = shape[axis] - held
     np.testing.assert_array_equal(training, np.take(volume, range(cut), axis))
     np.testing.assert_array_equal(validation, np.take(volume, range(cut, shape[axis]), axis))
+
+
+def test_slices_of_air_do_not_count_as_held_out():
+    volume = np.zeros((5, 30, 6, 1), np.float32)
+    volume[:, :10] = 1.0
+    (training,), (validation,) = hold_out([volume])
+    assert training.shape[1] == 8 and validation[:, :2].all()
 
 
 def test_a_run_shorter_than_a_window_is_refused():

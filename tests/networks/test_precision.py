@@ -1,6 +1,7 @@
 import keras
+import numpy as np
 
-from keras_mri.networks.precision import has_bfloat16, hidden_layers_in
+from keras_mri.networks.precision import has_bfloat16, hidden_layers_in, in_float32
 from keras_mri.networks.residual_unet import residual_unet
 
 
@@ -28,3 +29,16 @@ def test_the_global_policy_is_put_back_even_after_an_error():
 def test_auto_follows_the_processor():
     with hidden_layers_in("auto") as chosen:
         assert chosen == ("bfloat16" if has_bfloat16() else "float32")
+
+
+def test_a_copy_in_float32_has_the_same_weights_and_filter(rng):
+    with hidden_layers_in("bfloat16"):
+        network = residual_unet((None, None, None, 3), (2, 3), (1, 1), frame_weights=(0.25, 0.5, 0.25))
+    network.set_weights([rng.normal(0, 0.2, weight.shape) for weight in network.get_weights()])
+    copy = in_float32(network)
+    assert {layer.compute_dtype for layer in copy.layers} == {"float32"}
+    assert len(copy.trainable_weights) == len(network.trainable_weights) == len(copy.weights) - 1
+    for found, wanted in zip(copy.get_weights(), network.get_weights(), strict=True):
+        np.testing.assert_array_equal(found, wanted)
+    data = rng.random((1, 8, 6, 4, 3), dtype=np.float32)
+    np.testing.assert_allclose(copy.predict_on_batch(data), network.predict_on_batch(data), atol=0.02)

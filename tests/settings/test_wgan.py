@@ -68,3 +68,9 @@ def test_every_option_explains_itself():
     silent = [f.name for c in (wgan.Config, wgan.PredictConfig) for f in dataclasses.fields(c) if len(f.metadata["help"].split()) < 2]
     assert not silent
     assert settings.__doc__
+
+
+@pytest.mark.parametrize("settings", [{"frames": 3}, {"target": "neighbour"}])
+def test_the_lattice_takes_single_frames(settings):
+    with pytest.raises(InputError, match="--sampling lattice takes single frames.*Use --sampling random"):
+        Config(sampling="lattice", **settings)

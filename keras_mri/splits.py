@@ -59,7 +59,7 @@ def _by_slices(run):
     axis = int(np.argmax(run.shape[:3]))
     # By tissue, not by field of view: the last slices of a head scan are often air.
     profile = foreground(run.mean(axis=3)).sum(axis=tuple(a for a in range(3) if a != axis)).astype(float) + 1e-6
-    cut = int(np.searchsorted(np.cumsum(profile) / profile.sum(), 1 - _VALIDATION_SHARE - 1e-6)) + 1
-    cut = min(max(cut, 1), run.shape[axis] - 1)
+    shares = np.cumsum(profile)[:-1] / profile.sum()
+    cut = int(np.argmin(np.abs(shares - (1 - _VALIDATION_SHARE)))) + 1
     first, last = (tuple(part if a == axis else slice(None) for a in range(4)) for part in (slice(0, cut), slice(cut, None)))
     return [run[first]], [run[last]]

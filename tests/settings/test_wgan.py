@@ -73,4 +73,4 @@ def test_every_option_explains_itself():
 @pytest.mark.parametrize("settings", [{"frames": 3}, {"target": "neighbour"}])
 def test_the_lattice_takes_single_frames(settings):
     with pytest.raises(InputError, match="--sampling lattice takes single frames.*Use --sampling random"):
-        Config(sampling="lattice", **settings)
+        wgan.Config(sampling="lattice", **settings)

@@ -3,6 +3,7 @@
 tSNR, smoothness, and what a GLM finds of an activation of known amplitude before and after denoising.
 """
 
+import csv
 import importlib
 import pathlib
 import sys
@@ -25,47 +26,46 @@ train = importlib.import_module("experiments.01_wgan_bold.train")
 TR = 2.0  # s
 CENTRE, RADIUS = (40, 20, 18), 3  # voxels: grey matter of the occipital lobe
 DESIGNS = ("block", "event")
-AMPLITUDES = (0.02,)
+AMPLITUDE = 0.02
 
 
 def main(folder="networks", variants=("default", "L1 only", "frames 1")):
-    """Write real.csv: one row per method and seed."""
-    here = pathlib.Path(__file__).parent
+    """Write real.csv: one row per method and seed; rows that it has already are kept."""
+    path = pathlib.Path(__file__).with_name("real.csv")
+    rows = _earlier(path)
     run, mask = forrest_bold()
     data = run.data
     sphere = (sum((grid - c) ** 2 for grid, c in zip(np.indices(mask.shape), CENTRE)) <= RADIUS**2) & mask
-    reference = _describe(data, mask, run.zooms)
     scans = {"": data}
     for design in DESIGNS:
-        for amplitude in AMPLITUDES:
-            scans[f"{design} {100 * amplitude:.0f} %"] = data * (1 + amplitude * sphere[..., None] * _response(design, data.shape[3]))
-    scans = {name: scan.astype(np.float32) for name, scan in scans.items()}
-    rows = [{"method": "input as is", **reference, **_activation(scans, sphere, mask)}]
+        scans[design] = (data * (1 + AMPLITUDE * sphere[..., None] * _response(design, data.shape[3]))).astype(np.float32)
+
+    def add(method, restore, seed=""):
+        if not any((row["method"], row["seed"]) == (method, str(seed)) for row in rows):
+            restored = {name: restore(scan) for name, scan in scans.items()}
+            facts = {**_describe(restored[""], mask, run.zooms), **_activation(restored, scans, sphere, mask)}
+            rows.append({"method": method, "seed": str(seed), **facts})
+            write_rows(path, rows)
+            print(rows[-1], flush=True)
+
+    add("input as is", lambda scan: scan)
+    add("the filter in time of the target, alone", lambda scan: correlate1d(scan, target_weights(wgan.Config(), 5), mode="mirror"))
     for variant in variants:
         for seed in train.SEEDS:
-            path = train.network_path(folder, variant, seed)
-            if path.exists():
-                denoise = _ours(path, run)
-                rows.append({"method": f"ours, {variant}", "seed": seed, **_row(scans, denoise, sphere, mask, run.zooms)})
-                if variant == "default" and seed == 0:
-                    wanted = rows[-1]["tsnr"]
-                    _figure(here / "residual.png", data, denoise(data), mask)
-                write_rows(here / "real.csv", rows)
-                print(rows[-1], flush=True)
+            network = train.network_path(folder, variant, seed)
+            if network.exists():
+                add(f"ours, {variant}", _ours(network, run), seed)
+    wanted = float(next(row["tsnr"] for row in rows if row["method"] == "ours, default"))
     width = brentq(lambda fwhm: _describe(smooth(data, fwhm), mask, run.zooms)["tsnr"] - wanted, 0.3, 3.0, xtol=0.01)
-    filters = {
-        f"Gaussian, FWHM {width:.2f} voxel (equal tSNR)": lambda scan: smooth(scan, width),
-        "the filter in time of the target, alone": lambda scan: correlate1d(scan, target_weights(wgan.Config(), 5), mode="mirror"),
-    }
-    for name, restore in filters.items():
-        rows.append({"method": name, **_row(scans, restore, sphere, mask, run.zooms)})
-        print(rows[-1], flush=True)
-    write_rows(here / "real.csv", rows)
+    add(f"Gaussian, FWHM {width:.2f} voxel (equal tSNR)", lambda scan: smooth(scan, width))
+    _figure(path.with_name("residual.png"), data, _ours(train.network_path(folder, "default", 0), run)(data))
 
 
-def _row(scans, denoise, sphere, mask, zooms):
-    restored = {name: denoise(scan) for name, scan in scans.items()}
-    return {**_describe(restored[""], mask, zooms), **_activation(restored, sphere, mask, scans)}
+def _earlier(path):
+    if not path.exists():
+        return []
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def _describe(run, mask, zooms):
@@ -84,25 +84,19 @@ def _detrended_tsnr(run, mask):
     return float(np.median(series.mean(axis=0) / np.maximum(residuals.std(axis=0, ddof=3), 1e-9)))
 
 
-def _activation(restored, sphere, mask, scans=None):
+def _activation(restored, scans, sphere, mask):
     """Compare the GLM of each design with the same GLM of the measured run.
 
     β is that of the run with the activation minus that of the run without it, so what the brain itself did cancels.
     """
     result = {}
-    for name, scan in restored.items():
-        if not name:
-            continue
-        design = name.split()[0]
-        beta, t_value, autocorrelation = _glm(scan, design, sphere, mask)
+    for design in DESIGNS:
+        beta, t_value, autocorrelation = _glm(restored[design], design, sphere, mask)
         rest, _, _ = _glm(restored[""], design, sphere, mask)
-        if scans is None:
-            result[f"t {name}"] = t_value
-        else:
-            true, t_true, _ = _glm(scans[name], design, sphere, mask)
-            without, _, _ = _glm(scans[""], design, sphere, mask)
-            result[f"beta out/in {name}"] = (beta - rest) / (true - without)
-            result[f"t out/in {name}"] = t_value / t_true
+        true, t_true, _ = _glm(scans[design], design, sphere, mask)
+        without, _, _ = _glm(scans[""], design, sphere, mask)
+        result[f"beta out/in {design}"] = (beta - rest) / (true - without)
+        result[f"t out/in {design}"] = t_value / t_true
         result[f"lag-1 autocorrelation {design}"] = autocorrelation
     return result
 
@@ -142,7 +136,7 @@ def _ours(path, run):
     return lambda scan: wgan.predict(checkpoint, [Volume.from_array(scan, run.affine)], wgan.PredictConfig()).data
 
 
-def _figure(path, before, after, mask):
+def _figure(path, before, after):
     """Draw one frame before and after, the residual of that frame, and the residual's SD over time: no anatomy should show."""
     import matplotlib
 

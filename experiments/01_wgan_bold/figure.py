@@ -67,6 +67,8 @@ def _curves(axis, path):
     with open(path, newline="") as file:
         rows = list(csv.DictReader(file))
     for method, (colour, style) in SHOWN.items():
+        if not any(row["method"] == method for row in rows):
+            continue
         percents = sorted({int(row["percent"]) for row in rows if row["method"] == method})
         means = [np.mean([float(row["psnr"]) for row in rows if row["method"] == method and int(row["percent"]) == p]) for p in percents]
         axis.plot(percents, means, style, color=colour, marker="." if style == "-" else "", label=method)

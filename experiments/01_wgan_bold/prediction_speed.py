@@ -16,7 +16,7 @@ from experiments.data import forrest_bold, peak_memory, write_rows
 from keras_mri import checkpoints
 from keras_mri.systems import wgan
 
-REPEATS = 5
+REPEATS = 3
 
 
 def main(path):

@@ -8,7 +8,7 @@ import time
 
 import numpy as np
 
-from experiments.baselines import BASELINES, smooth
+from experiments.baselines import BASELINES
 from experiments.data import forrest_bold, peak_memory, write_rows
 from keras_mri.metrics import psnr, ssim
 from keras_mri.volumes import Volume
@@ -71,7 +71,6 @@ def _methods(folder, seed, run, mask, wanted):
     """Return name → (kind, function of (noisy run, σ) giving the tested frame)."""
     middle = TESTED - FIRST
     methods = {"input as is": ("blind", lambda noisy, sigma: noisy[..., middle])}
-    methods["Gaussian 1.5 voxel"] = ("blind", lambda noisy, sigma: smooth(noisy[..., middle], 1.5))
     for name, (function, kind, whole) in BASELINES.items():
         methods[name] = (kind, _on_run(function, middle, mask) if whole else _on_frame(function, middle))
     for variant in OURS:

@@ -1,0 +1,89 @@
+"""What Noise2Average can be told."""
+
+import dataclasses
+
+from keras_mri import config
+from keras_mri.config import TrainConfig, option, parse_duration
+from keras_mri.errors import InputError
+
+RESULTS = ("_denoised.nii.gz",)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Repetitions:
+    """How images become aligned repetitions: asked in training and in prediction."""
+
+    mask: str | None = option(
+        None, "where the brain is (NIfTI on the images' grid); by itself estimated. Outside, the average stays", unit="NIFTI"
+    )
+    repetitions: str | None = option(
+        None,
+        "what repeats: the images, frame by frame, or the volumes of one 4D image; by itself the volumes if there is one image",
+        choices=("images", "volumes"),
+    )
+    align: bool = option(True, "estimate a rigid motion between repetitions and mend it where it exceeds --align-above")
+    align_above: float = option(
+        0.2, "largest displacement, in voxels, that is left alone: to interpolate is to smooth", low=0.0, high=10.0, unit="VOXELS"
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config(_Repetitions, TrainConfig):
+    """Options of `keras_mri.train n2a`."""
+
+    epochs: int = option(10, "number of epochs of one iteration, unless --time-budget ends training first", low=1)
+    learning_rate: float = option(1e-4, "Adam's learning rate at its highest", low=1e-9, high=1.0)
+    time_budget: float | None = option(
+        None, "train all iterations for this long, e.g. 90s, 5m, 1h30m", low=1, parse=parse_duration, unit="TIME"
+    )
+    iterations: int | None = option(
+        None, "times that the denoised average becomes the next target; by itself until the held-out score stops improving", low=1, high=20
+    )
+    initial: str = option(
+        "pretrained",
+        "where the weights start: pretrained, none (at random), or an .h5 of this system or of the original's two-input form",
+        unit="START",
+    )
+    target: str = option(
+        "others",
+        "the first target: the average of the other repetitions, whose noise is independent, or, as published, of all of them",
+        choices=("others", "average"),
+    )
+    restore: str = option(
+        "average",
+        "what the trained network restores: the average of the repetitions, or each of them before they are averaged",
+        choices=("average", "each"),
+    )
+    restart: bool = option(False, "start every iteration from the initial weights instead of the best so far")
+
+    network: str = option("munet", "the network", choices=("munet", "munet_diffusion"))
+    filters: int | None = option(None, "channels of its layers; by itself those of the initial network, or 32 (diffusion: 64)", low=1)
+    noise_scale: float | None = option(0.05, "typical noise SD, in network units, by which the network scales its input", low=1e-6, high=1.0)
+    scaling: str = option(
+        "percentile", "how intensities are brought to network units: by their robust maximum, or by mean and SD in the mask",
+        choices=("percentile", "zscore"),
+    )  # fmt: skip
+    patch_shape: tuple[int, int, int] = option((32, 32, 32), "voxels of a training block, cut to what fits the brain", low=1, unit="N")
+    mirror_training: str = option("all", "axes along which blocks are mirrored at random", choices=("all", "left-right", "none"))
+    anneal: bool = option(True, "let the learning rate fall by a cosine over the training")
+    clip_norm: float | None = option(1.0, "largest norm of a gradient", low=1e-6)
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.network == "munet_diffusion" and self.noise_scale is not None:
+            raise InputError(f"--network munet_diffusion has no noise scale. Received: {self.noise_scale}. Use --noise-scale none.")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PredictConfig(_Repetitions, config.PredictConfig):
+    """Options of `keras_mri.predict` for this system."""
+
+
+PRESETS = {
+    # The settings of the original for structural scans, to the letter.
+    "published": dict(
+        epochs=20, steps_per_epoch=None, batch_size=1, learning_rate=5e-5, precision="float32", iterations=2, initial="none",
+        target="average", restore="each", restart=True, filters=64, noise_scale=None, scaling="zscore", patch_shape=(80, 80, 80),
+        mirror_training="left-right", anneal=False, clip_norm=None, align=False,
+    ),
+}  # fmt: skip

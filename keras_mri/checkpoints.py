@@ -138,18 +138,13 @@ def inspect(path):
     if path.suffix != ".h5":
         # Keras chooses the reader by the ending: under another one it would read what was not checked here.
         raise CheckpointError(f"{path} must end in .h5. Expected a network trained by keras_mri.")
-    if not path.is_file():
-        raise CheckpointError(f"{path} is not a file. Expected a network trained by keras_mri (.h5); check the path.")
-    try:
-        with h5py.File(path, "r") as file:
-            attributes = {name: _text(file.attrs.get(name)) for name in ("model_config", ATTRIBUTE)}
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
-        raise CheckpointError(f"{path} is not an HDF5 file, or is truncated. Expected a network trained by keras_mri (.h5).") from error
+    with opened(path) as file:
+        attributes = {name: text(file.attrs.get(name)) for name in ("model_config", ATTRIBUTE)}
     if attributes["model_config"] is None:
         raise CheckpointError(
             f"{path} holds no network (no `model_config`): weights alone are not enough. Expected a file from keras_mri.train."
         )
-    _check_layers(_json(attributes["model_config"], path), path)
+    checked_config(attributes["model_config"], path)
     if attributes[ATTRIBUTE] is None:
         raise CheckpointError(
             f"{path} was not written by keras_mri: its network has no `{ATTRIBUTE}` attribute. Load it with keras.models.load_model."
@@ -162,6 +157,66 @@ def inspect(path):
     if facts["format"] != _FORMAT:
         raise CheckpointError(f"{path} has format {facts['format']}; this version reads {_FORMAT}. Update keras_mri (pip install -U).")
     return facts
+
+
+@contextlib.contextmanager
+def opened(path, expected="a network trained by keras_mri (.h5)"):
+    """Open a file to look into it, and only that.
+
+    Parameters
+    ----------
+    path : str or path-like
+    expected : str
+        What the file should be, for the message.
+
+    Yields
+    ------
+    h5py.File
+        For reading.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is missing, is no HDF5, or breaks off while the block reads it.
+    """
+    if not pathlib.Path(path).is_file():
+        raise CheckpointError(f"{path} is not a file. Expected {expected}; check the path.")
+    try:
+        with h5py.File(path, "r") as file:
+            yield file
+    except InputError:
+        raise
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        raise CheckpointError(f"{path} is not an HDF5 file, or is truncated. Expected {expected}.") from error
+
+
+def checked_config(model_config, path):
+    """Parse the description of a network, and refuse it if it names a class that keras_mri networks are not made of.
+
+    Parameters
+    ----------
+    model_config : str or bytes
+        JSON, as Keras writes it.
+    path : str or path-like
+        Where it was read, for the message.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    CheckpointError
+        With the name of the class.
+    """
+    config = _json(text(model_config), path)
+    _check_layers(config, path)
+    return config
+
+
+def text(value):
+    """Return an HDF5 attribute as str: older files hold bytes. Anything else is returned as it is."""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
 def _check_space(network, path):
@@ -206,15 +261,11 @@ def _check_layers(config, path):
             stack.extend(part)
 
 
-def _json(text, path):
+def _json(written, path):
     try:
-        return json.loads(text)
+        return json.loads(written)
     except (TypeError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is damaged: its description is no JSON.") from error
-
-
-def _text(value):
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
 @contextlib.contextmanager

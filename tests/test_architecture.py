@@ -14,7 +14,7 @@ FLOORS = [
     {"errors", ""},
     {"config", "volumes", "outputs", "nifti", "intensity", "noise", "patches", "splits", "metrics", "phantoms", "settings.*"},
     {"networks.*", "adversarial", "datasets", "denoising_data", "figures"},
-    {"checkpoints", "inference"},
+    {"checkpoints", "published", "inference"},
     {"systems.*", "callbacks"},
     {"_cli", "_progress"},
     {"train", "predict", "evaluate", "__main__"},

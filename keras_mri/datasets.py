@@ -110,13 +110,15 @@ def listed_patches(sources, patch_shape, window, seed=None):
     return _numbers().flat_map(shuffled).map(cut, num_parallel_calls=tf.data.AUTOTUNE)
 
 
-def flipped(patches, seed):
+def flipped(patches, seed, axes=(0, 1, 2, 3)):
     """Mirror patches at random along each axis in space, and in time.
 
     Parameters
     ----------
     patches : tf.data.Dataset of float32, shape (x, y, z, window)
     seed : int
+    axes : sequence of int
+        The axes that may be mirrored.
 
     Returns
     -------
@@ -125,6 +127,7 @@ def flipped(patches, seed):
 
     def flip(number, patch):
         chosen = tf.random.stateless_uniform([4], _seed([seed, 0], number, _FLIP)) < 0.5
+        chosen &= tf.constant([axis in axes for axis in range(4)])
         return tf.ensure_shape(tf.reverse(patch, tf.where(chosen)[:, 0]), patch.shape)
 
     return patches.enumerate().map(flip, num_parallel_calls=tf.data.AUTOTUNE)
@@ -205,6 +208,34 @@ def noisy_pairs(patches, batch_size, corruption, seed, frames, target_weights, e
 
     batches = patches.batch(batch_size, drop_remainder=True).enumerate()
     return batches.map(corrupt, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+
+
+def repetition_pairs(patches, batch_size, channels, input_weights, target_weights):
+    """Make batches of (input, target, mask) from patches that hold every repetition of a place.
+
+    Each pair is a weighted sum of the patch's members: repetition 1 against the average of 2 and 3, say. All pairs take turns.
+
+    Parameters
+    ----------
+    patches : tf.data.Dataset of float32, shape (x, y, z, members · channels + 1)
+        The members one after the other, each of `channels` channels; the mask as the last channel.
+    batch_size : int
+    channels : int
+    input_weights, target_weights : array_like of float, shape (pairs, members)
+
+    Returns
+    -------
+    tf.data.Dataset of (float32, shape (batch, x, y, z, channels)) twice, then (float32, shape (batch, x, y, z))
+    """
+    weights = tf.constant(np.stack([input_weights, target_weights], axis=-1), tf.float32)
+
+    def pair(number, patch):
+        members = tf.reshape(patch[..., :-1], [*patch.shape[:3], weights.shape[1], channels])
+        both = tf.tensordot(members, weights[number % weights.shape[0]], [[3], [0]])
+        return both[..., 0], both[..., 1], patch[..., -1]
+
+    pairs = patches.enumerate().map(pair, num_parallel_calls=tf.data.AUTOTUNE)
+    return pairs.batch(batch_size, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
 
 
 def _random_stream(source, patch_shape, window, seed):

@@ -25,7 +25,7 @@ def predictor(network, shape, tile=None, mirror=False):
     Parameters
     ----------
     network : keras.Model
-        From (batch, x, y, z, channels) to (batch, x, y, z, 1).
+        From (batch, x, y, z, channels) to (batch, x, y, z, 1), or as many channels as it sees.
     shape : tuple of int, (x, y, z)
     tile : tuple of int, optional
         Voxels of a tile; chosen from the memory at hand if not given.
@@ -35,7 +35,8 @@ def predictor(network, shape, tile=None, mirror=False):
     Returns
     -------
     callable
-        From an ndarray of float32, shape (x, y, z, channels), to one of shape (x, y, z).
+        From an ndarray of float32, shape (x, y, z, channels), to one of shape (x, y, z), or (x, y, z, channels) if the network's
+        output has several.
 
     Raises
     ------
@@ -58,9 +59,14 @@ def predictor(network, shape, tile=None, mirror=False):
 def _run(network, grid, exact, shape, data):
     margins = [(0, full - side) for full, side in zip(grid.shape, shape)]
     padded = np.pad(data, [*margins, (0, 0)], mode="edge")
-    windows = ((corner, np.asarray(network.predict_on_batch(window[None]))[0, ..., 0]) for corner, window in grid.split(padded))
+    windows = ((corner, _single(np.asarray(network.predict_on_batch(window[None]))[0])) for corner, window in grid.split(padded))
     restored = grid.merge(windows) if exact else grid.blend(windows)
     return restored[tuple(slice(side) for side in shape)]
+
+
+def _single(output):
+    """Leave out the channel axis where there is one channel only."""
+    return output[..., 0] if output.shape[-1] == 1 else output
 
 
 def _clipped(tile, shape, stride):

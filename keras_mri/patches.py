@@ -124,14 +124,15 @@ class PatchGrid:
 
         Parameters
         ----------
-        windows : iterable of (tuple of int, ndarray of float32, shape (x, y, z))
+        windows : iterable of (tuple of int, ndarray of float32, shape (x, y, z, …))
 
         Returns
         -------
-        ndarray of float32, shape `shape`
+        ndarray of float32, shape (*shape, …)
         """
-        volume = np.empty(self.shape, np.float32)
+        volume = None
         for corner, window in windows:
+            volume = np.empty((*self.shape, *window.shape[3:]), np.float32) if volume is None else volume
             inner = [self._inner(axis, start) for axis, start in enumerate(corner)]
             outer = tuple(slice(start + low, start + high) for start, (low, high) in zip(corner, inner))
             volume[outer] = window[tuple(slice(low, high) for low, high in inner)]
@@ -144,20 +145,21 @@ class PatchGrid:
 
         Parameters
         ----------
-        windows : iterable of (tuple of int, ndarray of float32, shape (x, y, z))
+        windows : iterable of (tuple of int, ndarray of float32, shape (x, y, z, …))
 
         Returns
         -------
-        ndarray of float32, shape `shape`
+        ndarray of float32, shape (*shape, …)
         """
         triangles = [np.minimum(np.arange(size) + 1.0, size - np.arange(size)) for size in self.window]
         weight = triangles[0][:, None, None] * triangles[1][:, None] * triangles[2]
-        total, weights = np.zeros(self.shape), np.zeros(self.shape)
+        total, weights = None, np.zeros(self.shape)
         for corner, window in windows:
+            total = np.zeros((*self.shape, *window.shape[3:])) if total is None else total
             place = tuple(slice(start, start + size) for start, size in zip(corner, self.window))
-            total[place] += weight * window
+            total[place] += _with_axes(weight, window.ndim) * window
             weights[place] += weight
-        return (total / weights).astype(np.float32)
+        return (total / _with_axes(weights, total.ndim)).astype(np.float32)
 
     def _axis_starts(self, axis):
         side, window, halo = self.shape[axis], self.window[axis], self.halo[axis]
@@ -170,3 +172,8 @@ class PatchGrid:
     def _inner(self, axis, start):
         side, window, halo = self.shape[axis], self.window[axis], self.halo[axis]
         return (halo if start else 0), (window if start + window == side else window - halo)
+
+
+def _with_axes(array, ndim):
+    """Append axes of length one."""
+    return array.reshape(array.shape + (1,) * (ndim - array.ndim))

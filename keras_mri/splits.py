@@ -1,4 +1,6 @@
-"""Which part of the data trains and which validates: other frames, other files or other slices, never the same patches."""
+"""Which part of the data trains and which validates: other frames, files, slices or blocks, never the same voxels."""
+
+import itertools
 
 import numpy as np
 
@@ -6,6 +8,8 @@ from keras_mri.errors import InputError
 from keras_mri.patches import foreground
 
 _VALIDATION_SHARE = 0.2
+# Of the blocks of one scan; with fewer blocks than the least number, blocks are made smaller, to the least side.
+_BLOCK_SHARE, _LEAST_BLOCKS, _LEAST_SIDE = 0.15, 6, 8
 
 
 def hold_out(runs, window=1):
@@ -40,6 +44,58 @@ def hold_out(runs, window=1):
         count = max(1, round(_VALIDATION_SHARE * len(runs)))
         return list(runs[:-count]), list(runs[-count:])
     return _by_slices(runs[0])
+
+
+def hold_out_blocks(mask, block_shape, seed, covering=False):
+    """Divide the places of a scan's blocks into those that train and those that validate, which share no voxel.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (x, y, z)
+        Where blocks are wanted.
+    block_shape : tuple of int
+        Voxels; made smaller where the mask's box is too small for several blocks.
+    seed : int
+        Chooses the blocks held out.
+    covering : bool
+        Train on the fewest blocks that cover the mask's box instead of blocks anywhere in it.
+
+    Returns
+    -------
+    block_shape : tuple of int
+    training, held_out : ndarray of int32, shape (corners, 3)
+        Corners of the blocks.
+    """
+    inside = np.argwhere(mask)
+    low, high = inside.min(axis=0), inside.max(axis=0) + 1
+    shape = [int(min(size, side)) for size, side in zip(block_shape, high - low)]
+    while len(grid := _filled(_grid(low, high, shape), shape, mask)) < _LEAST_BLOCKS and max(shape) > _LEAST_SIDE:
+        axis = int(np.argmax(shape))
+        shape[axis] = max(_LEAST_SIDE, shape[axis] // 2)
+    grid = grid if len(grid) > 1 else _grid(low, high, shape)
+    rng = np.random.default_rng(seed)
+    held_out = rng.permutation(grid)[: max(1, round(_BLOCK_SHARE * len(grid)))]
+    # Every second voxel is a corner: as good as every one, at an eighth of the memory.
+    corners = _filled(_grid(low, high, shape, covering=True), shape, mask) if covering else inside[::2] - np.floor_divide(shape, 2)
+    corners = np.concatenate([grid, np.clip(corners, 0, np.subtract(mask.shape, shape))])
+    apart = np.ones(len(corners), bool)
+    for corner in held_out:
+        apart &= (np.abs(corners - corner) >= shape).any(axis=1)
+    # A scan of one block has nothing to hold out.
+    training = corners[apart] if apart.any() else corners
+    return tuple(shape), training.astype(np.int32), held_out.astype(np.int32)
+
+
+def _grid(low, high, shape, covering=False):
+    """List the corners of blocks spread evenly over a box: apart from one another, or just overlapping to cover it."""
+    counts = [max(1, -(-int(b - a) // size) if covering else int(b - a) // size) for a, b, size in zip(low, high, shape)]
+    axes = [np.linspace(a, b - size, count).round().astype(int) for a, b, size, count in zip(low, high, shape, counts)]
+    return np.array(list(itertools.product(*axes)))
+
+
+def _filled(corners, shape, mask):
+    """Keep the corners of blocks of which the mask fills at least a fifth."""
+    return np.array([c for c in corners if mask[tuple(slice(a, a + size) for a, size in zip(c, shape))].mean() >= 0.2]).reshape(-1, 3)
 
 
 def _by_time(runs, window):

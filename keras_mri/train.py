@@ -5,7 +5,7 @@ import sys
 
 from keras_mri import _cli
 from keras_mri.errors import InputError
-from keras_mri.nifti import open_image
+from keras_mri.nifti import open_image, save
 from keras_mri.outputs import check_output, replacing
 from keras_mri.systems import SYSTEMS, get_settings, get_system
 
@@ -21,6 +21,9 @@ def _train(arguments):
     config = _cli.chosen_options(settings.Config, parsed, preset)
     path = check_output(parsed.output or SYSTEMS[name].output, (".h5",), parsed.overwrite)
     beside = {ending: check_output(path.with_suffix(ending), (ending,), parsed.overwrite) for ending in (".csv", ".png")}
+    results = {}
+    for ending in getattr(settings, "RESULTS", ()):
+        results[ending] = check_output(path.with_name(path.stem + ending), (ending,), parsed.overwrite)
     if config.checkpoint_every and not parsed.overwrite:
         _check_no_epochs(path)
     images = [open_image(image, parsed.replace_nonfinite) for image in parsed.images]
@@ -39,13 +42,17 @@ def _train(arguments):
 
         extra.append(EveryEpochs(config.checkpoint_every, save_epoch))
     try:
+        if hasattr(system, "prepare"):
+            images = system.prepare(images, config)
         network = system.train(images, config, extra)
-        _write(system, name, network, images, config, path, log.rows)
+        checkpoint = _write(system, name, network, images, config, path, log.rows)
+        for ending, volume in system.results(checkpoint, images, config).items() if results else ():
+            save(volume, results[ending])
     except InputError:
         if log.rows:
             log.path.unlink(missing_ok=True)
         raise
-    written = [str(file) for file in (path, *beside.values()) if file.exists()]
+    written = [str(file) for file in (path, *beside.values(), *results.values()) if file.exists()]
     print(f"wrote {', '.join(written)}", file=sys.stderr)
 
 
@@ -66,6 +73,7 @@ def _write(system, name, network, images, config, path, rows):
     checkpoints.save(checkpoint, path)
     with replacing(path.with_suffix(".png")) as temporary:
         figures.save_training(temporary, rows, system.example(checkpoint, images, config))
+    return checkpoint
 
 
 def _parse(arguments):

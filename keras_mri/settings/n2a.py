@@ -58,12 +58,15 @@ class Config(_Repetitions, TrainConfig):
 
     network: str = option("munet", "the network", choices=("munet", "munet_diffusion"))
     filters: int | None = option(None, "channels of its layers; by itself those of the initial network, or 32 (diffusion: 64)", low=1)
-    noise_scale: float | None = option(0.05, "typical noise SD, in network units, by which the network scales its input", low=1e-6, high=1.0)
+    noise_scale: float | None = option(
+        0.05, "typical noise SD, in network units, by which the network scales its input", low=1e-6, high=1.0
+    )
     scaling: str = option(
         "percentile", "how intensities are brought to network units: by their robust maximum, or by mean and SD in the mask",
         choices=("percentile", "zscore"),
     )  # fmt: skip
     patch_shape: tuple[int, int, int] = option((32, 32, 32), "voxels of a training block, cut to what fits the brain", low=1, unit="N")
+    blocks: str = option("random", "training blocks anywhere in the brain, or the fewest that cover it", choices=("random", "covering"))
     mirror_training: str = option("all", "axes along which blocks are mirrored at random", choices=("all", "left-right", "none"))
     anneal: bool = option(True, "let the learning rate fall by a cosine over the training")
     clip_norm: float | None = option(1.0, "largest norm of a gradient", low=1e-6)
@@ -84,6 +87,6 @@ PRESETS = {
     "published": dict(
         epochs=20, steps_per_epoch=None, batch_size=1, learning_rate=5e-5, precision="float32", iterations=2, initial="none",
         target="average", restore="each", restart=True, filters=64, noise_scale=None, scaling="zscore", patch_shape=(80, 80, 80),
-        mirror_training="left-right", anneal=False, clip_norm=None, align=False,
+        blocks="covering", mirror_training="left-right", anneal=False, clip_norm=None, align=False,
     ),
 }  # fmt: skip

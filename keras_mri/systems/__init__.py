@@ -7,6 +7,11 @@ A system offers
     predict(checkpoint, images, options)    -> Volume
     example(checkpoint, images, config)     -> dict of title -> ndarray (x, y, z): the panel beside the trained network
 
+and may offer
+
+    prepare(images, config)                 -> what the verbs of training take instead of images, where making it is costly
+    results(checkpoint, images, config)     -> dict of file ending -> Volume, written beside the network (settings.RESULTS)
+
 and never imports another one.
 """
 
@@ -30,6 +35,7 @@ SYSTEMS = {
     "wgan": System(
         "keras_mri.systems.wgan", "keras_mri.settings.wgan", "denoise fMRI: 3D U-WGAN trained from one NIfTI", "fmri_denoiser_generator.h5"
     ),
+    "n2a": System("keras_mri.systems.n2a", "keras_mri.settings.n2a", "denoise a scan from its repetitions: Noise2Average", "n2a.h5"),
 }
 
 

@@ -12,7 +12,20 @@ PACKAGE = pathlib.Path(keras_mri.__file__).parent
 TESTS = pathlib.Path(__file__).parent
 FLOORS = [
     {"errors", ""},
-    {"config", "volumes", "outputs", "nifti", "intensity", "noise", "patches", "splits", "metrics", "phantoms", "settings.*"},
+    {
+        "config",
+        "volumes",
+        "outputs",
+        "nifti",
+        "intensity",
+        "noise",
+        "patches",
+        "registration",
+        "splits",
+        "metrics",
+        "phantoms",
+        "settings.*",
+    },
     {"networks.*", "adversarial", "datasets", "denoising_data", "figures"},
     {"checkpoints", "inference"},
     {"systems.*", "callbacks"},

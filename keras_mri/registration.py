@@ -188,7 +188,7 @@ def remaining_motion(fixed, moving, mask, affine):
     -------
     float
         The 90th percentile of the blocks' shifts, mm; nan where no block has texture enough to tell.
-        Shifts of more than about three voxels are underestimated.
+        Within 15 % up to one voxel; beyond two it tells that the shift is large, not how large.
 
     Raises
     ------

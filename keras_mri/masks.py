@@ -56,7 +56,7 @@ def _tissue(volume):
     if volume.min() == volume.max():
         raise InputError("no brain was found in the average of the images: it is empty. Give a mask with --mask.")
     # The brightest hundredth are vessels and fat, which would pull the threshold up.
-    return volume > threshold_otsu(np.minimum(volume, np.percentile(volume, 99)))
+    return volume > threshold_otsu(np.minimum(volume, np.percentile(volume, 99)).ravel())
 
 
 def _deep_piece(tissue, zooms):

@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+
+from keras_mri import phantoms
+from keras_mri.errors import InputError
+from keras_mri.masks import brain_mask
+from keras_mri.noise import add_rician_noise
+
+
+def dice(first, second):
+    return 2 * (first & second).sum() / (first.sum() + second.sum())
+
+
+@pytest.mark.parametrize(("shape", "zooms"), [((48, 56, 40), (4.0, 3.5, 4.0)), ((91, 80, 30), (2.0, 2.5, 5.0))])
+def test_the_mask_of_a_noisy_head_covers_its_brain(shape, zooms):
+    clean, brain = phantoms.head(shape, seed=3)
+    noisy = add_rician_noise(clean, 50, np.random.default_rng(0))
+    mask = brain_mask(noisy, zooms)
+    assert mask.dtype == bool and mask.shape == shape
+    assert dice(mask, brain) > 0.85
+    assert (mask & brain).sum() > 0.9 * brain.sum()
+
+
+def test_a_bright_spot_apart_from_the_head_is_left_out():
+    clean, _ = phantoms.head((48, 56, 40))
+    clean[:3, :3, :3] = 900
+    assert not brain_mask(clean, (4.0, 4.0, 4.0))[:3, :3, :3].any()
+
+
+def test_holes_are_filled():
+    clean, brain = phantoms.head((48, 56, 40))
+    clean[22:26, 26:30, 18:22] = 0
+    assert brain_mask(clean, (4.0, 4.0, 4.0))[22:26, 26:30, 18:22].all()
+
+
+@pytest.mark.parametrize("shape", [(20, 22, 3), (40, 36, 1), (7, 8, 9)])
+def test_thin_and_small_scans_have_a_mask(shape):
+    clean, _ = phantoms.head(shape)
+    mask = brain_mask(clean + 1, (3.0, 3.0, 3.0))
+    assert mask.shape == shape and mask.any()
+
+
+def test_an_empty_scan_is_refused():
+    with pytest.raises(InputError, match="no brain was found in the average of the images: it is empty. Give a mask with --mask"):
+        brain_mask(np.zeros((9, 8, 7), np.float32), (1.0, 1.0, 1.0))

@@ -114,7 +114,9 @@ class TrainConfig(Options):
     )
     checkpoint_every: int | None = option(None, "also save the network and its figure every so many epochs", low=1)
     precision: str = option(
-        "auto", "arithmetic of the hidden layers; auto takes bfloat16 where the processor has it", choices=("auto", "float32", "bfloat16")
+        "auto",
+        "arithmetic of the hidden layers; auto takes bfloat16 where this processor is faster in it",
+        choices=("auto", "float32", "bfloat16"),
     )
 
 

@@ -34,7 +34,7 @@ class Config(TrainConfig):
         choices=("frame", "neighbour"),
     )  # fmt: skip
     temporal_smoothing: float = option(
-        0.5,
+        0.6,
         "share of the fastest fluctuations from frame to frame that is taken to be noise (networks of several frames)",
         low=0.0,
         high=1.0,

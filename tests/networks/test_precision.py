@@ -1,7 +1,9 @@
 import keras
 import numpy as np
+import pytest
 
-from keras_mri.networks.precision import has_bfloat16, hidden_layers_in, in_float32
+from keras_mri.networks import precision
+from keras_mri.networks.precision import hidden_layers_in, in_float32
 from keras_mri.networks.residual_unet import residual_unet
 
 
@@ -26,9 +28,31 @@ def test_the_global_policy_is_put_back_even_after_an_error():
     assert keras.config.dtype_policy().name == before
 
 
-def test_auto_follows_the_processor():
+@pytest.mark.parametrize(
+    ("available", "faster", "expected"), [(True, True, "bfloat16"), (True, False, "float32"), (False, True, "float32")]
+)
+def test_auto_takes_bfloat16_only_where_it_is_there_and_faster(monkeypatch, available, faster, expected):
+    monkeypatch.setattr(precision, "has_bfloat16", lambda: available)
+    monkeypatch.setattr(precision, "_faster_in_bfloat16", lambda: faster)
     with hidden_layers_in("auto") as chosen:
-        assert chosen == ("bfloat16" if has_bfloat16() else "float32")
+        assert chosen == expected
+
+
+@pytest.mark.parametrize(("slow", "expected"), [("float32", True), ("mixed_bfloat16", False)])
+def test_the_faster_precision_is_found_by_the_clock(monkeypatch, slow, expected):
+    now = [0.0]
+
+    class Layer:
+        def __init__(self, *_, dtype, **__):
+            self.dtype = dtype
+
+        def __call__(self, data):
+            now[0] += 2.0 if self.dtype == slow else 1.0
+            return data
+
+    monkeypatch.setattr(precision.keras.layers, "Conv3D", Layer)
+    monkeypatch.setattr(precision.time, "perf_counter", lambda: now[0])
+    assert precision._faster_in_bfloat16.__wrapped__() == expected
 
 
 def test_a_copy_in_float32_has_the_same_weights_and_filter(rng):

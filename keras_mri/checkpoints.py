@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 
 import keras_mri
-from keras_mri.errors import CheckpointError, InputError
+from keras_mri.errors import CheckpointError, ForeignNetworkError, InputError
 from keras_mri.outputs import replacing
 
 ATTRIBUTE = "keras_mri"
@@ -141,12 +141,12 @@ def inspect(path):
     with opened(path) as file:
         attributes = {name: text(file.attrs.get(name)) for name in ("model_config", ATTRIBUTE)}
     if attributes["model_config"] is None:
-        raise CheckpointError(
+        raise ForeignNetworkError(
             f"{path} holds no network (no `model_config`): weights alone are not enough. Expected a file from keras_mri.train."
         )
     checked_config(attributes["model_config"], path)
     if attributes[ATTRIBUTE] is None:
-        raise CheckpointError(
+        raise ForeignNetworkError(
             f"{path} was not written by keras_mri: its network has no `{ATTRIBUTE}` attribute. Load it with keras.models.load_model."
         )
     facts = _json(attributes[ATTRIBUTE], path)

@@ -11,3 +11,7 @@ class GridMismatchError(InputError):
 
 class CheckpointError(InputError):
     """A `.h5` file cannot be used as the network that was asked for."""
+
+
+class ForeignNetworkError(CheckpointError):
+    """An HDF5 file with a network or weights that keras_mri did not write."""

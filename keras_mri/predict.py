@@ -5,6 +5,7 @@ import sys
 
 from keras_mri import _cli, checkpoints, nifti
 from keras_mri.config import PredictConfig
+from keras_mri.errors import ForeignNetworkError
 from keras_mri.outputs import check_output
 from keras_mri.systems import get_settings, get_system
 
@@ -19,10 +20,10 @@ def _predict(arguments):
     model = next((argument for argument in arguments if argument.endswith(".h5")), None)
     settings = None
     if model and (pathlib.Path(model).exists() or not {"-h", "--help"} & set(arguments)):
-        settings = get_settings(checkpoints.inspect(model)["system"])
+        settings = get_settings(_system_of(model))
     options = getattr(settings, "PredictConfig", PredictConfig)
     parsed = _parser(options).parse_all(arguments)
-    system_name = checkpoints.inspect(parsed.model)["system"]
+    system_name = _system_of(parsed.model)
     path = check_output(parsed.output, nifti.SUFFIXES, parsed.overwrite)
     chosen = _cli.chosen_options(options, parsed)
     images = [nifti.open_image(image, parsed.replace_nonfinite) for image in parsed.images]
@@ -31,13 +32,32 @@ def _predict(arguments):
         system = get_system(system_name)
     from keras_mri._progress import counted
 
-    restored = system.predict(checkpoints.load(parsed.model), images, chosen)
+    restored = system.predict(_load(parsed.model), images, chosen)
     nifti.save(counted(restored), path, parsed.dtype)
     print(f"wrote {path}", file=sys.stderr)
 
 
+def _system_of(model):
+    """Return the system that a file's network belongs to; networks of the originals have one, too."""
+    try:
+        return checkpoints.inspect(model)["system"]
+    except ForeignNetworkError:
+        # Only here: it imports Keras.
+        from keras_mri import published
+
+        if not published.is_published_munet(model):
+            raise
+        return published.SYSTEM
+
+
+def _load(model):
+    from keras_mri import published
+
+    return published.load_checkpoint(model) if published.is_published_munet(model) else checkpoints.load(model)
+
+
 def _parser(options):
-    parser = _cli.Parser(prog="python -m keras_mri.predict", description="Apply a trained network to a scan.")
+    parser = _cli.Parser(prog="python -m keras_mri.predict", description="Apply a trained network to a scan, or to its repetitions.")
     parser.add_argument("model", type=pathlib.Path, metavar="MODEL.h5", help="a network that keras_mri.train wrote")
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="NIfTI, 3D or 4D, any shape")
     parser.add_argument("-o", "--output", type=pathlib.Path, required=True, metavar="OUT", help="NIfTI to write (.nii or .nii.gz)")

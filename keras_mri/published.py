@@ -13,6 +13,9 @@ from keras_mri import checkpoints
 from keras_mri.errors import CheckpointError, InputError
 from keras_mri.networks.connections import connections
 from keras_mri.networks.munet import DIFFUSION, STRUCTURAL, munet, munet_diffusion, widths
+from keras_mri.settings.n2a import PRESETS, Config
+
+SYSTEM = "n2a"
 
 _EXPECTED = "a published MU-Net (.h5)"
 _CONVOLUTION = ("kernel", "bias")
@@ -63,6 +66,11 @@ def load_published_munet(path):
     if config is not None:
         _check_connections(config, network, twins, path)
     return network
+
+
+def load_checkpoint(path):
+    """Load a published MU-Net as a checkpoint of Noise2Average with the published settings; parameters and errors as above."""
+    return checkpoints.Checkpoint(load_published_munet(path), SYSTEM, Config(**PRESETS["published"]).to_json(), {})
 
 
 def is_published_munet(path):

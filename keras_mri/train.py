@@ -1,5 +1,6 @@
 """python -m keras_mri.train SYSTEM IMAGE… [--options] -o MODEL.h5"""
 
+import functools
 import pathlib
 import sys
 
@@ -32,22 +33,27 @@ def _train(arguments):
         system = get_system(name)
     from keras_mri._progress import TrainingProgress
     from keras_mri.callbacks import EpochLog, EveryEpochs
+    from keras_mri.checkpoints import Checkpoint
+    from keras_mri.networks.precision import in_float32
 
     log = EpochLog(beside[".csv"])
+    facts = {"zooms": [list(image.zooms) for image in images], "sigma": list(getattr(config, "noise_range", ()))}
+    images = system.prepare(images, config) if hasattr(system, "prepare") else images
+
+    def write(network, path):
+        checkpoint = Checkpoint(in_float32(network), name, config.to_json(), facts)
+        _write(checkpoint, path, log.rows, functools.partial(system.example, checkpoint, images, config))
+        return checkpoint
+
     extra = [TrainingProgress(), log]
     if config.checkpoint_every:
-
-        def save_epoch(network, epoch):
-            _write(system, name, network, images, config, path.with_stem(f"{path.stem}_epoch{epoch:04d}"), log.rows)
-
-        extra.append(EveryEpochs(config.checkpoint_every, save_epoch))
+        extra.append(
+            EveryEpochs(config.checkpoint_every, lambda network, epoch: write(network, path.with_stem(f"{path.stem}_epoch{epoch:04d}")))
+        )
     try:
-        if hasattr(system, "prepare"):
-            images = system.prepare(images, config)
-        network = system.train(images, config, extra)
-        checkpoint = _write(system, name, network, images, config, path, log.rows)
-        for ending, volume in system.results(checkpoint, images, config).items() if results else ():
-            save(volume, results[ending])
+        checkpoint = write(system.train(images, config, extra), path)
+        for ending, file in results.items():
+            save(system.results(checkpoint, images, config)[ending], file)
     except InputError:
         if log.rows:
             log.path.unlink(missing_ok=True)
@@ -63,17 +69,13 @@ def _check_no_epochs(path):
         raise InputError(f"{taken[0]} exists. Name another file with -o, or replace it with --overwrite.")
 
 
-def _write(system, name, network, images, config, path, rows):
+def _write(checkpoint, path, rows, example):
     """Save the network, then the figure of what it does."""
     from keras_mri import checkpoints, figures
-    from keras_mri.networks.precision import in_float32
 
-    facts = {"zooms": [list(image.zooms) for image in images], "sigma": list(getattr(config, "noise_range", ()))}
-    checkpoint = checkpoints.Checkpoint(in_float32(network), name, config.to_json(), facts)
     checkpoints.save(checkpoint, path)
     with replacing(path.with_suffix(".png")) as temporary:
-        figures.save_training(temporary, rows, system.example(checkpoint, images, config))
-    return checkpoint
+        figures.save_training(temporary, rows, example())
 
 
 def _parse(arguments):

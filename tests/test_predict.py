@@ -5,7 +5,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from keras_mri import checkpoints, predict
+from keras_mri import checkpoints, phantoms, predict
 from keras_mri.checkpoints import Checkpoint
 from keras_mri.networks.residual_unet import residual_unet
 from keras_mri.settings.wgan import Config
@@ -112,3 +112,15 @@ def test_wrong_usage_gets_one_message_and_exit_2_without_tensorflow(arguments, m
     assert done.returncode == 2, done.stderr
     assert message in done.stderr and "Traceback" not in done.stderr
     assert list(folder.iterdir()) == []
+
+
+def test_a_published_network_of_two_inputs_denoises_repetitions(tmp_path, write_nifti, rng, capsys):
+    from tests.test_published import structural
+
+    clean = phantoms.head((20, 18, 16))[0]
+    paths = [str(write_nifti(clean + rng.normal(0, 20, clean.shape).astype(np.float32), f"rep{k}.nii.gz")) for k in (1, 2)]
+    network = structural(filters=2)
+    network.save(tmp_path / "original.h5")
+    assert predict.main([str(tmp_path / "original.h5"), *paths, "-o", str(tmp_path / "out.nii.gz"), "--no-align"]) == 0
+    denoised = nibabel.load(tmp_path / "out.nii.gz").get_fdata()
+    assert denoised.shape == clean.shape and np.isfinite(denoised).all()

@@ -107,7 +107,9 @@ def test_without_a_mask_one_is_estimated(clean, affine):
 
 def test_one_repetition_is_refused(clean, affine):
     volume = repetition(clean, 1, affine, "t1.nii.gz")
-    with pytest.raises(InputError, match=r"two or more repetitions of a scan. Received: one, t1.nii.gz of shape \(40, 44, 36\).*train wgan"):
+    with pytest.raises(
+        InputError, match=r"two or more repetitions of a scan. Received: one, t1.nii.gz of shape \(40, 44, 36\).*train wgan"
+    ):
         bring_together([volume], options())
     with pytest.raises(InputError, match="two or more repetitions of a scan. Received: one image, t1.nii.gz"):
         bring_together([volume], options(repetitions="images"))
@@ -120,7 +122,9 @@ def test_volumes_of_two_images_are_refused(clean, affine):
 
 def test_different_grids_are_refused_with_both_printed(clean, affine):
     other = Volume.from_array(clean[:-1], affine, name="rep2.nii.gz")
-    with pytest.raises(GridMismatchError, match=r"(?s)repetitions must lie on one grid.*rep1  shape \(40, 44, 36\).*rep2.nii.gz  shape \(39,"):
+    with pytest.raises(
+        GridMismatchError, match=r"(?s)repetitions must lie on one grid.*rep1  shape \(40, 44, 36\).*rep2.nii.gz  shape \(39,"
+    ):
         bring_together([repetition(clean, 1, affine), other], options())
 
 

@@ -115,3 +115,27 @@ def test_the_sample_is_the_scan_that_nibabel_ships():
     shipped = nibabel.load(open_image("sample").name)
     assert shipped.shape == (128, 96, 24, 2)
     np.testing.assert_allclose(shipped.header.get_zooms(), (2, 2, 2.2, 2000), rtol=1e-3)
+
+
+def test_noise2average_also_writes_the_denoised_repetitions(tmp_path, write_nifti, rng):
+    clean = phantoms.head((16, 18, 14))[0]
+    paths = [str(write_nifti(clean + rng.normal(0, 30, clean.shape).astype(np.float32), f"rep{k}.nii.gz")) for k in (1, 2)]
+    small = "--initial none --filters 2 --epochs 1 --steps-per-epoch 1 --iterations 1 --patch-shape 8 8 8 --no-align".split()
+    out = tmp_path / "n2a.h5"
+    assert train.main(["n2a", *paths, "-o", str(out), *small]) == 0
+    for path in (out, tmp_path / "n2a.csv", tmp_path / "n2a.png", tmp_path / "n2a_denoised.nii.gz"):
+        assert path.is_file()
+    image = nibabel.load(tmp_path / "n2a_denoised.nii.gz")
+    assert image.shape == clean.shape and image.get_data_dtype() == np.float32
+    # What exists is not replaced, and that is said before anything is computed.
+    for path in (out, tmp_path / "n2a.csv", tmp_path / "n2a.png"):
+        path.unlink()
+    assert train.main(["n2a", *paths, "-o", str(out), *small]) == 2
+    assert not out.exists()
+
+
+def test_one_repetition_leaves_no_file(tmp_path, write_nifti, capsys):
+    path = str(write_nifti(phantoms.head((16, 18, 14))[0]))
+    assert train.main(["n2a", path, "-o", str(tmp_path / "n2a.h5")]) == 2
+    assert "two or more repetitions" in capsys.readouterr().err
+    assert sorted(tmp_path.iterdir()) == [tmp_path / "scan.nii.gz"]

@@ -1,0 +1,189 @@
+import logging
+
+import keras
+import nibabel
+import numpy as np
+import pytest
+
+from keras_mri import checkpoints, phantoms
+from keras_mri.checkpoints import Checkpoint
+from keras_mri.errors import InputError
+from keras_mri.metrics import psnr
+from keras_mri.networks.munet import munet
+from keras_mri.noise import add_gaussian_noise
+from keras_mri.repetitions import Repetitions
+from keras_mri.settings.n2a import PRESETS, Config, PredictConfig
+from keras_mri.systems import n2a
+from keras_mri.volumes import Volume
+from tests.systems.contract import check_contract
+
+SMALL = dict(initial="none", filters=2, patch_shape=(8, 8, 8), precision="float32", iterations=1, align=False)
+SHAPE = (19, 17, 14)
+
+
+@pytest.fixture
+def paths(write_nifti):
+    clean, _ = phantoms.head(SHAPE, seed=1)
+    return [write_nifti(add_gaussian_noise(clean, 60, np.random.default_rng(k)), f"rep{k}.nii.gz") for k in range(3)]
+
+
+def identity(filters=2, **values):
+    return Checkpoint(munet(1, filters, 0.05), "n2a", Config(**{**SMALL, **values}).to_json(), {})
+
+
+def repetitions(affine, count=2, sigma=60, frames=1):
+    clean, brain = phantoms.head(SHAPE, seed=1)
+    rng = np.random.default_rng(0)
+    data = np.stack([add_gaussian_noise(np.stack([clean] * frames, axis=-1), sigma, rng) for _ in range(count)])
+    return Repetitions(data, brain, False, Volume.from_array(data[0, ..., 0] if frames == 1 else data[0], affine))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        dict(),
+        dict(iterations=2, target="average", restore="each", restart=True, scaling="zscore", mirror_training="left-right"),
+        dict(network="munet_diffusion", noise_scale=None, filters=4),
+    ],
+)
+def test_the_contract(paths, tmp_path, settings):
+    # A bias before BatchNormalization has no gradient but rounding.
+    same = settings.get("network") != "munet_diffusion"
+    check_contract("n2a", paths, tmp_path, predicted=paths, same_weights=same, **{**SMALL, **settings})
+
+
+@pytest.mark.slow
+def test_the_contract_of_the_published_preset(tmp_path, write_nifti):
+    clean, _ = phantoms.head((24, 22, 20))
+    paths = [write_nifti(add_gaussian_noise(clean, 60, np.random.default_rng(k)), f"rep{k}.nii.gz") for k in range(2)]
+    published = {name: value for name, value in PRESETS["published"].items() if name not in ("epochs", "steps_per_epoch", "batch_size")}
+    checkpoint, _ = check_contract("n2a", paths, tmp_path, predicted=paths, **{**published, "patch_shape": (12, 12, 12)})
+    # The count of tests/networks/test_munet.py, by hand.
+    assert checkpoint.network.count_params() == 2_327_041
+
+
+def test_an_untrained_network_gives_the_average(paths):
+    restored = n2a.predict(identity(), paths, PredictConfig(align=False))
+    gains = [nibabel.load(path).get_fdata() for path in paths]
+    scan = n2a.prepare(paths, Config(**SMALL))
+    np.testing.assert_allclose(
+        restored.data, np.maximum(scan.average[..., 0], 0) if scan.data.min() >= 0 else scan.average[..., 0], atol=1e-2
+    )
+    assert restored.shape == gains[0].shape
+
+
+def test_outside_the_mask_the_average_stays(affine):
+    checkpoint = identity()
+    checkpoint.network.get_layer("residual").set_weights([np.zeros((3, 3, 3, 2, 1)), np.full(1, 2.0)])
+    scan = repetitions(affine)
+    denoised = n2a.results(checkpoint, scan, Config(**SMALL))["_denoised.nii.gz"].data
+    average = scan.average[..., 0]
+    np.testing.assert_array_equal(denoised[~scan.mask], average[~scan.mask])
+    assert np.abs(denoised - average)[scan.mask].min() > 1
+
+
+def test_restoring_each_repetition_averages_the_restored_ones(affine):
+    checkpoint = identity(restore="each")
+    rng = np.random.default_rng(3)
+    checkpoint.network.get_layer("residual").set_weights([rng.normal(0, 0.3, (3, 3, 3, 2, 1)), np.zeros(1)])
+    scan = repetitions(affine)
+    scaling = n2a._scaling(scan, Config(**SMALL))
+    inside = np.argwhere(scan.mask)
+    box = tuple(slice(a, b + 1) for a, b in zip(inside.min(axis=0), inside.max(axis=0)))
+    wanted = np.mean(
+        [scaling.invert(checkpoint.network.predict_on_batch(scaling.apply(member[box])[None])[0, ..., 0]) for member in scan.data], axis=0
+    )
+    denoised = n2a.results(checkpoint, scan, Config(**{**SMALL, "restore": "each"}))["_denoised.nii.gz"].data
+    np.testing.assert_allclose(denoised[box][scan.mask[box]], wanted[scan.mask[box]], rtol=1e-3, atol=0.5)
+
+
+def test_no_block_of_validation_is_seen_in_training_not_even_mirrored(affine):
+    scan = repetitions(affine)
+    config = Config(**SMALL)
+    # Every voxel has a value of its own, so that a block tells where it came from.
+    units = np.arange(np.prod(SHAPE), dtype=np.float32).reshape(1, *SHAPE, 1).repeat(2, axis=0)
+    blocks = n2a._Blocks(units, scan, 1, config)
+    held_out = {value for batch, _, _ in blocks.validation() for value in np.unique(batch)}
+    trained = {value for batch, _, _ in blocks.training(None, 1).take(60) for value in np.unique(batch)}
+    assert len(held_out) >= 8**3 and len(trained) > 1000
+    assert not held_out & trained
+
+
+def test_the_first_target_is_the_other_repetitions_then_the_denoised_average(affine):
+    scan = repetitions(affine, count=3)
+    units = np.stack([np.full((*SHAPE, 1), value, np.float32) for value in (1.0, 2.0, 6.0)])
+    target = np.full((*SHAPE, 1), 9.0, np.float32)
+
+    def pairs(blocks, *arguments):
+        return {(float(x[0, 0, 0, 0, 0]), float(y[0, 0, 0, 0, 0])) for x, y, _ in blocks.training(*arguments).unbatch().batch(1).take(9)}
+
+    blocks = n2a._Blocks(units, scan, 1, Config(**SMALL))
+    assert pairs(blocks, None, 1) == {(1.0, 4.0), (2.0, 3.5), (6.0, 1.5)}
+    assert pairs(blocks, target, 2) == {(1.0, 9.0), (2.0, 9.0), (6.0, 9.0)}
+    published = n2a._Blocks(units, scan, 1, Config(**{**SMALL, "target": "average"}))
+    assert pairs(published, None, 1) == {(1.0, 3.0), (2.0, 3.0), (6.0, 3.0)}
+
+
+def test_training_is_no_worse_than_its_start(affine, caplog):
+    caplog.set_level(logging.INFO, "keras_mri")
+    # A learning rate that destroys the network: the start must be what is kept.
+    config = Config(epochs=1, steps_per_epoch=3, learning_rate=1.0, **{**SMALL, "clip_norm": None, "anneal": False})
+    scan = repetitions(affine, sigma=1)
+    network = n2a.train(scan, config)
+    example = np.random.default_rng(0).random((1, 8, 8, 8, 1), dtype=np.float32)
+    np.testing.assert_allclose(network.predict_on_batch(example), example, atol=1e-5)
+    assert "the best network is that of the start" in caplog.text
+
+
+@pytest.mark.slow
+def test_training_beats_the_average(affine):
+    clean, brain = phantoms.head((40, 40, 32), seed=1)
+    rng = np.random.default_rng(0)
+    data = np.stack([add_gaussian_noise(clean[..., None], 60, rng) for _ in range(2)])
+    scan = Repetitions(data, brain, False, Volume.from_array(data[0, ..., 0], affine))
+    config = Config(initial="none", filters=8, patch_shape=(16, 16, 16), epochs=4, steps_per_epoch=60, learning_rate=2e-3, iterations=2)
+    network = n2a.train(scan, config)
+    denoised = n2a.results(Checkpoint(network, "n2a", config.to_json(), {}), scan, config)["_denoised.nii.gz"].data
+    assert psnr(clean, denoised, brain) > psnr(clean, scan.average[..., 0], brain) + 1.5
+
+
+def test_training_goes_on_from_a_network_of_ours(affine, tmp_path):
+    checkpoints.save(identity(filters=3), tmp_path / "start.h5")
+    config = Config(epochs=1, steps_per_epoch=1, **{**SMALL, "filters": None, "initial": str(tmp_path / "start.h5")})
+    network = n2a.train(repetitions(affine), config)
+    assert network.get_layer("c1_1").filters == 3
+    with pytest.raises(InputError, match="start.h5 has 3 filters. Received: --filters 2. Use --initial none"):
+        n2a.train(repetitions(affine), Config(**{**SMALL, "initial": str(tmp_path / "start.h5")}))
+
+
+def test_a_network_of_many_channels_needs_as_many_frames(affine, tmp_path):
+    from keras_mri.networks.munet import munet_diffusion
+
+    checkpoints.save(Checkpoint(munet_diffusion(3, 4), "n2a", {}, {}), tmp_path / "start.h5")
+    config = Config(**{**SMALL, "filters": None, "initial": str(tmp_path / "start.h5")})
+    with pytest.raises(InputError, match="sees 3 frames together. Received: repetitions of 2"):
+        n2a.train(repetitions(affine, frames=2), config)
+
+
+def test_the_example_shows_average_mask_and_what_was_removed(affine):
+    panels = n2a.example(identity(), repetitions(affine), Config(**SMALL))
+    assert list(panels) == ["first repetition", "average of 2", "mask (given)", "removed × 5", "denoised"]
+    assert {panel.shape for panel in panels.values()} == {SHAPE}
+
+
+def test_frames_are_restored_one_by_one(affine):
+    scan = repetitions(affine, frames=2)
+    denoised = n2a.results(identity(), scan, Config(**SMALL))["_denoised.nii.gz"]
+    assert denoised.shape == (*SHAPE, 2)
+    np.testing.assert_allclose(denoised.data, scan.average, atol=1e-2)
+
+
+def test_ctrl_c_keeps_the_best_network_so_far(affine, caplog):
+    class Interrupt(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 2:
+                raise KeyboardInterrupt
+
+    network = n2a.train(repetitions(affine), Config(epochs=50, steps_per_epoch=2, **SMALL), [Interrupt()])
+    assert "interrupted: keeping the best network so far" in caplog.text
+    assert all(np.isfinite(weight).all() for weight in network.get_weights())

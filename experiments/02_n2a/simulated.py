@@ -1,0 +1,111 @@
+"""Two noisy repetitions of a clean scan, against their average: python -m experiments.02_n2a.simulated [FOLDER] [--time-budget 2m]
+
+The T1w of adi-t1t2, which the start never saw, cut to the box of its brain; p = 5 % of the maximum, Gaussian and Rician; once with
+both repetitions in place, once with the second moved by half a voxel and one degree.
+"""
+
+import argparse
+import pathlib
+import subprocess
+import sys
+import time
+
+import nibabel
+import numpy as np
+
+from experiments.baselines import bm4d
+from experiments.data import FOLDER, write_rows
+from keras_mri import checkpoints, nifti, pretrained
+from keras_mri.metrics import psnr, ssim
+from keras_mri.noise import add_gaussian_noise, add_rician_noise
+from keras_mri.registration import RigidTransform, resample_rigid
+from keras_mri.settings.n2a import Config
+from keras_mri.systems import n2a
+from keras_mri.volumes import Volume
+
+SIGMA, SEEDS, MARGIN = 0.05, (0, 1, 2), 8
+ADD_NOISE = {"gaussian": add_gaussian_noise, "rician": add_rician_noise}
+
+
+def main(folder, budget, seeds=SEEDS, bm4d_seeds=(0,)):
+    """Make the repetitions, train from the command line, score, and write simulated.csv; networks that exist are kept."""
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    clean, mask, affine = scan()
+    region = mask & (clean > 10 / 255)
+    nifti.save(Volume.from_array(mask.astype(np.float32), affine), folder / "mask.nii.gz")
+    rows = []
+    for seed in seeds:
+        for model in ADD_NOISE:
+            for moved in (False, True):
+                case = f"{model}{'_moved' if moved else ''}_{seed}"
+                paths = _repetitions(folder, case, clean, affine, model, moved, seed)
+                results = _methods(folder, case, paths, budget, seed, with_bm4d=seed in bm4d_seeds)
+                for method, (restored, seconds) in results.items():
+                    scores = psnr(clean, restored, region, 1.0), ssim(clean, restored, region, 1.0)
+                    rows.append(dict(noise=model, moved=moved, seed=seed, method=method, psnr=scores[0], ssim=scores[1], seconds=seconds))
+                    print(f"{case:20s} {method:34s} {scores[0]:6.2f} dB  SSIM {scores[1]:.4f}  {seconds:5.0f} s", flush=True)
+                write_rows(pathlib.Path(__file__).with_name("simulated.csv"), rows)
+
+
+def scan():
+    """Return the clean scan (maximum 1), its brain mask, and the affine, all cut to the brain's box and a margin."""
+    image = nibabel.load(FOLDER / "adi-t1t2" / "T1w_defaced.nii.gz")
+    data, mask = image.get_fdata(dtype=np.float32), nibabel.load(FOLDER / "adi-t1t2" / "T1w_brainmask.nii.gz").get_fdata() > 0
+    inside = np.argwhere(mask)
+    low, high = np.maximum(inside.min(axis=0) - MARGIN, 0), np.minimum(inside.max(axis=0) + 1 + MARGIN, mask.shape)
+    box = tuple(slice(a, b) for a, b in zip(low, high))
+    affine = image.affine.copy()
+    affine[:3, 3] += affine[:3, :3] @ low
+    return data[box] / data.max(), mask[box], affine
+
+
+def _repetitions(folder, case, clean, affine, model, moved, seed):
+    centre = affine[:3, :3] @ (np.array(clean.shape) / 2) + affine[:3, 3]
+    zoom = float(np.linalg.norm(affine[:3, 0]))
+    motion = RigidTransform((0.5 * zoom, 0.0, 0.0), (0.0, 0.0, 1.0), tuple(centre))
+    second = np.maximum(resample_rigid(clean, motion, affine, order=5), 0) if moved else clean
+    rng, paths = np.random.default_rng([seed, list(ADD_NOISE).index(model)]), []
+    for number, truth in enumerate((clean, second), start=1):
+        path = folder / f"{case}_rep{number}.nii.gz"
+        nifti.save(Volume.from_array(1000 * ADD_NOISE[model](truth, SIGMA, rng), affine), path)
+        paths.append(path)
+    return paths
+
+
+def _methods(folder, case, paths, budget, seed, with_bm4d):
+    """Return method → (restored scan, seconds)."""
+    single, other = (nifti.open_image(path).frame(0) / 1000 for path in paths)
+    mask = ["--mask", str(folder / "mask.nii.gz")]
+    model = folder / f"{case}.h5"
+    start = time.monotonic()
+    if not model.exists():
+        command = [sys.executable, "-m", "keras_mri.train", "n2a", *map(str, paths), *mask, "--time-budget", budget, "--seed", str(seed)]
+        subprocess.run([*command, "-o", str(model), "--overwrite"], check=True)
+    seconds = time.monotonic() - start
+    config = Config(mask=str(folder / "mask.nii.gz"), seed=seed)
+    together = n2a.prepare(paths, config)
+    aligned = together.average[..., 0] / 1000
+    start = time.monotonic()
+    untrained = n2a.results(checkpoints.load(pretrained.path_of("n2a_t1w.h5")), together, config)["_denoised.nii.gz"].frame(0) / 1000
+    untrained_seconds = time.monotonic() - start
+    trained = nifti.open_image(model.with_name(f"{case}_denoised.nii.gz")).frame(0) / 1000
+    results = {
+        "one repetition": (single, 0),
+        "average": ((single + other) / 2, 0),
+        "average, aligned": (aligned, 0),
+        "start, not trained on the scan": (untrained, untrained_seconds),
+        "noise2average": (trained, seconds),
+    }
+    if with_bm4d:
+        start = time.monotonic()
+        results["BM4D of the aligned average, σ given"] = bm4d(aligned, SIGMA / np.sqrt(2)), time.monotonic() - start
+    return results
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", nargs="?", default="n2a_networks")
+    parser.add_argument("--time-budget", default="2m")
+    chosen = parser.parse_args()
+    main(chosen.folder, chosen.time_budget)

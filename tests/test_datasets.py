@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_mri.datasets import Corruption, PatchSource, activated, flipped, listed_patches, noisy_pairs, random_patches
+from keras_mri.datasets import Corruption, PatchSource, activated, flipped, listed_patches, noisy_pairs, random_patches, repetition_pairs
 
 PATCH = (3, 2, 2)
 
@@ -146,3 +146,22 @@ def test_a_skew_draws_weak_noise_more_often():
     corruption = Corruption(model="gaussian", low=0.0, high=0.2, skew=3.0)
     strengths = [noisy.std(axis=(1, 2, 3, 4)) for noisy, _ in first(constant_pairs(0.0, corruption), 25)]
     assert np.mean(strengths) == pytest.approx(0.2 / 4, abs=0.015)  # the mean of the cube of a uniform number is 1/4
+
+
+def test_only_the_axes_named_are_mirrored():
+    patch = numbered((2, 3, 4, 2))
+    patches = tf.data.Dataset.from_tensors(patch).repeat()
+    seen = {element.tobytes() for element in first(flipped(patches, 0, axes=(1,)), 20)}
+    assert seen == {patch.tobytes(), patch[:, ::-1].tobytes()}
+
+
+def test_pairs_are_weighted_sums_of_the_repetitions_and_take_turns(rng):
+    # Three members of two channels, then the mask.
+    patch = rng.random((3, 2, 2, 7), dtype=np.float32)
+    one, two, three, mask = patch[..., 0:2], patch[..., 2:4], patch[..., 4:6], patch[..., 6]
+    inputs, targets = [[1, 0, 0], [0, 0.5, 0.5]], [[0, 0.5, 0.5], [2, -1, 0]]
+    patches = tf.data.Dataset.from_tensors(patch).repeat()
+    for image, target, weight in first(repetition_pairs(patches, 2, 2, inputs, targets), 2):
+        np.testing.assert_allclose(image, [one, (two + three) / 2], rtol=1e-6)
+        np.testing.assert_allclose(target, [(two + three) / 2, 2 * one - two], rtol=1e-5, atol=1e-6)
+        np.testing.assert_array_equal(weight, [mask, mask])

@@ -6,6 +6,7 @@ from keras_mri import inference
 from keras_mri.errors import InputError
 from keras_mri.inference import predictor
 from keras_mri.networks.dense_unet import dense_unet
+from keras_mri.networks.munet import munet_diffusion
 from keras_mri.networks.residual_unet import residual_unet
 
 
@@ -72,3 +73,10 @@ def test_a_network_without_a_reach_is_blended_and_keeps_a_constant(rng):
 def test_a_tile_smaller_than_the_reach_is_refused(unet):
     with pytest.raises(InputError, match="larger than twice the network's reach"):
         predictor(unet, (64, 64, 64), (8, 8, 8))
+
+
+def test_a_network_of_several_channels_gives_all_of_them(rng):
+    network = shaken(munet_diffusion(3, 4))
+    data = rng.random((9, 8, 13, 3), dtype=np.float32)
+    restored = predictor(network, data.shape[:3])(data)
+    np.testing.assert_allclose(restored, network.predict_on_batch(data[None])[0], rtol=1e-5, atol=1e-5)

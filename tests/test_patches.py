@@ -132,3 +132,10 @@ def test_a_patch_larger_than_the_volume_is_refused_with_the_largest_valid(check)
 def test_a_patch_as_large_as_the_volume_fits():
     check_patch_fits((9, 8, 7), (9, 8, 7))
     np.testing.assert_array_equal(lattice_corners(np.ones((9, 8, 7)), (9, 8, 7), 0.0), [(0, 0, 0)])
+
+
+@pytest.mark.parametrize("assemble", ["merge", "blend"])
+def test_windows_of_several_channels_become_a_volume_of_as_many(assemble, rng):
+    volume = rng.random((9, 8, 7, 3), dtype=np.float32)
+    grid = PatchGrid((9, 8, 7), (5, 8, 4), (1, 0, 1))
+    np.testing.assert_allclose(getattr(grid, assemble)(grid.split(volume)), volume, rtol=1e-6)

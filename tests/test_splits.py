@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_mri.errors import InputError
-from keras_mri.splits import hold_out
+from keras_mri.splits import hold_out, hold_out_blocks
 
 
 def _runs(*frames, shape=(9, 8, 7)):
@@ -69,3 +69,43 @@ def test_slices_of_air_do_not_count_as_held_out():
 def test_a_run_shorter_than_a_window_is_refused():
     with pytest.raises(InputError, match="a training example spans 5 frames. Received: a run of 3. Use --frames 1."):
         hold_out(_runs(30, 3), window=5)
+
+
+def _ball(shape):
+    grids = np.meshgrid(*(np.linspace(-1.1, 1.1, side) for side in shape), indexing="ij")
+    return sum(grid**2 for grid in grids) < 1
+
+
+def _cells(corners, shape):
+    offsets = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), axis=-1).reshape(-1, 3)
+    return set(map(tuple, (corners[:, None] + offsets).reshape(-1, 3).tolist()))
+
+
+@pytest.mark.parametrize("covering", [False, True])
+@pytest.mark.parametrize(("shape", "block"), [((50, 44, 38), (12, 10, 8)), ((40, 48, 9), (32, 32, 32)), ((17, 21, 3), (32, 32, 32))])
+def test_held_out_blocks_and_training_blocks_share_no_voxel_and_lie_inside(shape, block, covering):
+    mask = _ball(shape)
+    chosen, training, held_out = hold_out_blocks(mask, block, seed=0, covering=covering)
+    assert len(training) and len(held_out)
+    assert all(size <= wanted for size, wanted in zip(chosen, block))
+    for corners in (training, held_out):
+        assert (corners >= 0).all() and (corners + chosen <= shape).all()
+    assert not _cells(training[:400], chosen) & _cells(held_out, chosen)
+    # About a seventh of the blocks, or one.
+    assert len(_cells(held_out, chosen) & set(map(tuple, np.argwhere(mask).tolist()))) <= 0.4 * mask.sum()
+
+
+def test_the_seed_chooses_the_blocks_held_out():
+    mask = _ball((60, 56, 52))
+    again, same, other = (hold_out_blocks(mask, (10, 10, 10), seed)[2] for seed in (1, 1, 2))
+    np.testing.assert_array_equal(again, same)
+    assert not np.array_equal(again, other)
+
+
+def test_covering_blocks_cover_the_box_of_the_mask():
+    mask = np.zeros((40, 30, 20), bool)
+    mask[3:38, 4:29, 2:18] = True
+    shape, training, held_out = hold_out_blocks(mask, (16, 16, 16), seed=0, covering=True)
+    # ceil(35/16) · ceil(25/16) · ceil(16/16) = 6 blocks, those that touch a held-out one left out.
+    assert shape == (16, 16, 16) or len(training)
+    assert set(map(tuple, np.argwhere(mask).tolist())) >= _cells(held_out, shape) - _cells(training, shape)

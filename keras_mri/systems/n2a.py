@@ -83,57 +83,19 @@ def train(images, config, callbacks=()):
     units = scaling.apply(scan.data)
     with hidden_layers_in(config.precision) as precision:
         network = _network(config, units.shape[-1])
-    channels = network.input_shape[-1]
-    blocks = _Blocks(units, scan, channels, config)
-    _LOGGER.info(
-        "%d repetitions of %s voxels, %d parameters, blocks of %s voxels, %d held out, %s",
-        len(units), units.shape[1:4], network.count_params(), blocks.shape, len(blocks.held_out), precision,
-    )  # fmt: skip
+    blocks = _Blocks(units, scan, network.input_shape[-1], config)
+    facts = (len(units), units.shape[1:4], network.count_params(), blocks.shape, len(blocks.held_out), precision)
+    _LOGGER.info("%d repetitions of %s voxels, %d parameters, blocks of %s voxels, %d held out, %s", *facts)
 
-    start = network.get_weights()
-    best, best_iteration = KeepBest(network, "val_loss"), 0
-    validation = blocks.validation()
-    network.compile(loss="mse", jit_compile=False)
-    best.on_epoch_end(-1, {"val_loss": network.evaluate(validation, verbose=0)})
-    best.epochs = 0
-    _LOGGER.info("before training: held-out score %.5f", best.best)
-    most = config.iterations or _MOST_ITERATIONS
-    pace = Pace(most * config.epochs * blocks.steps, config.time_budget)
-    target = None
+    best = KeepBest(network, "val_loss")
     try:
-        for iteration in range(1, most + 1):
-            before = best.best
-            if config.restart:
-                network.set_weights(start)
-            optimizer = keras.optimizers.Adam(config.learning_rate, clipnorm=config.clip_norm)
-            network.compile(optimizer, loss="mse", weighted_metrics=[keras.metrics.MeanAbsoluteError(name="l1")], jit_compile=False)
-            network.fit(
-                blocks.training(target, iteration),
-                validation_data=validation,
-                steps_per_epoch=blocks.steps,
-                epochs=10**6 if config.time_budget else config.epochs,
-                callbacks=[
-                    FollowPace(pace, iteration / most, [(optimizer, config.learning_rate)] if config.anneal else []),
-                    StopOnNonFinite(best), best, *callbacks,
-                ],
-                verbose=0,
-                shuffle=False,
-            )  # fmt: skip
-            best_iteration = iteration if best.best < before else best_iteration
-            _LOGGER.info("iteration %d: held-out score %.5f (before: %.5f)", iteration, best.best, before)
-            if config.iterations is None and not best.best < before * (1 - _LEAST_GAIN):
-                break
-            if not config.restart:
-                best.restore()
-            if iteration < most:
-                target = scaling.apply(_restored(network, scan, scaling, config.restore))
-        best.restore()
+        iteration = _iterate(
+            network, blocks, best, config, callbacks, lambda: scaling.apply(_restored(network, scan, scaling, config.restore))
+        )
+        _LOGGER.info("kept: the network of %s", f"iteration {iteration}" if iteration else "the start, which training did not improve")
     except KeyboardInterrupt:
-        best.restore()
         _LOGGER.warning("interrupted: keeping the best network so far (epoch %d)", best.epoch)
-    _LOGGER.info(
-        "the best network is that of %s", f"iteration {best_iteration}" if best_iteration else "the start: training did not improve it"
-    )
+    best.restore()
     return in_float32(network)
 
 
@@ -203,6 +165,42 @@ def example(checkpoint, images, config):
         "removed × 5": np.abs(5 * (average - denoised)),
         "denoised": denoised,
     }
+
+
+def _iterate(network, blocks, best, config, callbacks, restore):
+    """Train towards the first target, then towards the denoised average; return the number of the best iteration, 0 for the start."""
+    start, validation = network.get_weights(), blocks.validation()
+    network.compile(loss="mse", jit_compile=False)
+    best.on_epoch_end(-1, {"val_loss": network.evaluate(validation, verbose=0)})
+    best.epochs = best.epoch = best_iteration = 0
+    _LOGGER.info("before training: held-out score %.6f", best.best)
+    most = config.iterations or _MOST_ITERATIONS
+    pace = Pace(most * config.epochs * blocks.steps, config.time_budget)
+    target = None
+    for iteration in range(1, most + 1):
+        before = best.best
+        if config.restart:
+            network.set_weights(start)
+        optimizer = keras.optimizers.Adam(config.learning_rate, clipnorm=config.clip_norm)
+        network.compile(optimizer, loss="mse", weighted_metrics=[keras.metrics.MeanAbsoluteError(name="l1")], jit_compile=False)
+        schedule = [(optimizer, config.learning_rate)] if config.anneal else []
+        network.fit(
+            blocks.training(target, iteration),
+            validation_data=validation,
+            steps_per_epoch=blocks.steps,
+            epochs=10**6,
+            callbacks=[FollowPace(pace, iteration / most, schedule), StopOnNonFinite(best), best, *callbacks],
+            verbose=0,
+            shuffle=False,
+        )
+        best_iteration = iteration if best.best < before else best_iteration
+        _LOGGER.info("iteration %d: best held-out score so far %.6f (before: %.6f)", iteration, best.best, before)
+        if iteration == most or (config.iterations is None and not best.best < before * (1 - _LEAST_GAIN)):
+            break
+        if not config.restart:
+            best.restore()
+        target = restore()
+    return best_iteration
 
 
 class _Blocks:

@@ -13,7 +13,7 @@ import numpy as np
 
 from keras_mri import checkpoints, pretrained
 from keras_mri.callbacks import FollowPace, KeepBest, Pace, StopOnNonFinite
-from keras_mri.datasets import PatchSource, flipped, listed_patches, random_patches, repetition_pairs
+from keras_mri.datasets import PatchSource, flipped, listed_patches, repetition_pairs
 from keras_mri.errors import InputError
 from keras_mri.inference import predictor
 from keras_mri.intensity import Scaling, fit_scaling
@@ -31,6 +31,8 @@ _LOGGER = logging.getLogger(__name__)
 _MOST_ITERATIONS, _LEAST_GAIN = 3, 1e-3
 _DEFAULT_FILTERS = {"munet": 32, "munet_diffusion": 64}
 _STEPS_PER_EPOCH = 50
+# Places of training blocks, and held-out pairs, of all frames together.
+_MOST_CORNERS, _MOST_HELD_OUT = 200_000, 96
 
 
 def prepare(images, config):
@@ -225,33 +227,35 @@ class _Blocks:
         else:
             targets = _others(count)
         seed = self.config.seed + 1000 * iteration
-        patches = random_patches(self._sources(target, self.corners), self.shape, self._width, seed)
+        patches = listed_patches([self._source(target, self.corners, _MOST_CORNERS)], self.shape, self._width, seed)
         return repetition_pairs(flipped(patches, seed, self.axes), self.config.batch_size, self.channels, inputs, targets)
 
     def validation(self):
         """Return the held-out blocks: every repetition against the others, whose noise is independent."""
         count = len(self.units)
-        listed = [
-            PatchSource(source.run, np.insert(np.repeat(source.corners, count, axis=0), 3, 0, axis=1))
-            for source in self._sources(None, self.held_out)
-        ]
-        patches = listed_patches(listed, self.shape, self._width)
-        batch = min(self.config.batch_size, sum(len(source.corners) for source in listed))
+        source = self._source(None, np.repeat(self.held_out, count, axis=0), _MOST_HELD_OUT)
+        patches = listed_patches([source], self.shape, self._width)
+        batch = min(self.config.batch_size, len(source.corners))
         return repetition_pairs(patches, batch, self.channels, np.eye(count, count + 1), _others(count)).cache()
 
     @property
     def _width(self):
+        """Channels of a patch: every repetition, the target, the mask."""
         return (len(self.units) + 1) * self.channels + 1
 
-    def _sources(self, target, corners):
-        """Return one source for each group of frames that the network sees together."""
-        sources = []
-        for first in range(0, self.units.shape[-1], self.channels):
-            frames = slice(first, first + self.channels)
-            members = [*self.units[..., frames], np.zeros_like(self.units[0, ..., frames]) if target is None else target[..., frames]]
-            run = np.concatenate([*members, self.mask[..., None].astype(np.float32)], axis=-1)
-            sources.append(PatchSource(run, corners))
-        return sources
+    def _source(self, target, corners, most):
+        """Lay out what belongs to one group of frames side by side, group after group, as a run whose windows start at groups."""
+        target = np.zeros_like(self.units[0]) if target is None else target
+        members = np.moveaxis(np.concatenate([self.units, target[None]]), 0, 3)
+        groups = members.shape[-1] // self.channels
+        members = np.moveaxis(members.reshape(*members.shape[:4], groups, self.channels), 4, 3).reshape(*members.shape[:3], groups, -1)
+        mask = np.broadcast_to(self.mask[..., None, None], (*members.shape[:4], 1))
+        run = np.concatenate([members, mask], axis=-1, dtype=np.float32).reshape(*members.shape[:3], -1)
+        chosen = np.arange(min(most, groups * len(corners)))
+        if len(chosen) < groups * len(corners):
+            chosen = np.sort(np.random.default_rng(self.config.seed).choice(groups * len(corners), most, replace=False))
+        places = np.column_stack([corners[chosen % len(corners)], self._width * (chosen // len(corners))])
+        return PatchSource(run, places.astype(np.int32))
 
 
 def _others(count):

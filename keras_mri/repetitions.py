@@ -139,8 +139,8 @@ def _check_noise(data, names, mask):
     differences = np.sqrt(np.maximum(variance[:, None] + variance - 2 * covariance, 0))
     for first, second in np.argwhere(np.triu(differences < _COPY * inside.mean(), k=1)):
         raise InputError(
-            f"{names[second]} is a copy of {names[first]}: they differ by {differences[first, second]:.2g}, so there is no independent noise "
-            "to tell from the anatomy. Give repetitions that were measured one after the other."
+            f"{names[second]} is a copy of {names[first]}: they differ by {differences[first, second]:.2g}, so there is no independent "
+            "noise to tell from the anatomy. Give repetitions that were measured one after the other."
         )
 
 

@@ -46,7 +46,7 @@ class Config(TrainConfig):
 
     generator: str = option("residual_unet", "the network", choices=("residual_unet", "dense_unet"))
     filters: tuple[int, ...] = option((32, 64), "channels of each level of the residual U-Net", low=1, unit="N")
-    depths: tuple[int, ...] = option((2, 4), "convolutions of each level of the residual U-Net", low=1, unit="N")
+    depths: tuple[int, ...] = option((1, 5), "convolutions of each level of the residual U-Net", low=1, unit="N")
     growth_rate: int = option(16, "filters that a layer of the dense U-Net adds", low=1)
     normalization: str = option("none", "normalisation in the dense U-Net and the dense critic", choices=("none", "batch"))
     residual: bool = option(True, "add the dense U-Net's output to its input")

@@ -27,7 +27,7 @@ class Config(TrainConfig):
         (0.0, 0.2), "lowest and highest SD of the noise added in training, in network units", low=0.0, high=1.0, unit="SD"
     )
     noise_skew: float | None = option(
-        None, "above 1, weak noise is trained more often than strong; by itself 3 for several frames, 1 for one", low=0.1, high=10.0
+        None, "above 1, weak noise is trained more often than strong; by itself 3 for several frames, 1.5 for one", low=0.1, high=10.0
     )
     target: str = option(
         "frame", "learn to restore the frame itself, or to predict a neighbouring frame (same anatomy, independent noise)",
@@ -60,7 +60,7 @@ class Config(TrainConfig):
     gradient_penalty: float = option(10.0, "weight of the critic's gradient penalty", low=0.0)
     l1_weight: float = option(100.0, "weight of the mean absolute error", low=0.0)
     adversarial_weight: float = option(0.1, "weight of the critic's opinion; 0 trains on the mean absolute error alone", low=0.0)
-    warm_up: float = option(0.8, "share of the training on the mean absolute error alone, before the critic joins", low=0.0, high=1.0)
+    warm_up: float = option(0.9, "share of the training on the mean absolute error alone, before the critic joins", low=0.0, high=1.0)
 
     anneal: bool = option(True, "let the learning rate fall by a cosine over the training")
     beta_1: float = option(0.9, "Adam's decay of the first moment", low=0.0, high=0.999)

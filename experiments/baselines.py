@@ -62,9 +62,10 @@ def patch_denoise(run, sigma, mask):
     """Optimal singular-value thresholding (Frobenius loss) of patch-denoise, on a run."""
     from patch_denoise.denoise import optimal_thresholding
 
-    return optimal_thresholding(
-        run.astype(np.float32), patch_shape=(5, 5, 5), patch_overlap=(2, 2, 2), loss="fro", noise_std=sigma, mask=mask
-    )[0]
+    # With its default, half a patch inside the mask, voxels at the mask's edge that no patch covers come out as NaN.
+    options = dict(patch_shape=(5, 5, 5), patch_overlap=(2, 2, 2), loss="fro", noise_std=float(sigma), mask=mask, mask_threshold=0)
+    restored = optimal_thresholding(run.astype(np.float32), **options)[0]
+    return np.where(np.isfinite(restored), restored, run)
 
 
 # name: (function, "σ given" or "blind", whether it takes the whole run)

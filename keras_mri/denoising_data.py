@@ -18,7 +18,7 @@ _LOGGER = logging.getLogger(__name__)
 PATCH_SHAPE = (32, 32, 16)
 _VALIDATION_PATCHES = 24
 _STEPS_PER_EPOCH = 100
-_SKEW_OF_FRAMES = 3.0
+_SKEW_OF_FRAMES, _SKEW_OF_ONE = 3.0, 1.5
 # The published sampling: time points per file, patches per file and in all, lowest mean of a patch, share that trains.
 _LATTICE_FRAMES, _LATTICE_PER_FILE, _LATTICE_TOTAL, _LATTICE_MEAN, _LATTICE_SHARE = 30, 500, 2000, 0.01, 0.8
 
@@ -75,7 +75,7 @@ def denoising_data(volumes, config, frames, factor):
     if config.activation and frames > 1:
         patches = activated(patches, config.seed, frames, config.activation)
     # Several frames show what changes in time, which only weak noise leaves visible: that is where care is due.
-    skew = config.noise_skew or (_SKEW_OF_FRAMES if frames > 1 else 1.0)
+    skew = config.noise_skew or (_SKEW_OF_FRAMES if frames > 1 else _SKEW_OF_ONE)
     pairs = dict(
         batch_size=config.batch_size,
         corruption=Corruption(model=config.noise, low=config.noise_range[0], high=config.noise_range[1], skew=skew),

@@ -13,7 +13,7 @@ from scipy.ndimage import correlate1d
 from scipy.optimize import brentq
 from scipy.stats import gamma
 
-from experiments.baselines import smooth
+from experiments.baselines import dipy_mppca, smooth
 from experiments.data import forrest_bold, write_rows
 from keras_mri import checkpoints
 from keras_mri.denoising_data import target_weights
@@ -55,6 +55,7 @@ def main(folder="networks", variants=("default", "L1 only", "frames 1")):
             network = train.network_path(folder, variant, seed)
             if network.exists():
                 add(f"ours, {variant}", _ours(network, run), seed)
+    add("DIPY mppca (run)", lambda scan: dipy_mppca(scan, None, mask))
     wanted = float(next(row["tsnr"] for row in rows if row["method"] == "ours, default"))
     width = brentq(lambda fwhm: _describe(smooth(data, fwhm), mask, run.zooms)["tsnr"] - wanted, 0.3, 3.0, xtol=0.01)
     add(f"Gaussian, FWHM {width:.2f} voxel (equal tSNR)", lambda scan: smooth(scan, width))

@@ -27,7 +27,7 @@ class Config(TrainConfig):
         (0.0, 0.2), "lowest and highest SD of the noise added in training, in network units", low=0.0, high=1.0, unit="SD"
     )
     noise_skew: float | None = option(
-        None, "above 1, weak noise is trained more often than strong; by itself 3 for several frames, 1 for one", low=0.1, high=10.0
+        None, "above 1, weak noise is trained more often than strong; by itself 3 for several frames, 1.5 for one", low=0.1, high=10.0
     )
     target: str = option(
         "frame", "learn to restore the frame itself, or to predict a neighbouring frame (same anatomy, independent noise)",
@@ -46,7 +46,7 @@ class Config(TrainConfig):
 
     generator: str = option("residual_unet", "the network", choices=("residual_unet", "dense_unet"))
     filters: tuple[int, ...] = option((32, 64), "channels of each level of the residual U-Net", low=1, unit="N")
-    depths: tuple[int, ...] = option((2, 4), "convolutions of each level of the residual U-Net", low=1, unit="N")
+    depths: tuple[int, ...] = option((1, 5), "convolutions of each level of the residual U-Net", low=1, unit="N")
     growth_rate: int = option(16, "filters that a layer of the dense U-Net adds", low=1)
     normalization: str = option("none", "normalisation in the dense U-Net and the dense critic", choices=("none", "batch"))
     residual: bool = option(True, "add the dense U-Net's output to its input")
@@ -60,7 +60,7 @@ class Config(TrainConfig):
     gradient_penalty: float = option(10.0, "weight of the critic's gradient penalty", low=0.0)
     l1_weight: float = option(100.0, "weight of the mean absolute error", low=0.0)
     adversarial_weight: float = option(0.1, "weight of the critic's opinion; 0 trains on the mean absolute error alone", low=0.0)
-    warm_up: float = option(0.8, "share of the training on the mean absolute error alone, before the critic joins", low=0.0, high=1.0)
+    warm_up: float = option(0.9, "share of the training on the mean absolute error alone, before the critic joins", low=0.0, high=1.0)
 
     anneal: bool = option(True, "let the learning rate fall by a cosine over the training")
     beta_1: float = option(0.9, "Adam's decay of the first moment", low=0.0, high=0.999)

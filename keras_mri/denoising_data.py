@@ -16,7 +16,8 @@ from keras_mri.splits import hold_out
 
 _LOGGER = logging.getLogger(__name__)
 PATCH_SHAPE = (32, 32, 16)
-_VALIDATION_PATCHES = 24
+# Held-out patches, and how many share a batch, in which the noise levels are spread evenly.
+_VALIDATION_PATCHES, _VALIDATION_BATCH = 24, 4
 _STEPS_PER_EPOCH = 100
 _SKEW_OF_FRAMES, _SKEW_OF_ONE = 3.0, 1.5
 # The published sampling: time points per file, patches per file and in all, lowest mean of a patch, share that trains.
@@ -83,7 +84,7 @@ def denoising_data(volumes, config, frames, factor):
         target_weights=target_weights(config, frames),
     )
     # Fewer held-out patches than a batch would give no batch, and with it no best network.
-    pairs_held_out = {**pairs, "batch_size": min(config.batch_size, sum(len(source.corners) for source in held_out))}
+    pairs_held_out = {**pairs, "batch_size": min(_VALIDATION_BATCH, sum(len(source.corners) for source in held_out))}
     validation = noisy_pairs(listed_patches(held_out, validation_shape, window), seed=config.seed + 1, evenly=True, **pairs_held_out)
     return DenoisingData(noisy_pairs(patches, seed=config.seed, **pairs), validation.cache(), steps, patch_shape)
 

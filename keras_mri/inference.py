@@ -15,7 +15,7 @@ _MOST_BYTES = 700e6
 _BLEND_SHARE = 0.25
 
 
-def predictor(network, shape, tile=None, mirror=False):
+def predictor(network, shape, tile=None, mirror_axis=None):
     """Prepare a network for volumes of one shape.
 
     A convolutional network runs on the whole volume, or on tiles with a halo as wide as its reach, which gives the same
@@ -29,8 +29,8 @@ def predictor(network, shape, tile=None, mirror=False):
     shape : tuple of int, (x, y, z)
     tile : tuple of int, optional
         Voxels of a tile; chosen from the memory at hand if not given.
-    mirror : bool
-        Average with the result for the volume mirrored along x.
+    mirror_axis : int, optional
+        Average with the result for the volume mirrored along this axis.
 
     Returns
     -------
@@ -53,7 +53,9 @@ def predictor(network, shape, tile=None, mirror=False):
         halo = tuple(int(_BLEND_SHARE * size) if size < side else 0 for size, side in zip(window, padded))
     grid = PatchGrid(padded, window, tuple(h if size < side else 0 for h, size, side in zip(halo, window, padded)), facts.stride)
     run = functools.partial(_run, network, grid, bool(facts.reach), shape)
-    return (lambda data: (run(data) + run(data[::-1])[::-1]) / np.float32(2)) if mirror else run
+    if mirror_axis is None:
+        return run
+    return lambda data: (run(data) + np.flip(run(np.flip(data, mirror_axis)), mirror_axis)) / np.float32(2)
 
 
 def _run(network, grid, exact, shape, data):

@@ -1,11 +1,17 @@
 """Where the pre-trained networks lie: in the checkout, or where an installation put them."""
 
 import pathlib
-import sys
+import site
+import sysconfig
 
 from keras_mri.errors import InputError
 
-_FOLDERS = (pathlib.Path(__file__).parents[1] / "pretrained", pathlib.Path(sys.prefix) / "share" / "keras_mri" / "pretrained")
+# Where pip puts data differs between a virtual environment, the system's Python and a user's own folder.
+_PREFIXES = (sysconfig.get_path("data"), site.getuserbase(), "/usr/local")
+_FOLDERS = (
+    pathlib.Path(__file__).parents[1] / "pretrained",
+    *(pathlib.Path(prefix) / "share" / "keras_mri" / "pretrained" for prefix in _PREFIXES),
+)
 
 
 def path_of(name):

@@ -148,6 +148,29 @@ def resample_rigid(moving, transform, affine, order=3):
     return ndimage.affine_transform(moving, to_moving, order=order, mode="nearest", output=np.float32)
 
 
+def in_view(transform, shape, affine):
+    """Tell which voxels of the fixed grid the moving scan holds.
+
+    Parameters
+    ----------
+    transform : RigidTransform
+    shape : tuple of int, (x, y, z)
+    affine : ndarray of float64, shape (4, 4)
+        Of both scans.
+
+    Returns
+    -------
+    ndarray of bool, shape `shape`
+    """
+    matrix = np.linalg.inv(affine) @ transform.matrix() @ affine
+    grid = np.ogrid[tuple(slice(side) for side in shape)]
+    seen = np.ones(shape, bool)
+    for row, side in zip(matrix[:3], shape):
+        place = row[0] * grid[0] + row[1] * grid[1] + row[2] * grid[2] + row[3]
+        seen &= (place > -0.5) & (place < side - 0.5)
+    return seen
+
+
 def similarity(fixed, moving, mask):
     """Return the correlation coefficient of two scans, each blurred by one voxel, inside a mask.
 

@@ -8,7 +8,7 @@ import numpy as np
 from keras_mri.errors import InputError
 from keras_mri.masks import brain_mask
 from keras_mri.nifti import as_volume, load_mask
-from keras_mri.registration import estimate_rigid, remaining_motion, resample_rigid, similarity
+from keras_mri.registration import estimate_rigid, in_view, remaining_motion, resample_rigid, similarity
 from keras_mri.volumes import Volume, check_same_grid
 
 _LOGGER = logging.getLogger(__name__)
@@ -16,6 +16,8 @@ _LOGGER = logging.getLogger(__name__)
 _COPY = 1e-3
 # Voxels looked at for that.
 _MOST_COMPARED = 100_000
+# Differences of mean intensity above this share are reported.
+_REPORTED_GAIN = 0.01
 # Correlation in the mask, after smoothing, below which two images do not show the same thing.
 _LEAST_SIMILARITY = 0.5
 # Voxels by which parts of the brain may still be displaced after a rigid correction.
@@ -32,6 +34,8 @@ class Repetitions(typing.NamedTuple):
     mask : ndarray of bool, shape (x, y, z)
     estimated : bool
         Whether the mask was estimated.
+    magnitude : bool
+        Whether nothing was measured below 0.
     reference : Volume
         Grid, header and shape of what comes out: (x, y, z) or (x, y, z, frames).
     """
@@ -39,6 +43,7 @@ class Repetitions(typing.NamedTuple):
     data: np.ndarray
     mask: np.ndarray
     estimated: bool
+    magnitude: bool
     reference: Volume
 
     @property
@@ -76,11 +81,13 @@ def bring_together(images, options, match="mean"):
         mask = load_mask(options.mask, reference)
     else:
         mask = brain_mask(np.abs(data).mean(axis=(0, 4)), reference.zooms)
+    magnitude = bool(data.min() >= 0)
     data = _matched(data, names, mask, match)
     _check_noise(data, names, mask)
     if options.align:
-        data = _matched(_aligned(data, names, mask, reference, options.align_above), names, mask, match)
-    return Repetitions(data, mask, not options.mask, reference)
+        data = _matched(_aligned(data, names, mask, reference, options.align_above, magnitude), names, mask, match)
+        _check_noise(data, names, mask)
+    return Repetitions(data, mask, not options.mask, magnitude, reference)
 
 
 def _gather(volumes, mode):
@@ -111,59 +118,66 @@ def _gather(volumes, mode):
 
 
 def _matched(data, names, mask, match):
-    """Bring every repetition to the first one's mean (and SD) inside the mask."""
-    means, spreads = data[:, mask].mean(axis=(1, 2), dtype=np.float64), data[:, mask].std(axis=(1, 2), dtype=np.float64)
-    for name, mean in zip(names, means):
-        if not mean > 0:
-            raise InputError(f"{name} has a mean of {mean:.3g} inside the mask. Expected magnitude data, brighter than 0 in the brain.")
-    factors = spreads[0] / np.maximum(spreads, 1e-12) if match == "mean and SD" else means[0] / means
-    for name, mean in zip(names[1:], means[1:]):
-        if abs(mean / means[0] - 1) > 0.01:
-            _LOGGER.info(
-                "%s is %.1f %% %s than the first; matched",
-                name,
-                100 * abs(mean / means[0] - 1),
-                "brighter" if mean > means[0] else "darker",
-            )
-    shape = (-1, 1, 1, 1, 1)
-    return ((data - means.reshape(shape)) * factors.reshape(shape) + means[0]).astype(np.float32)
+    """Bring every frame of every repetition to the first one's mean (and SD) inside the mask."""
+    inside = data[:, mask]
+    means, spreads = inside.mean(axis=1, dtype=np.float64), inside.std(axis=1, dtype=np.float64)
+    for number, frame in np.argwhere(~(means > 0)):
+        raise InputError(
+            f"{names[number]}{_frame(frame, data)} has a mean of {means[number, frame]:.3g} inside the mask. "
+            "Expected magnitude data, brighter than 0 in the brain."
+        )
+    for number, frame in np.argwhere(np.abs(means / means[0] - 1) > _REPORTED_GAIN):
+        gain = means[number, frame] / means[0, frame] - 1
+        word = "brighter" if gain > 0 else "darker"
+        _LOGGER.info("%s%s is %.1f %% %s than the first; matched", names[number], _frame(frame, data), 100 * abs(gain), word)
+    if match == "mean":
+        factors, offsets = means[0] / means, np.zeros_like(means)
+    else:
+        factors = spreads[0] / np.maximum(spreads, 1e-12)
+        offsets = means[0] - means * factors
+    factors, offsets = (values.astype(np.float32)[:, None, None, None] for values in (factors, offsets))
+    return data * factors + offsets
+
+
+def _frame(number, data):
+    """Name a frame where there are several."""
+    return f", frame {number}," if data.shape[4] > 1 else ""
 
 
 def _check_noise(data, names, mask):
-    inside = data[:, mask].reshape(len(data), -1)
-    inside = inside[:, :: max(1, inside.shape[1] // _MOST_COMPARED)].astype(np.float64)
-    centred = inside - inside.mean(axis=1, keepdims=True)
-    # var(a − b) = var a + var b − 2 cov(a, b), for all pairs at once.
-    covariance = centred @ centred.T / centred.shape[1]
-    variance = np.diag(covariance)
-    differences = np.sqrt(np.maximum(variance[:, None] + variance - 2 * covariance, 0))
-    for first, second in np.argwhere(np.triu(differences < _COPY * inside.mean(), k=1)):
-        raise InputError(
-            f"{names[second]} is a copy of {names[first]}: they differ by {differences[first, second]:.2g}, so there is no independent "
-            "noise to tell from the anatomy. Give repetitions that were measured one after the other."
-        )
+    """Raise if a frame of one repetition is that of another, but for gain and offset."""
+    for frame in range(data.shape[4]):
+        inside = data[..., frame][:, mask]
+        inside = inside[:, :: max(1, inside.shape[1] // _MOST_COMPARED)].astype(np.float64)
+        spread = inside.std(axis=1, keepdims=True)
+        standard = (inside - inside.mean(axis=1, keepdims=True)) / np.maximum(spread, 1e-12)
+        # SD of the difference once gain and offset are matched: var(a − b) = 2 (1 − correlation) for unit variances.
+        correlation = standard @ standard.T / standard.shape[1]
+        differences = spread * np.sqrt(np.maximum(2 * (1 - correlation), 0))
+        for first, second in np.argwhere(np.triu(differences < _COPY * inside.mean(), k=1)):
+            raise InputError(
+                f"{names[second]}{_frame(frame, data)} is a copy of {names[first]}: they differ by {differences[first, second]:.2g}, so "
+                "there is no independent noise to tell from the anatomy. Give repetitions that were measured one after the other."
+            )
 
 
-def _aligned(data, names, mask, reference, threshold):
+def _aligned(data, names, mask, reference, threshold, magnitude):
     aligned = data.copy()
     smallest = min(reference.zooms)
     for number in range(1, len(data)):
-        for t in range(data.shape[4]):
-            name = names[number] + (f", frame {t}" if data.shape[4] > 1 else "")
-            fixed, moving = data[0, ..., t], data[number, ..., t]
+        for frame in range(data.shape[4]):
+            name = names[number] + _frame(frame, data).rstrip(",")
+            fixed, moving = data[0, ..., frame], data[number, ..., frame]
             transform = estimate_rigid(fixed, moving, mask, reference.affine)
             distance = transform.displacement(mask, reference.affine) / smallest
-            mend = distance > threshold
-            if mend:
-                aligned[number, ..., t] = resample_rigid(moving, transform, reference.affine)
-            _LOGGER.info(
-                "%s against the first: %s, up to %.2f voxels: %s",
-                name,
-                transform.describe(),
-                distance,
-                "corrected" if mend else "left alone",
-            )
-            _check_alignment(fixed, aligned[number, ..., t], mask, reference, name)
+            if distance > threshold:
+                moved = resample_rigid(moving, transform, reference.affine)
+                # Splines overshoot; and where the other scan ends, there is nothing to average.
+                moved = np.maximum(moved, 0) if magnitude else moved
+                aligned[number, ..., frame] = np.where(in_view(transform, mask.shape, reference.affine), moved, fixed)
+            done = "corrected" if distance > threshold else "left alone"
+            _LOGGER.info("%s against the first: %s, up to %.2f voxels: %s", name, transform.describe(), distance, done)
+            _check_alignment(fixed, aligned[number, ..., frame], mask, reference, name)
     return aligned
 
 

@@ -65,25 +65,41 @@ def hold_out_blocks(mask, block_shape, seed, covering=False):
     block_shape : tuple of int
     training, held_out : ndarray of int32, shape (corners, 3)
         Corners of the blocks.
+
+    Raises
+    ------
+    InputError
+        If the mask has no room for two blocks.
     """
     inside = np.argwhere(mask)
     low, high = inside.min(axis=0), inside.max(axis=0) + 1
     shape = [int(min(size, side)) for size, side in zip(block_shape, high - low)]
-    while len(grid := _filled(_grid(low, high, shape), shape, mask)) < _LEAST_BLOCKS and max(shape) > _LEAST_SIDE:
+    least = 2 if covering else _LEAST_BLOCKS
+    while len(grid := _filled(_grid(low, high, shape), shape, mask)) < least and max(shape) > _LEAST_SIDE:
         axis = int(np.argmax(shape))
         shape[axis] = max(_LEAST_SIDE, shape[axis] // 2)
-    grid = grid if len(grid) > 1 else _grid(low, high, shape)
-    rng = np.random.default_rng(seed)
-    held_out = rng.permutation(grid)[: max(1, round(_BLOCK_SHARE * len(grid)))]
-    # Every second voxel is a corner: as good as every one, at an eighth of the memory.
-    corners = _filled(_grid(low, high, shape, covering=True), shape, mask) if covering else inside[::2] - np.floor_divide(shape, 2)
-    corners = np.concatenate([grid, np.clip(corners, 0, np.subtract(mask.shape, shape))])
+    if len(grid) < 2:
+        raise InputError(
+            f"the mask, {len(inside)} voxels in a box of {tuple(int(side) for side in high - low)}, is too small or too thin for blocks "
+            f"that train and blocks that are held out. Expected at least two blocks of {tuple(shape)} voxels. Give a larger mask."
+        )
+    held_out = np.random.default_rng(seed).permutation(grid)[: max(1, round(_BLOCK_SHARE * len(grid)))]
+    if covering:
+        corners = _filled(_grid(low, high, shape, covering=True), shape, mask)
+    else:
+        # Blocks centred on every second voxel of the mask are as good as all; those of the grid are apart from the held-out ones.
+        corners = np.concatenate([grid, np.clip(inside[::2] - np.floor_divide(shape, 2), 0, np.subtract(mask.shape, shape))])
+    corners = _apart(corners, held_out, shape)
+    corners = corners if len(corners) else _apart(grid, held_out, shape)
+    return tuple(shape), corners.astype(np.int32), held_out.astype(np.int32)
+
+
+def _apart(corners, others, shape):
+    """Keep the corners of blocks that share no voxel with any of the others."""
     apart = np.ones(len(corners), bool)
-    for corner in held_out:
+    for corner in others:
         apart &= (np.abs(corners - corner) >= shape).any(axis=1)
-    # A scan of one block has nothing to hold out.
-    training = corners[apart] if apart.any() else corners
-    return tuple(shape), training.astype(np.int32), held_out.astype(np.int32)
+    return corners[apart]
 
 
 def _grid(low, high, shape, covering=False):

@@ -38,6 +38,7 @@ def _train(arguments):
 
     log = EpochLog(beside[".csv"])
     facts = {"zooms": [list(image.zooms) for image in images], "sigma": list(getattr(config, "noise_range", ()))}
+    config = system.settle(config) if hasattr(system, "settle") else config
     images = system.prepare(images, config) if hasattr(system, "prepare") else images
 
     def write(network, path):

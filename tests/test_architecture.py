@@ -29,7 +29,7 @@ FLOORS = [
         "pretrained",
         "settings.*",
     },
-    {"networks.*", "adversarial", "datasets", "denoising_data", "figures"},
+    {"networks.*", "adversarial", "datasets", "denoising_data", "repetition_data", "figures"},
     {"checkpoints", "published", "inference"},
     {"systems.*", "callbacks"},
     {"_cli", "_progress"},

@@ -56,7 +56,7 @@ def test_little_memory_means_tiles_and_the_same_result(unet, rng, monkeypatch):
 
 def test_mirrored_averaging_of_a_mirrored_scan_is_the_mirrored_result(unet, rng):
     data = rng.random((8, 6, 4, 3), dtype=np.float32)
-    run = predictor(unet, (8, 6, 4), mirror=True)
+    run = predictor(unet, (8, 6, 4), mirror_axis=0)
     np.testing.assert_allclose(run(data[::-1]), run(data)[::-1], atol=1e-6)
     plain = predictor(unet, (8, 6, 4))
     np.testing.assert_allclose(run(data), (plain(data) + plain(data[::-1])[::-1]) / 2, atol=1e-6)

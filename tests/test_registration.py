@@ -294,3 +294,10 @@ def test_what_cannot_be_aligned_is_refused(verb):
 def test_an_empty_mask_has_no_displacement():
     with pytest.raises(InputError, match="mask must hold at least one voxel"):
         RigidTransform().displacement(np.zeros((9, 8, 7), bool), OBLIQUE)
+
+
+def test_what_a_shift_moves_out_of_the_moving_scan_is_not_in_view():
+    affine = np.diag([2.0, 3.0, 4.0, 1.0])
+    # Fixed voxel i lies at voxel i + 2 of the moving scan along x.
+    seen = registration.in_view(RigidTransform((4.0, 0.0, 0.0)), (6, 5, 4), affine)
+    assert seen[:4].all() and not seen[4:].any()

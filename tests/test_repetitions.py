@@ -134,12 +134,36 @@ def test_different_lengths_are_refused(clean, affine):
         bring_together(runs, options())
 
 
-@pytest.mark.parametrize("gain", [1.0, 1.37])
-def test_a_copy_is_refused(clean, affine, mask_path, gain):
+@pytest.mark.parametrize(("gain", "offset"), [(1.0, 0.0), (1.37, 0.0), (0.9, 50.0)])
+def test_a_copy_is_refused(clean, affine, mask_path, gain, offset):
     first = repetition(clean, 1, affine, "rep1.nii.gz")
-    copy = Volume.from_array(gain * first.data, affine, name="copy.nii.gz")
+    copy = Volume.from_array(gain * first.data + offset, affine, name="copy.nii.gz")
     with pytest.raises(InputError, match="copy.nii.gz is a copy of rep1.nii.gz.*no independent noise"):
         bring_together([first, copy], options(mask=mask_path))
+
+
+def test_a_frame_that_is_a_copy_is_refused_by_number(clean, affine, mask_path):
+    runs = [np.stack([repetition(clean, seed, affine).data for seed in seeds], axis=-1) for seeds in ((1, 2), (3, 2))]
+    with pytest.raises(InputError, match="run1, frame 1, is a copy of run0"):
+        bring_together([Volume.from_array(run, affine, name=f"run{k}") for k, run in enumerate(runs)], options(mask=mask_path, align=False))
+
+
+def test_each_frame_is_matched_by_itself(clean, affine, mask_path):
+    gains = ((1.0, 0.5), (1.1, 0.45))
+    runs = [np.stack([repetition(g * clean, [k, t], affine).data for t, g in enumerate(pair)], axis=-1) for k, pair in enumerate(gains)]
+    scan = bring_together([Volume.from_array(run, affine) for run in runs], options(mask=mask_path, align=False))
+    means = scan.data[:, scan.mask].mean(axis=1)
+    np.testing.assert_allclose(means[1], means[0], rtol=1e-4)
+
+
+def test_splines_do_not_make_magnitudes_negative_and_beyond_the_other_scan_the_first_one_stays(clean, affine, mask_path):
+    moved = affine_transform(clean, np.eye(3), offset=(2.5, 0, 0), order=1, mode="nearest")
+    volumes = [Volume.from_array(np.abs(repetition(data, seed, affine, sigma=5).data), affine) for seed, data in enumerate((clean, moved))]
+    scan = bring_together(volumes, options(mask=mask_path))
+    assert scan.magnitude and scan.data.min() >= 0
+    # Shifted by 2.5 voxels, the moving scan does not hold the first two planes.
+    ratio = scan.data[1, :2, ..., 0] / np.maximum(volumes[0].data[:2], 1e-3)
+    np.testing.assert_allclose(ratio[volumes[0].data[:2] > 1], 1, atol=0.02)
 
 
 def test_images_of_different_things_are_refused(clean, affine, mask_path):

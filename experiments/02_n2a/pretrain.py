@@ -51,7 +51,9 @@ def main(path, budget, seed=0):
 
 def _data(scans, model, seed):
     # Batches as the U-WGAN's without its adversary.
-    config = wgan.Config(frames=1, patch_shape=(32, 32, 32), noise=model, noise_range=NOISE_RANGE, seed=seed + (model == "rician"))
+    config = wgan.Config(
+        frames=1, patch_shape=(32, 32, 32), batch_size=2, noise=model, noise_range=NOISE_RANGE, seed=seed + (model == "rician")
+    )
     return denoising_data(scans, config, frames=1, factor=1)
 
 

@@ -1,6 +1,7 @@
 """What Noise2Average can be told."""
 
 import dataclasses
+import pathlib
 
 from keras_mri import config
 from keras_mri.config import TrainConfig, option, parse_duration
@@ -51,12 +52,16 @@ class Config(_Repetitions, TrainConfig):
     )
     restore: str = option(
         "average",
-        "what the trained network restores: the average of the repetitions, or each of them before they are averaged",
+        "what the trained network restores: the average of the repetitions, or, as published, each of them and its mirror image",
         choices=("average", "each"),
     )
     restart: bool = option(False, "start every iteration from the initial weights instead of the best so far")
 
-    network: str = option("munet", "the network", choices=("munet", "munet_diffusion"))
+    network: str = option(
+        "munet",
+        "the network, with --initial none; otherwise, like the scaling and the noise scale, it is the initial one's",
+        choices=("munet", "munet_diffusion"),
+    )
     filters: int | None = option(None, "channels of its layers; by itself those of the initial network, or 32 (diffusion: 64)", low=1)
     noise_scale: float | None = option(
         0.05, "typical noise SD, in network units, by which the network scales its input", low=1e-6, high=1.0
@@ -73,8 +78,12 @@ class Config(_Repetitions, TrainConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        if self.network == "munet_diffusion" and self.noise_scale is not None:
-            raise InputError(f"--network munet_diffusion has no noise scale. Received: {self.noise_scale}. Use --noise-scale none.")
+        if self.network == "munet_diffusion" and self.initial == "pretrained":
+            raise InputError("there is no pre-trained munet_diffusion. Use --initial none, or name a file.")
+
+    def to_json(self):
+        """Return the options as a dict that `json.dumps` accepts; no path of the user's is stored."""
+        return {**super().to_json(), "mask": None, "initial": pathlib.Path(self.initial).name}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ A system offers
 
 and may offer
 
+    settle(config)                          -> Config, with what depends on more than the options (a file to start from)
     prepare(images, config)                 -> what the verbs of training take instead of images, where making it is costly
     results(checkpoint, images, config)     -> dict of file ending -> Volume, written beside the network (settings.RESULTS)
 

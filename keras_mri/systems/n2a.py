@@ -6,33 +6,60 @@ Li et al., Proc ISMRM 2022 (Noise2Average).
 Lehtinen et al., ICML 2018 (Noise2Noise). arXiv:1803.04189
 """
 
+import dataclasses
 import logging
 
 import keras
 import numpy as np
 
-from keras_mri import checkpoints, pretrained
+from keras_mri import checkpoints, pretrained, published
 from keras_mri.callbacks import FollowPace, KeepBest, Pace, StopOnNonFinite
-from keras_mri.datasets import PatchSource, flipped, listed_patches, repetition_pairs
 from keras_mri.errors import InputError
 from keras_mri.inference import predictor
 from keras_mri.intensity import Scaling, fit_scaling
+from keras_mri.networks.geometry import geometry
 from keras_mri.networks.munet import munet, munet_diffusion
 from keras_mri.networks.precision import hidden_layers_in, in_float32
-from keras_mri.published import is_published_munet, load_published_munet
+from keras_mri.repetition_data import RepetitionBlocks
 from keras_mri.repetitions import Repetitions, bring_together
 from keras_mri.settings.n2a import PRESETS, Config, PredictConfig
-from keras_mri.splits import hold_out_blocks
+from keras_mri.volumes import left_right_axis
 
-__all__ = ["PRESETS", "Config", "PredictConfig", "example", "predict", "prepare", "results", "train"]
+__all__ = ["PRESETS", "Config", "PredictConfig", "example", "predict", "prepare", "results", "settle", "train"]
 
 _LOGGER = logging.getLogger(__name__)
 # Without a number of iterations: no more than this, and no further one unless the score falls by this share.
 _MOST_ITERATIONS, _LEAST_GAIN = 3, 1e-3
-_DEFAULT_FILTERS = {"munet": 32, "munet_diffusion": 64}
-_STEPS_PER_EPOCH = 50
-# Places of training blocks, and held-out pairs, of all frames together.
-_MOST_CORNERS, _MOST_HELD_OUT = 200_000, 96
+_DEFAULT_FILTERS = {"munet": 16, "munet_diffusion": 64}
+# Voxels of surroundings that a network without a bounded reach is shown.
+_SURROUNDINGS = 16
+# What works on intensities rather than on features stays in float32, as the builders have it.
+_FLOAT32_LAYERS = ("noisy", "noise_units", "local_mean", "local_contrast", "residual", "image_units", "restored")
+
+
+def settle(config):
+    """Return the options with what the initial network decides: network, filters, noise scale and scaling are its own.
+
+    Parameters
+    ----------
+    config : Config
+
+    Returns
+    -------
+    Config
+
+    Raises
+    ------
+    InputError
+        If the initial network cannot be used, or is not the one the options name.
+    """
+    if config.initial == "none":
+        return dataclasses.replace(config, filters=config.filters or _DEFAULT_FILTERS[config.network])
+    start = _start(config)
+    filters, theirs = start.network.get_layer("c1_1").filters, Config.from_json(start.config)
+    if config.filters not in (None, filters):
+        raise InputError(f"{config.initial} has {filters} filters. Received: --filters {config.filters}. Use --initial none.")
+    return dataclasses.replace(config, network=start.network.name, filters=filters, noise_scale=theirs.noise_scale, scaling=theirs.scaling)
 
 
 def prepare(images, config):
@@ -53,9 +80,7 @@ def prepare(images, config):
     InputError
         If the images do not fit together.
     """
-    if isinstance(images, Repetitions):
-        return images
-    return bring_together(images, config, _match(config))
+    return images if isinstance(images, Repetitions) else bring_together(images, config, _match(config))
 
 
 def train(images, config, callbacks=()):
@@ -77,24 +102,24 @@ def train(images, config, callbacks=()):
     Raises
     ------
     InputError
-        If the repetitions do not fit together, the initial weights cannot be used, or training diverges.
+        If the repetitions do not fit together, the initial network cannot be used, or training diverges.
     """
     keras.utils.set_random_seed(config.seed)
+    config = settle(config)
     scan = prepare(images, config)
     scaling = _scaling(scan, config)
-    units = scaling.apply(scan.data)
     with hidden_layers_in(config.precision) as precision:
-        network = _network(config, units.shape[-1])
-    blocks = _Blocks(units, scan, network.input_shape[-1], config)
-    facts = (len(units), units.shape[1:4], network.count_params(), blocks.shape, len(blocks.held_out), precision)
+        network = _network(config, scan.data.shape[-1])
+    blocks = RepetitionBlocks(scaling.apply(scan.data), scan.mask, scan.reference.affine, network.input_shape[-1], config)
+    facts = (len(scan.data), scan.mask.shape, network.count_params(), blocks.shape, len(blocks.held_out), precision)
     _LOGGER.info("%d repetitions of %s voxels, %d parameters, blocks of %s voxels, %d held out, %s", *facts)
+
+    def denoised():
+        return scaling.apply(_denoised(network, scan, config).data.reshape(scan.average.shape))
 
     best = KeepBest(network, "val_loss")
     try:
-        iteration = _iterate(
-            network, blocks, best, config, callbacks, lambda: scaling.apply(_restored(network, scan, scaling, config.restore))
-        )
-        _LOGGER.info("kept: the network of %s", f"iteration {iteration}" if iteration else "the start, which training did not improve")
+        _iterate(network, blocks, best, config, callbacks, denoised)
     except KeyboardInterrupt:
         _LOGGER.warning("interrupted: keeping the best network so far (epoch %d)", best.epoch)
     best.restore()
@@ -119,7 +144,7 @@ def predict(checkpoint, images, options):
     Raises
     ------
     InputError
-        If the repetitions do not fit together, or the network sees another number of channels.
+        If the repetitions do not fit together, or the network sees another number of frames.
     """
     config = Config.from_json(checkpoint.config)
     scan = bring_together(images, options, _match(config))
@@ -140,8 +165,7 @@ def results(checkpoint, images, config):
     dict of str to Volume
         By the ending of the file's name.
     """
-    scan = prepare(images, config)
-    return {"_denoised.nii.gz": _denoised(checkpoint.network, scan, config)}
+    return {"_denoised.nii.gz": _denoised(checkpoint.network, prepare(images, config), config)}
 
 
 def example(checkpoint, images, config):
@@ -169,117 +193,69 @@ def example(checkpoint, images, config):
     }
 
 
-def _iterate(network, blocks, best, config, callbacks, restore):
-    """Train towards the first target, then towards the denoised average; return the number of the best iteration, 0 for the start."""
+def _iterate(network, blocks, best, config, callbacks, denoised):
+    """Train towards the first target, then towards the denoised average, and say which iteration was best."""
     start, validation = network.get_weights(), blocks.validation()
     network.compile(loss="mse", jit_compile=False)
     best.on_epoch_end(-1, {"val_loss": network.evaluate(validation, verbose=0)})
-    best.epochs = best.epoch = best_iteration = 0
-    _LOGGER.info("before training: held-out score %.6f", best.best)
+    best.epochs = best.epoch = kept = 0
+    measured = float(np.mean([np.mean(mask[..., None] * (image - target) ** 2) for image, target, mask in validation.as_numpy_iterator()]))
+    _LOGGER.info("held-out score before training: %.6f (nothing restored: %.6f)", best.best, measured)
     most = config.iterations or _MOST_ITERATIONS
-    pace = Pace(most * config.epochs * blocks.steps, config.time_budget)
     target = None
     for iteration in range(1, most + 1):
         before = best.best
         if config.restart:
             network.set_weights(start)
-        optimizer = keras.optimizers.Adam(config.learning_rate, clipnorm=config.clip_norm)
-        network.compile(optimizer, loss="mse", weighted_metrics=[keras.metrics.MeanAbsoluteError(name="l1")], jit_compile=False)
-        schedule = [(optimizer, config.learning_rate)] if config.anneal else []
-        network.fit(
-            blocks.training(target, iteration),
-            validation_data=validation,
-            steps_per_epoch=blocks.steps,
-            epochs=10**6,
-            callbacks=[FollowPace(pace, iteration / most, schedule), StopOnNonFinite(best), best, *callbacks],
-            verbose=0,
-            shuffle=False,
-        )
-        best_iteration = iteration if best.best < before else best_iteration
+        _fit(network, blocks, target, iteration, config, [StopOnNonFinite(best), best, *callbacks], validation, most)
+        kept = iteration if best.best < before else kept
         _LOGGER.info("iteration %d: best held-out score so far %.6f (before: %.6f)", iteration, best.best, before)
         if iteration == most or (config.iterations is None and not best.best < before * (1 - _LEAST_GAIN)):
             break
-        if not config.restart:
-            best.restore()
-        target = restore()
-    return best_iteration
+        best.restore()
+        target = denoised()
+    _LOGGER.info("kept: the network of %s", f"iteration {kept}" if kept else "the start, which training did not improve")
+    if best.best >= measured:
+        _LOGGER.warning("on the held-out blocks the best network is no better than restoring nothing; look at the result before you use it")
 
 
-class _Blocks:
-    """The training blocks of a scan: where they are, and the batches made of them."""
-
-    def __init__(self, units, scan, channels, config):
-        self.units, self.mask, self.channels, self.config = units, scan.mask, channels, config
-        self.shape, self.corners, self.held_out = hold_out_blocks(scan.mask, config.patch_shape, config.seed, config.blocks == "covering")
-        every = len(units) * units.shape[-1] // channels
-        covered = max(1, 2 * every * len(self.corners) // config.batch_size)
-        self.steps = config.steps_per_epoch or (covered if config.blocks == "covering" else _STEPS_PER_EPOCH)
-        self.axes = {"all": (0, 1, 2), "left-right": (_left_right(scan.reference.affine),), "none": ()}[config.mirror_training]
-
-    def training(self, target, iteration):
-        """Return batches of (repetition, target, mask): at first other repetitions, then the denoised average."""
-        count = len(self.units)
-        inputs = np.eye(count, count + 1)
-        if target is not None:
-            targets = np.eye(count + 1)[[count] * count]
-        elif self.config.target == "average":
-            targets = np.full((count, count + 1), 1 / count) * (np.arange(count + 1) < count)
-        else:
-            targets = _others(count)
-        seed = self.config.seed + 1000 * iteration
-        patches = listed_patches([self._source(target, self.corners, _MOST_CORNERS)], self.shape, self._width, seed)
-        return repetition_pairs(flipped(patches, seed, self.axes), self.config.batch_size, self.channels, inputs, targets)
-
-    def validation(self):
-        """Return the held-out blocks: every repetition against the others, whose noise is independent."""
-        count = len(self.units)
-        source = self._source(None, np.repeat(self.held_out, count, axis=0), _MOST_HELD_OUT)
-        patches = listed_patches([source], self.shape, self._width)
-        batch = min(self.config.batch_size, len(source.corners))
-        return repetition_pairs(patches, batch, self.channels, np.eye(count, count + 1), _others(count)).cache()
-
-    @property
-    def _width(self):
-        """Channels of a patch: every repetition, the target, the mask."""
-        return (len(self.units) + 1) * self.channels + 1
-
-    def _source(self, target, corners, most):
-        """Lay out what belongs to one group of frames side by side, group after group, as a run whose windows start at groups."""
-        target = np.zeros_like(self.units[0]) if target is None else target
-        members = np.moveaxis(np.concatenate([self.units, target[None]]), 0, 3)
-        groups = members.shape[-1] // self.channels
-        members = np.moveaxis(members.reshape(*members.shape[:4], groups, self.channels), 4, 3).reshape(*members.shape[:3], groups, -1)
-        mask = np.broadcast_to(self.mask[..., None, None], (*members.shape[:4], 1))
-        run = np.concatenate([members, mask], axis=-1, dtype=np.float32).reshape(*members.shape[:3], -1)
-        chosen = np.arange(min(most, groups * len(corners)))
-        if len(chosen) < groups * len(corners):
-            chosen = np.sort(np.random.default_rng(self.config.seed).choice(groups * len(corners), most, replace=False))
-        places = np.column_stack([corners[chosen % len(corners)], self._width * (chosen // len(corners))])
-        return PatchSource(run, places.astype(np.int32))
+def _fit(network, blocks, target, iteration, config, callbacks, validation, most):
+    """Run one iteration: its share of the time, its own annealing."""
+    optimizer = keras.optimizers.Adam(config.learning_rate, clipnorm=config.clip_norm)
+    network.compile(optimizer, loss="mse", weighted_metrics=[keras.metrics.MeanAbsoluteError(name="l1")], jit_compile=False)
+    pace = Pace(config.epochs * blocks.steps, config.time_budget and config.time_budget / most)
+    schedule = [(optimizer, config.learning_rate)] if config.anneal else []
+    numbered = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: logs.update(iteration=iteration))
+    network.fit(
+        blocks.training(target, config.seed + 1000 * iteration),
+        validation_data=validation,
+        steps_per_epoch=blocks.steps,
+        epochs=10**6,
+        callbacks=[numbered, FollowPace(pace, 1.0, schedule), *callbacks],
+        verbose=0,
+        shuffle=False,
+    )
 
 
-def _others(count):
-    """Return the weights of each repetition's target: the average of all the others."""
-    return np.insert((1 - np.eye(count)) / (count - 1), count, 0, axis=1)
+def _start(config):
+    """Load the initial network as a checkpoint: the pre-trained one, one of ours, or one of the original's."""
+    path = pretrained.path_of("n2a_t1w.h5") if config.initial == "pretrained" else config.initial
+    return published.load_checkpoint(path) if published.is_published_munet(path) else checkpoints.load(path, "n2a")
 
 
 def _network(config, frames):
-    """Build the network that the options name, with its initial weights."""
-    channels = frames if config.network == "munet_diffusion" else 1
+    """Build the network that the settled options name, with its initial weights, in the precision at hand."""
     if config.initial == "none":
-        filters = config.filters or _DEFAULT_FILTERS[config.network]
-        return munet_diffusion(channels, filters) if config.network == "munet_diffusion" else munet(1, filters, config.noise_scale)
-    path = pretrained.path_of("n2a_t1w.h5") if config.initial == "pretrained" else config.initial
-    initial = load_published_munet(path) if is_published_munet(path) else checkpoints.load(path, "n2a").network
-    # Same layers, in the precision at hand.
+        if config.network == "munet_diffusion":
+            return munet_diffusion(frames, config.filters)
+        return munet(1, config.filters, config.noise_scale)
+    initial = _start(config).network
+    if initial.input_shape[-1] not in (1, frames):
+        raise InputError(
+            f"{config.initial} sees {initial.input_shape[-1]} frames together. Received: repetitions of {frames}. Use --initial none."
+        )
     network = keras.models.clone_model(initial, clone_function=_in_this_precision)
     network.set_weights(initial.get_weights())
-    if config.filters not in (None, network.get_layer("c1_1").filters):
-        raise InputError(
-            f"{path} has {network.get_layer('c1_1').filters} filters. Received: --filters {config.filters}. Use --initial none."
-        )
-    if network.input_shape[-1] not in (1, frames):
-        raise InputError(f"{path} sees {network.input_shape[-1]} frames together. Received: repetitions of {frames}. Use --initial none.")
     return network
 
 
@@ -288,10 +264,6 @@ def _in_this_precision(layer):
     if layer.name not in _FLOAT32_LAYERS:
         options["dtype"] = keras.config.dtype_policy()
     return type(layer).from_config(options)
-
-
-# What works on intensities rather than on features stays in float32, as the builder has it.
-_FLOAT32_LAYERS = ("noisy", "noise_units", "local_mean", "local_contrast", "residual", "image_units", "restored")
 
 
 def _match(config):
@@ -306,34 +278,31 @@ def _scaling(scan, config):
 
 
 def _denoised(network, scan, config, tile=None, mirror=False):
-    """Return the denoised scan as a Volume shaped like its reference."""
-    restored = _restored(network, scan, _scaling(scan, config), config.restore, tile, mirror)
-    magnitude = scan.data.min() >= 0
-    restored = np.maximum(restored, 0) if magnitude else restored
-    return scan.reference.with_frames(lambda t: restored[..., t])
-
-
-def _restored(network, scan, scaling, restore, tile=None, mirror=False):
-    """Return the average of the repetitions with the mask's inside denoised, shape (x, y, z, frames)."""
-    average = scan.average
-    inside = np.argwhere(scan.mask)
-    box = tuple(slice(low, high + 1) for low, high in zip(inside.min(axis=0), inside.max(axis=0)))
-    channels = network.input_shape[-1]
+    """Return the denoised scan, frame by frame when asked for: restored inside the mask, the average outside."""
+    average, scaling, channels = scan.average, _scaling(scan, config), network.input_shape[-1]
     if average.shape[-1] % channels:
         raise InputError(f"this network sees {channels} frames together. Received: repetitions of {average.shape[-1]} frame(s).")
-    run = predictor(network, average[box].shape[:3], tile, mirror)
-    members = [average] if restore == "average" else scan.data
-    denoised = np.zeros_like(average[box])
-    for member in members:
-        for first in range(0, average.shape[-1], channels):
-            frames = slice(first, first + channels)
-            result = scaling.invert(run(scaling.apply(member[box][..., frames])))
-            denoised[..., frames] += result.reshape(denoised[..., frames].shape) / np.float32(len(members))
-    average[box] = np.where(scan.mask[box][..., None], denoised, average[box])
-    return average
+    each = config.restore == "each"
+    box = _with_surroundings(scan.mask, geometry(network).reach or (_SURROUNDINGS,) * 3)
+    # As published, each repetition is restored as it is and mirrored.
+    mirror_axis = left_right_axis(scan.reference.affine) if mirror or each else None
+    run = predictor(network, average[box].shape[:3], tile, mirror_axis)
+
+    def restored_frame(frame):
+        first = frame // channels * channels
+        members = scan.data if each else [average]
+        restored = np.mean([scaling.invert(run(scaling.apply(member[box][..., first : first + channels]))) for member in members], axis=0)
+        restored = restored if channels == 1 else restored[..., frame - first]
+        restored = np.maximum(restored, 0) if scan.magnitude else restored
+        whole = average[..., frame].copy()
+        whole[box] = np.where(scan.mask[box], restored, whole[box])
+        return whole
+
+    return scan.reference.with_frames(restored_frame)
 
 
-def _left_right(affine):
-    """Return the voxel axis that runs most nearly from left to right."""
-    directions = affine[0, :3] / np.linalg.norm(affine[:3, :3], axis=0)
-    return int(np.argmax(np.abs(directions)))
+def _with_surroundings(mask, reach):
+    """Return the box of a mask, as slices, wider by what a network looks at."""
+    inside = np.argwhere(mask)
+    low, high = np.maximum(inside.min(axis=0) - reach, 0), inside.max(axis=0) + 1 + reach
+    return tuple(slice(int(a), int(b)) for a, b in zip(low, high))

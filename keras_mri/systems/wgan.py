@@ -24,6 +24,7 @@ from keras_mri.networks.residual_unet import residual_unet
 from keras_mri.nifti import as_volume, load_mask
 from keras_mri.noise import add_gaussian_noise, add_rician_noise
 from keras_mri.settings.wgan import PRESETS, Config, PredictConfig
+from keras_mri.volumes import left_right_axis
 
 __all__ = ["PRESETS", "Config", "PredictConfig", "example", "predict", "train"]
 
@@ -115,7 +116,8 @@ def predict(checkpoint, images, options):
             "Use a network trained with --frames 1."
         )
     scaling = fit_image_scaling(volume, checkpoint.config["scaling"])
-    restore = predictor(checkpoint.network, volume.shape[:3], options.tile, options.mirror)
+    mirror_axis = left_right_axis(volume.affine) if options.mirror else None
+    restore = predictor(checkpoint.network, volume.shape[:3], options.tile, mirror_axis)
     mask = load_mask(options.mask, volume) if options.mask else None
     magnitude = volume.extremes[0] >= 0
 

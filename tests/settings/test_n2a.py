@@ -17,7 +17,7 @@ from keras_mri.settings import n2a
         (dict(target="clean"), "--target must be one of others, average. Received: 'clean'."),
         (dict(align_above=-1.0), "--align-above must be at least 0.0. Received: -1.0."),
         (dict(network="unet"), "--network must be one of munet, munet_diffusion. Received: 'unet'."),
-        (dict(network="munet_diffusion"), "--network munet_diffusion has no noise scale. Received: 0.05. Use --noise-scale none."),
+        (dict(network="munet_diffusion"), "there is no pre-trained munet_diffusion. Use --initial none, or name a file."),
     ],
 )
 def test_options_that_do_not_fit_are_refused_by_their_flag(values, message):

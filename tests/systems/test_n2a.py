@@ -1,3 +1,4 @@
+import dataclasses
 import logging
 
 import keras
@@ -11,11 +12,13 @@ from keras_mri.errors import InputError
 from keras_mri.metrics import psnr
 from keras_mri.networks.munet import munet
 from keras_mri.noise import add_gaussian_noise
+from keras_mri.published import load_published_munet
 from keras_mri.repetitions import Repetitions
 from keras_mri.settings.n2a import PRESETS, Config, PredictConfig
 from keras_mri.systems import n2a
 from keras_mri.volumes import Volume
 from tests.systems.contract import check_contract
+from tests.test_published import structural
 
 SMALL = dict(initial="none", filters=2, patch_shape=(8, 8, 8), precision="float32", iterations=1, align=False)
 SHAPE = (19, 17, 14)
@@ -35,7 +38,7 @@ def repetitions(affine, count=2, sigma=60, frames=1):
     clean, brain = phantoms.head(SHAPE, seed=1)
     rng = np.random.default_rng(0)
     data = np.stack([add_gaussian_noise(np.stack([clean] * frames, axis=-1), sigma, rng) for _ in range(count)])
-    return Repetitions(data, brain, False, Volume.from_array(data[0, ..., 0] if frames == 1 else data[0], affine))
+    return Repetitions(data, brain, False, bool(data.min() >= 0), Volume.from_array(data[0, ..., 0] if frames == 1 else data[0], affine))
 
 
 @pytest.mark.parametrize(
@@ -64,12 +67,21 @@ def test_the_contract_of_the_published_preset(tmp_path, write_nifti):
 
 def test_an_untrained_network_gives_the_average(paths):
     restored = n2a.predict(identity(), paths, PredictConfig(align=False))
-    gains = [nibabel.load(path).get_fdata() for path in paths]
-    scan = n2a.prepare(paths, Config(**SMALL))
-    np.testing.assert_allclose(
-        restored.data, np.maximum(scan.average[..., 0], 0) if scan.data.min() >= 0 else scan.average[..., 0], atol=1e-2
-    )
-    assert restored.shape == gains[0].shape
+    first, *others = (nibabel.load(path).get_fdata() for path in paths)
+    mask = n2a.prepare(paths, Config(**SMALL)).mask
+    average = np.mean([first, *(other * first[mask].mean() / other[mask].mean() for other in others)], axis=0)
+    # The noise of the phantom goes below 0, so nothing is cut there.
+    assert average.min() < 0
+    np.testing.assert_allclose(restored.data, average, atol=0.05)
+
+
+def test_magnitudes_do_not_become_negative(affine):
+    checkpoint = identity()
+    checkpoint.network.get_layer("residual").set_weights([np.zeros((3, 3, 3, 2, 1)), np.full(1, -100.0)])
+    scan = repetitions(affine)
+    for magnitude in (True, False):
+        denoised = n2a.results(checkpoint, scan._replace(magnitude=magnitude), Config(**SMALL))["_denoised.nii.gz"].data
+        assert (denoised[scan.mask].min() < 0) != magnitude
 
 
 def test_outside_the_mask_the_average_stays(affine):
@@ -88,40 +100,14 @@ def test_restoring_each_repetition_averages_the_restored_ones(affine):
     checkpoint.network.get_layer("residual").set_weights([rng.normal(0, 0.3, (3, 3, 3, 2, 1)), np.zeros(1)])
     scan = repetitions(affine)
     scaling = n2a._scaling(scan, Config(**SMALL))
-    inside = np.argwhere(scan.mask)
-    box = tuple(slice(a, b + 1) for a, b in zip(inside.min(axis=0), inside.max(axis=0)))
-    wanted = np.mean(
-        [scaling.invert(checkpoint.network.predict_on_batch(scaling.apply(member[box])[None])[0, ..., 0]) for member in scan.data], axis=0
-    )
+
+    def restored(data):
+        return scaling.invert(checkpoint.network.predict_on_batch(scaling.apply(data)[None])[0, ..., 0])
+
+    # Each repetition and its mirror image; the phantom's first axis runs from right to left.
+    wanted = np.mean([(restored(member) + restored(member[::-1])[::-1]) / 2 for member in scan.data], axis=0)
     denoised = n2a.results(checkpoint, scan, Config(**{**SMALL, "restore": "each"}))["_denoised.nii.gz"].data
-    np.testing.assert_allclose(denoised[box][scan.mask[box]], wanted[scan.mask[box]], rtol=1e-3, atol=0.5)
-
-
-def test_no_block_of_validation_is_seen_in_training_not_even_mirrored(affine):
-    scan = repetitions(affine)
-    config = Config(**SMALL)
-    # Every voxel has a value of its own, so that a block tells where it came from.
-    units = np.arange(np.prod(SHAPE), dtype=np.float32).reshape(1, *SHAPE, 1).repeat(2, axis=0)
-    blocks = n2a._Blocks(units, scan, 1, config)
-    held_out = {value for batch, _, _ in blocks.validation() for value in np.unique(batch)}
-    trained = {value for batch, _, _ in blocks.training(None, 1).take(60) for value in np.unique(batch)}
-    assert len(held_out) >= 8**3 and len(trained) > 1000
-    assert not held_out & trained
-
-
-def test_the_first_target_is_the_other_repetitions_then_the_denoised_average(affine):
-    scan = repetitions(affine, count=3)
-    units = np.stack([np.full((*SHAPE, 1), value, np.float32) for value in (1.0, 2.0, 6.0)])
-    target = np.full((*SHAPE, 1), 9.0, np.float32)
-
-    def pairs(blocks, *arguments):
-        return {(float(x[0, 0, 0, 0, 0]), float(y[0, 0, 0, 0, 0])) for x, y, _ in blocks.training(*arguments).unbatch().batch(1).take(9)}
-
-    blocks = n2a._Blocks(units, scan, 1, Config(**SMALL))
-    assert pairs(blocks, None, 1) == {(1.0, 4.0), (2.0, 3.5), (6.0, 1.5)}
-    assert pairs(blocks, target, 2) == {(1.0, 9.0), (2.0, 9.0), (6.0, 9.0)}
-    published = n2a._Blocks(units, scan, 1, Config(**{**SMALL, "target": "average"}))
-    assert pairs(published, None, 1) == {(1.0, 3.0), (2.0, 3.0), (6.0, 3.0)}
+    np.testing.assert_allclose(denoised[scan.mask], wanted[scan.mask], rtol=1e-3, atol=0.5)
 
 
 def test_training_is_no_worse_than_its_start(affine, caplog):
@@ -140,7 +126,7 @@ def test_training_beats_the_average(affine):
     clean, brain = phantoms.head((40, 40, 32), seed=1)
     rng = np.random.default_rng(0)
     data = np.stack([add_gaussian_noise(clean[..., None], 60, rng) for _ in range(2)])
-    scan = Repetitions(data, brain, False, Volume.from_array(data[0, ..., 0], affine))
+    scan = Repetitions(data, brain, False, False, Volume.from_array(data[0, ..., 0], affine))
     config = Config(initial="none", filters=8, patch_shape=(16, 16, 16), epochs=4, steps_per_epoch=60, learning_rate=2e-3, iterations=2)
     network = n2a.train(scan, config)
     denoised = n2a.results(Checkpoint(network, "n2a", config.to_json(), {}), scan, config)["_denoised.nii.gz"].data
@@ -156,10 +142,37 @@ def test_training_goes_on_from_a_network_of_ours(affine, tmp_path):
         n2a.train(repetitions(affine), Config(**{**SMALL, "initial": str(tmp_path / "start.h5")}))
 
 
+def test_training_goes_on_from_a_published_network_in_its_units(affine, tmp_path, caplog):
+    caplog.set_level(logging.INFO, "keras_mri")
+    structural(filters=2).save(tmp_path / "original.h5")
+    config = n2a.settle(Config(**{**SMALL, "filters": None, "initial": str(tmp_path / "original.h5")}))
+    assert (config.network, config.filters, config.noise_scale, config.scaling) == ("munet", 2, None, "zscore")
+    network = n2a.train(repetitions(affine), dataclasses.replace(config, epochs=1, steps_per_epoch=1, learning_rate=1e-9))
+    original = load_published_munet(tmp_path / "original.h5")
+    example = np.random.default_rng(0).standard_normal((1, 8, 7, 6, 1)).astype(np.float32)
+    np.testing.assert_allclose(network.predict_on_batch(example), original.predict_on_batch(example), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("initial", "message"),
+    [("nowhere.h5", "nowhere.h5 is not a file"), ("wgan.h5", "a network of the system 'wgan'. Expected: 'n2a'")],
+)
+def test_a_start_that_is_none_is_refused_before_any_image_is_read(tmp_path, initial, message):
+    checkpoints.save(Checkpoint(munet(1, 2, 0.05), "wgan", {}, {}), tmp_path / "wgan.h5")
+    with pytest.raises(InputError, match=message):
+        n2a.settle(Config(**{**SMALL, "initial": str(tmp_path / initial)}))
+
+
+def test_no_path_of_the_users_is_stored():
+    stored = Config(mask="/home/anna/mask.nii.gz", initial="/home/anna/start.h5").to_json()
+    assert "anna" not in str(stored) and stored["initial"] == "start.h5"
+
+
 def test_a_network_of_many_channels_needs_as_many_frames(affine, tmp_path):
     from keras_mri.networks.munet import munet_diffusion
 
-    checkpoints.save(Checkpoint(munet_diffusion(3, 4), "n2a", {}, {}), tmp_path / "start.h5")
+    config = Config(**{**SMALL, "network": "munet_diffusion", "filters": 4, "noise_scale": None})
+    checkpoints.save(Checkpoint(munet_diffusion(3, 4), "n2a", config.to_json(), {}), tmp_path / "start.h5")
     config = Config(**{**SMALL, "filters": None, "initial": str(tmp_path / "start.h5")})
     with pytest.raises(InputError, match="sees 3 frames together. Received: repetitions of 2"):
         n2a.train(repetitions(affine, frames=2), config)

@@ -85,7 +85,10 @@ def bring_together(images, options, match="mean"):
     data = _matched(data, names, mask, match)
     _check_noise(data, names, mask)
     if options.align:
-        data = _matched(_aligned(data, names, mask, reference, options.align_above, magnitude), names, mask, match)
+        data, seen = _aligned(data, names, mask, reference, options.align_above, magnitude)
+        data = _matched(data, names, mask & seen, match)
+        # Where another scan ends there is nothing to average.
+        data[1:, ~seen] = data[0, ~seen]
         _check_noise(data, names, mask)
     return Repetitions(data, mask, not options.mask, magnitude, reference)
 
@@ -162,7 +165,8 @@ def _check_noise(data, names, mask):
 
 
 def _aligned(data, names, mask, reference, threshold, magnitude):
-    aligned = data.copy()
+    """Return the data in the first repetition's place, and which voxels all repetitions hold."""
+    aligned, seen = data.copy(), np.ones(mask.shape, bool)
     smallest = min(reference.zooms)
     for number in range(1, len(data)):
         for frame in range(data.shape[4]):
@@ -172,13 +176,13 @@ def _aligned(data, names, mask, reference, threshold, magnitude):
             distance = transform.displacement(mask, reference.affine) / smallest
             if distance > threshold:
                 moved = resample_rigid(moving, transform, reference.affine)
-                # Splines overshoot; and where the other scan ends, there is nothing to average.
-                moved = np.maximum(moved, 0) if magnitude else moved
-                aligned[number, ..., frame] = np.where(in_view(transform, mask.shape, reference.affine), moved, fixed)
+                # Splines overshoot.
+                aligned[number, ..., frame] = np.maximum(moved, 0) if magnitude else moved
+                seen &= in_view(transform, mask.shape, reference.affine)
             done = "corrected" if distance > threshold else "left alone"
             _LOGGER.info("%s against the first: %s, up to %.2f voxels: %s", name, transform.describe(), distance, done)
             _check_alignment(fixed, aligned[number, ..., frame], mask, reference, name)
-    return aligned
+    return aligned, seen
 
 
 def _check_alignment(fixed, moving, mask, reference, name):

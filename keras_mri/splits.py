@@ -9,7 +9,7 @@ from keras_mri.patches import foreground
 
 _VALIDATION_SHARE = 0.2
 # Of the blocks of one scan; with fewer blocks than the least number, blocks are made smaller, to the least side.
-_BLOCK_SHARE, _LEAST_BLOCKS, _LEAST_SIDE = 0.15, 6, 8
+_BLOCK_SHARE, _LEAST_BLOCKS, _LEAST_SIDE = 0.15, 6, 6
 
 
 def hold_out(runs, window=1):

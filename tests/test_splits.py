@@ -116,5 +116,5 @@ def test_covering_blocks_cover_the_box_but_for_those_that_touch_a_held_out_one()
 def test_a_mask_without_room_for_two_blocks_is_refused():
     mask = np.zeros((20, 20, 20), bool)
     mask[4:12, 4:12, 4:12] = True
-    with pytest.raises(InputError, match=r"512 voxels in a box of \(8, 8, 8\), is too small or too thin.*two blocks of \(8, 8, 8\)"):
+    with pytest.raises(InputError, match=r"512 voxels in a box of \(8, 8, 8\), is too small or too thin.*two blocks of \(6, 6, 6\)"):
         hold_out_blocks(mask, (32, 32, 32), seed=0)

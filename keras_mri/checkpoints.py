@@ -78,7 +78,7 @@ def save(checkpoint, path):
     _check_space(checkpoint.network, path)
     with replacing(path) as temporary:
         with _quiet():
-            checkpoint.network.save(temporary)
+            checkpoint.network.save(temporary, include_optimizer=False)
         with h5py.File(temporary, "r+") as file:
             file.attrs[ATTRIBUTE] = json.dumps(facts)
         _verify(checkpoint.network, temporary)

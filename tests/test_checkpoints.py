@@ -164,3 +164,13 @@ def test_a_real_lambda_layer_is_refused(tmp_path):
     keras.Model(inputs, keras.layers.Lambda(lambda tensor: tensor * 2)(inputs)).save(tmp_path / "lambda.h5")
     with pytest.raises(CheckpointError, match="'Lambda'"):
         checkpoints.load(tmp_path / "lambda.h5")
+
+
+def test_the_state_of_the_optimizer_is_left_out(tmp_path):
+    network = residual_unet((None, None, None, 1), (2, 2), (1, 1))
+    network.compile("adam", loss="mse")
+    data = np.ones((1, 4, 4, 4, 1), np.float32)
+    network.train_on_batch(data, data)
+    checkpoints.save(Checkpoint(network, "wgan", {}, {}), tmp_path / "trained.h5")
+    with h5py.File(tmp_path / "trained.h5") as file:
+        assert "optimizer_weights" not in file

@@ -107,7 +107,7 @@ class TrainConfig(Options):
     seed: int = option(0, "seed of every random draw", low=0, high=2**31 - 1)
     epochs: int = option(40, "number of epochs, unless --time-budget ends training first", low=1)
     steps_per_epoch: int | None = option(100, "updates per epoch", low=1)
-    batch_size: int = option(2, "patches per update", low=1)
+    batch_size: int = option(4, "patches per update", low=1)
     learning_rate: float = option(1e-3, "Adam's learning rate at its highest", low=1e-9, high=1.0)
     time_budget: float | None = option(
         None, "train for this long instead of a number of epochs, e.g. 90s, 5m, 1h30m", low=1, parse=parse_duration, unit="TIME"

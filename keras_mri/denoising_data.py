@@ -20,6 +20,7 @@ PATCH_SHAPE = (32, 32, 16)
 _VALIDATION_PATCHES, _VALIDATION_BATCH = 24, 4
 _STEPS_PER_EPOCH = 100
 _SKEW_OF_FRAMES, _SKEW_OF_ONE = 3.0, 1.5
+_BATCH_OF_FRAMES, _BATCH_OF_ONE = 4, 2
 # The published sampling: time points per file, patches per file and in all, lowest mean of a patch, share that trains.
 _LATTICE_FRAMES, _LATTICE_PER_FILE, _LATTICE_TOTAL, _LATTICE_MEAN, _LATTICE_SHARE = 30, 500, 2000, 0.01, 0.8
 
@@ -56,11 +57,12 @@ def denoising_data(volumes, config, frames, factor):
         If a patch does not fit a scan, or a run is too short.
     """
     window = frames + (config.target == "neighbour")
+    batch_size = config.batch_size or (_BATCH_OF_FRAMES if frames > 1 else _BATCH_OF_ONE)
     runs = [_network_units(volume, config) for volume in volumes]
     if config.sampling == "lattice":
         patch_shape = validation_shape = config.patch_shape or _fitting(PATCH_SHAPE, runs, factor)
         training, held_out = _lattice(runs, patch_shape, config.seed)
-        steps = config.steps_per_epoch or max(1, sum(len(source.corners) for source in training) // config.batch_size)
+        steps = config.steps_per_epoch or max(1, sum(len(source.corners) for source in training) // batch_size)
         patches = listed_patches(training, patch_shape, window, config.seed)
     else:
         parts = [[_thick(run, factor) for run in part] for part in hold_out(runs, window)]
@@ -78,7 +80,7 @@ def denoising_data(volumes, config, frames, factor):
     # Several frames show what changes in time, which only weak noise leaves visible: that is where care is due.
     skew = config.noise_skew or (_SKEW_OF_FRAMES if frames > 1 else _SKEW_OF_ONE)
     pairs = dict(
-        batch_size=config.batch_size,
+        batch_size=batch_size,
         corruption=Corruption(model=config.noise, low=config.noise_range[0], high=config.noise_range[1], skew=skew),
         frames=frames,
         target_weights=target_weights(config, frames),

@@ -13,6 +13,7 @@ from keras_mri.noise import MODELS
 class Config(TrainConfig):
     """Options of `keras_mri.train wgan`. Intensities and noise are in network units: 1 is the image's robust maximum."""
 
+    batch_size: int | None = option(None, "patches per update; by itself 4, of single frames 2", low=1)
     frames: int | None = option(
         None, "neighbouring frames the network sees (1, 3 or 5); by itself 5 if every scan has ten frames or more, else 1", low=1, high=5
     )

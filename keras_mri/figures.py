@@ -7,6 +7,9 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
 import numpy as np  # noqa: E402
 
+# Inches: width of the figure, height of its curves, most that panels may take; least height of a view as a share of the other.
+_WIDTH, _CURVES, _HIGHEST, _THIN = 12, 3.2, 16, 0.2
+
 
 def save_training(path, rows, panels):
     """Draw the history of a training above what the network does to a scan.
@@ -21,8 +24,9 @@ def save_training(path, rows, panels):
         Volumes by title, drawn on the grey scale of the last one.
     """
     curves = _curves(rows)
-    figure = plt.figure(figsize=(12, 10), layout="constrained")
-    top, bottom = figure.subfigures(2, 1, height_ratios=(1, 2))
+    heights = (_CURVES, _panel_height(panels))
+    figure = plt.figure(figsize=(_WIDTH, sum(heights)), layout="constrained")
+    top, bottom = figure.subfigures(2, 1, height_ratios=heights)
     for axis, (title, lines) in zip(top.subplots(1, len(curves), squeeze=False)[0], curves.items()):
         for label, points in lines.items():
             axis.plot(*zip(*points), marker="." if len(points) < 20 else "", label=label)
@@ -46,12 +50,18 @@ def draw_panels(figure, panels):
     scale = list(panels.values())[-1]
     low, high = min(0.0, float(scale.min())), float(np.percentile(scale, 99.8))
     # Rows as high as what they show, so that no white is left between them.
-    axes = figure.subplots(2, len(panels), height_ratios=(scale.shape[1], max(scale.shape[2], 0.2 * scale.shape[1])), squeeze=False)
+    axes = figure.subplots(2, len(panels), height_ratios=(scale.shape[1], max(scale.shape[2], _THIN * scale.shape[1])), squeeze=False)
     for column, (title, volume) in zip(axes.T, panels.items()):
         for axis, view in zip(column, (volume[:, :, volume.shape[2] // 2], volume[:, volume.shape[1] // 2])):
             axis.imshow(view.T, cmap="gray", vmin=low, vmax=high, origin="lower", interpolation="nearest")
             axis.set_axis_off()
         column[0].set_title(title)
+
+
+def _panel_height(panels):
+    """Return the inches that two rows of panels fill at full width, titles included."""
+    x, y, z = list(panels.values())[-1].shape
+    return min(_HIGHEST, _WIDTH / len(panels) * (y + max(z, _THIN * y)) / x + 0.6)
 
 
 def _curves(rows):

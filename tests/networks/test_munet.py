@@ -35,6 +35,14 @@ def test_structural_parameters_with_other_widths():
     assert munet(channels=2, filters=3, noise_scale=0.1).count_params() == by_hand  # the front end has no weights
 
 
+def test_published_diffusion_parameters_by_hand():
+    # c1: 31,296 and one of six from 192 to 192 (995,520); c4 from 384: 1,990,848; c5: 995,424 and 124,464; the head to 6: 7,782.
+    # Four numbers for each of the 7 · 192 + 96 + 48 normalised channels.
+    by_hand = 31_296 + 6 * 995_520 + 1_990_848 + 995_424 + 124_464 + 7_782 + 4 * (7 * 192 + 96 + 48)
+    assert by_hand == 9_128_886
+    assert munet_diffusion(6).count_params() == by_hand
+
+
 def test_diffusion_parameters_by_hand():
     # c1 (7→8, 8→8), c2, c3 (8→8 twice), c4 (16→8, 8→8), c5 (16→4, 4→2), head 2→7.
     convolutions = parameters((7, 8), *[(8, 8)] * 5, (16, 8), (8, 8), (16, 4), (4, 2), (2, 7))

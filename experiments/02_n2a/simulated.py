@@ -40,7 +40,7 @@ def main(folder, budget, seeds=SEEDS, bm4d_seeds=(0,)):
             for moved in (False, True):
                 case = f"{model}{'_moved' if moved else ''}_{seed}"
                 paths = _repetitions(folder, case, clean, affine, model, moved, seed)
-                results = _methods(folder, case, paths, budget, seed, with_bm4d=seed in bm4d_seeds)
+                results = _methods(folder, case, paths, budget, seed, with_bm4d=seed in bm4d_seeds and not moved)
                 for method, (restored, seconds) in results.items():
                     scores = psnr(clean, restored, region, 1.0), ssim(clean, restored, region, 1.0)
                     rows.append(dict(noise=model, moved=moved, seed=seed, method=method, psnr=scores[0], ssim=scores[1], seconds=seconds))

@@ -55,10 +55,10 @@ def main(folder="networks", variants=("default", "L1 only", "frames 1")):
             network = train.network_path(folder, variant, seed)
             if network.exists():
                 add(f"ours, {variant}", _ours(network, run), seed)
-    add("DIPY mppca (run)", lambda scan: dipy_mppca(scan, None, mask))
     wanted = float(next(row["tsnr"] for row in rows if row["method"] == "ours, default"))
     width = brentq(lambda fwhm: _describe(smooth(data, fwhm), mask, run.zooms)["tsnr"] - wanted, 0.3, 3.0, xtol=0.01)
     add(f"Gaussian, FWHM {width:.2f} voxel (equal tSNR)", lambda scan: smooth(scan, width))
+    add("DIPY mppca (run)", lambda scan: dipy_mppca(scan, None, mask))
     _figure(path.with_name("residual.png"), data, _ours(train.network_path(folder, "default", 0), run)(data))
 
 

@@ -9,7 +9,7 @@ from keras_mri.networks.blocks import check_sides, noise_front_end, residual_hea
 _SLOPE = 0.1
 
 
-def residual_unet(input_shape, filters=(32, 64), depths=(1, 5), noise_scale=0.05, frame_weights=None):
+def residual_unet(input_shape, filters=(32, 64), depths=(2, 4), noise_scale=0.05, frame_weights=None):
     """Build a U-Net without normalisation whose zero-initialised output is added to the input's middle frame.
 
     Most of its arithmetic runs in wide convolutions on the halved grid, where a processor is close to its peak rate.

@@ -47,7 +47,9 @@ class Config(TrainConfig):
 
     generator: str = option("residual_unet", "the network", choices=("residual_unet", "dense_unet"))
     filters: tuple[int, ...] = option((32, 64), "channels of each level of the residual U-Net", low=1, unit="N")
-    depths: tuple[int, ...] = option((1, 5), "convolutions of each level of the residual U-Net", low=1, unit="N")
+    depths: tuple[int, ...] | None = option(
+        None, "convolutions of each level of the residual U-Net; by itself 2 4, for single frames 1 5", low=1, unit="N"
+    )
     growth_rate: int = option(16, "filters that a layer of the dense U-Net adds", low=1)
     normalization: str = option("none", "normalisation in the dense U-Net and the dense critic", choices=("none", "batch"))
     residual: bool = option(True, "add the dense U-Net's output to its input")
@@ -79,8 +81,8 @@ class Config(TrainConfig):
             )
         if self.noise_range[0] > self.noise_range[1]:
             raise InputError(f"--noise-range names the lower SD first. Received: {self.noise_range}.")
-        if len(self.filters) != len(self.depths):
-            raise InputError(f"--filters and --depths name the same levels. Received: {self.filters} and {self.depths}.")
+        if len(self.filters) != (len(self.depths) if self.depths else 2):
+            raise InputError(f"--filters and --depths name the same levels. Received: {self.filters} and {self.depths or 'no depths'}.")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

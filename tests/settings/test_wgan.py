@@ -25,6 +25,7 @@ def test_the_network_sees_an_odd_number_of_frames(frames):
         (dict(noise_range=(0.2, 0.1)), r"--noise-range names the lower SD first. Received: \(0.2, 0.1\)."),
         (dict(noise_range=(-0.1, 0.1)), r"--noise-range must be at least 0.0. Received: \(-0.1, 0.1\)."),
         (dict(filters=(8, 16, 32), depths=(1, 2)), r"--filters and --depths name the same levels. Received: \(8, 16, 32\) and \(1, 2\)."),
+        (dict(filters=(8, 16, 32)), r"--filters and --depths name the same levels. Received: \(8, 16, 32\) and no depths."),
         (dict(filters=(8, 0)), r"--filters must be at least 1. Received: \(8, 0\)."),
         (dict(patch_shape=(32, 0, 8)), r"--patch-shape must be at least 1. Received: \(32, 0, 8\)."),
         (dict(scaling="zscore"), "--scaling must be one of percentile, minmax. Received: 'zscore'."),

@@ -185,3 +185,8 @@ def test_ctrl_c_keeps_the_best_network_so_far(run_path, caplog):
     network = wgan.train([run_path], Config(epochs=50, steps_per_epoch=2, **SMALL), [Interrupt()])
     assert "interrupted: keeping the best network so far" in caplog.text
     assert all(np.isfinite(weight).all() for weight in network.get_weights())
+
+
+@pytest.mark.parametrize(("frames", "parameters"), [(5, 562_918), (1, 614_753)])
+def test_the_default_generator_has_the_parameters_that_the_readme_prints(frames, parameters):
+    assert wgan._generator(Config(), frames, levels=1).count_params() == parameters

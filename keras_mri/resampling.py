@@ -28,9 +28,7 @@ def resampled_to(volume, reference, order=3):
 
     def read_frame(t):
         data = volume.frame(t)
-        moved = ndimage.affine_transform(
-            data, matrix[:3, :3], matrix[:3, 3], output_shape=reference.shape[:3], order=order, mode="nearest"
-        )
+        moved = ndimage.affine_transform(data, matrix[:3, :3], matrix[:3, 3], output_shape=reference.shape[:3], order=order, mode="nearest")
         moved[_outside(matrix, reference.shape[:3], data.shape)] = 0
         # A spline swings beyond an edge on both sides of it.
         return np.clip(moved, min(0.0, data.min()), max(0.0, data.max())).astype(np.float32)

@@ -86,6 +86,12 @@ class Volume:
         return Volume(read_frame, self.shape, self.affine, self.header, self.name)
 
 
+def left_right_axis(affine):
+    """Return the voxel axis that runs most nearly from left to right: 0, 1 or 2."""
+    directions = affine[0, :3] / np.linalg.norm(affine[:3, :3], axis=0)
+    return int(np.argmax(np.abs(directions)))
+
+
 def check_same_grid(first, second, expectation="the images must lie on one grid"):
     """Raise unless two Volumes share spatial shape and affine (no voxel further apart than 3 % of its side).
 

@@ -23,6 +23,7 @@ from keras_mri.published import is_published_munet, load_published_munet
 from keras_mri.repetitions import Repetitions, bring_together
 from keras_mri.settings.n2a import PRESETS, Config, PredictConfig
 from keras_mri.splits import hold_out_blocks
+from keras_mri.volumes import left_right_axis
 
 __all__ = ["PRESETS", "Config", "PredictConfig", "example", "predict", "prepare", "results", "train"]
 
@@ -214,7 +215,7 @@ class _Blocks:
         every = len(units) * units.shape[-1] // channels
         covered = max(1, 2 * every * len(self.corners) // config.batch_size)
         self.steps = config.steps_per_epoch or (covered if config.blocks == "covering" else _STEPS_PER_EPOCH)
-        self.axes = {"all": (0, 1, 2), "left-right": (_left_right(scan.reference.affine),), "none": ()}[config.mirror_training]
+        self.axes = {"all": (0, 1, 2), "left-right": (left_right_axis(scan.reference.affine),), "none": ()}[config.mirror_training]
 
     def training(self, target, iteration):
         """Return batches of (repetition, target, mask): at first other repetitions, then the denoised average."""
@@ -329,9 +330,3 @@ def _restored(network, scan, scaling, restore, tile=None, mirror=False):
             denoised[..., frames] += result.reshape(denoised[..., frames].shape) / np.float32(len(members))
     average[box] = np.where(scan.mask[box][..., None], denoised, average[box])
     return average
-
-
-def _left_right(affine):
-    """Return the voxel axis that runs most nearly from left to right."""
-    directions = affine[0, :3] / np.linalg.norm(affine[:3, :3], axis=0)
-    return int(np.argmax(np.abs(directions)))

@@ -5,9 +5,7 @@ from keras_mri.errors import InputError
 from keras_mri.networks.patchgan import check_patch, layers_for, patch_discriminator
 
 
-@pytest.mark.parametrize(
-    ("size", "parameters"), [((64, 3), 11_048_769), ((32, 3), 2_771_873), ((16, 3), 697_809), ((64, 2), 2_642_753)]
-)
+@pytest.mark.parametrize(("size", "parameters"), [((64, 3), 11_048_769), ((32, 3), 2_771_873), ((16, 3), 697_809), ((64, 2), 2_642_753)])
 def test_the_published_sizes_have_the_published_number_of_parameters(size, parameters):
     assert patch_discriminator(*size).count_params() == parameters
 

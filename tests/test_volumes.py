@@ -6,7 +6,7 @@ import pytest
 
 from keras_mri import phantoms
 from keras_mri.errors import GridMismatchError, InputError
-from keras_mri.volumes import Volume, check_same_grid
+from keras_mri.volumes import Volume, check_same_grid, left_right_axis
 
 
 @pytest.fixture
@@ -127,3 +127,11 @@ def test_the_axes_of_the_message_are_named_as_nibabel_does(affine, order, signs)
     turned = phantoms.oblique_affine()[:, [*order, 3]] * (*signs, 1)
     with pytest.raises(GridMismatchError, match="axes " + "".join(nibabel.aff2axcodes(turned)) + "\n"):
         check_same_grid(_empty((9, 8, 7), turned), _empty((7, 8, 9), affine))
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_the_left_right_axis_is_found_in_any_orientation(axis, affine):
+    order = [1, 2]
+    order.insert(axis, 0)
+    assert left_right_axis(affine[:, [*order, 3]]) == axis
+    assert left_right_axis(-affine[:, [*order, 3]]) == axis

@@ -12,6 +12,9 @@ from keras_mri.outputs import check_output, replacing
 from keras_mri.systems import SYSTEMS, get_settings, get_system
 from keras_mri.volumes import Volume
 
+# The ending of the file that holds the last epoch's network, where a system keeps it beside the best.
+_LAST = "_last.h5"
+
 
 def main(arguments=None):
     """Train a system; see `--help`."""
@@ -23,15 +26,11 @@ def _train(arguments):
     preset = settings.PRESETS[parsed.preset] if parsed.preset else {}
     config = _cli.chosen_options(settings.Config, parsed, preset)
     path = check_output(parsed.output or SYSTEMS[name].output, (".h5",), parsed.overwrite)
-    beside = {ending: check_output(path.with_suffix(ending), (ending,), parsed.overwrite) for ending in (".csv", ".png")}
-    results = {}
-    for ending in getattr(settings, "RESULTS", ()):
-        results[ending] = check_output(path.with_name(path.stem + ending), (ending,), parsed.overwrite)
+    results = getattr(settings, "RESULTS", ())
+    endings = [".csv", ".png", *results, *([_LAST] if getattr(settings, "KEEP_LAST", False) else [])]
+    beside = {ending: check_output(path.with_name(path.stem + ending), (ending,), parsed.overwrite) for ending in endings}
     if config.checkpoint_every and not parsed.overwrite:
         _check_no_epochs(path)
-    last_path = (
-        check_output(path.with_stem(f"{path.stem}_last"), (".h5",), parsed.overwrite) if getattr(settings, "KEEP_LAST", False) else None
-    )
     images = getattr(settings, "open_inputs", _open_images)(parsed.images, config, parsed.replace_nonfinite)
 
     with _cli.native_messages_held_back():
@@ -52,7 +51,7 @@ def _train(arguments):
         return checkpoint
 
     last = KeepLast()
-    extra = [TrainingProgress(), log, *([last] if last_path else [])]
+    extra = [TrainingProgress(), log, *([last] if _LAST in beside else [])]
     if config.checkpoint_every:
         extra.append(
             EveryEpochs(config.checkpoint_every, lambda network, epoch: write(network, path.with_stem(f"{path.stem}_epoch{epoch:04d}")))
@@ -60,14 +59,14 @@ def _train(arguments):
     try:
         checkpoint = write(system.train(images, config, extra), path)
         if last.weights is not None:
-            checkpoints.save(dataclasses.replace(checkpoint, network=last.network_like(checkpoint.network)), last_path)
-        for ending, file in results.items():
-            _write_result(system.results(checkpoint, images, config)[ending], file)
+            checkpoints.save(dataclasses.replace(checkpoint, network=last.network_like(checkpoint.network)), beside[_LAST])
+        for ending in results:
+            _write_result(system.results(checkpoint, images, config)[ending], beside[ending])
     except InputError:
         if log.rows:
             log.path.unlink(missing_ok=True)
         raise
-    written = [str(file) for file in (path, last_path, *beside.values(), *results.values()) if file and file.exists()]
+    written = [str(file) for file in (path, *beside.values()) if file.exists()]
     print(f"wrote {', '.join(written)}", file=sys.stderr)
 
 

@@ -68,7 +68,7 @@ def test_a_training_that_fails_leaves_no_file(scan, tmp_path, capsys, monkeypatc
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["wgam", "x.nii.gz"], "unknown system 'wgam'. Expected one of: wgan. Did you mean 'wgan'?"),
+        (["wgam", "x.nii.gz"], "unknown system 'wgam'. Expected one of: wgan, n2a, sr. Did you mean 'wgan'?"),
         (["wgan", "x.nii.gz", "--epoch", "3"], "unknown option --epoch. Did you mean --epochs?"),
         (["wgan", "nowhere.nii.gz"], "nowhere.nii.gz is not a file"),
         (["wgan", "sample", "--time-budget", "soon"], "90s, 5m or 1h30m"),

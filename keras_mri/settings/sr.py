@@ -61,7 +61,7 @@ class Config(TrainConfig):
     noise: float = option(0.02, "largest SD of the noise added to sources, in network units", low=0.0, high=1.0)
 
     base_filters: int = option(16, "filters of the generator's first block; every level doubles them", low=1)
-    levels: int = option(3, "how often the generator halves the grid", low=1, high=6)
+    levels: int = option(3, "how often the generator halves the grid", low=1, high=4)
     normalization: str = option(
         "none", "normalisation in the generator; instance, as published, makes a voxel depend on all others", choices=("none", "instance")
     )

@@ -112,7 +112,7 @@ def test_upsampling_covers_the_same_field_of_view_on_a_finer_grid(affine):
 
 def test_a_scan_on_its_own_coarse_grid_becomes_what_training_showed(affine):
     """With odd sides: the coarse grid, up-sampled, is the k-space truncated source of a simulated pair."""
-    target = Volume.from_array(phantoms.head((21, 27, 14), 2)[0] + 50, affine)
+    target = Volume.from_array(phantoms.head((21, 27, 14), 2)[0] + 500, affine)
     source = simulated_pair(target, (3, 3, 1)).source
     coarse = Volume.from_array(resampled(target.frame(0), (7, 9, 14)), affine @ np.diag([3, 3, 1, 1]))
     restored = sr.predict(checkpoint(), [coarse], PredictConfig(upsample=(3, 3, 1)))

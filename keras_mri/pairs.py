@@ -248,7 +248,14 @@ def brain_of(volume, mask=None):
     InputError
         If the mask does not fit, or no brain is found.
     """
-    return load_mask(mask, volume) if mask is not None else scan_mask(volume.frame(0), volume.zooms)
+    if mask is not None:
+        return load_mask(mask, volume)
+    try:
+        return scan_mask(volume.frame(0), volume.zooms)
+    except InputError as error:
+        raise InputError(
+            f"no brain was found in {volume.name}. Give its mask: with --mask to predict, in a column `mask` of --pairs to train."
+        ) from error
 
 
 def _opened(row, resample, replace_nonfinite):

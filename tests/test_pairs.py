@@ -4,7 +4,7 @@ import pytest
 from keras_mri import phantoms
 from keras_mri.errors import GridMismatchError, InputError
 from keras_mri.kspace import truncated
-from keras_mri.pairs import Pair, open_pairs, read_table, simulated_pair, split_pairs
+from keras_mri.pairs import Pair, brain_of, open_pairs, read_table, simulated_pair, split_pairs
 from keras_mri.settings.sr import Config
 from keras_mri.volumes import Volume
 
@@ -202,3 +202,10 @@ def test_measured_pairs_of_two_subjects_are_too_few_and_simulated_ones_give_slab
     parts = split_pairs([pair("a"), pair("b", 1)], seed=0)
     assert parts.slabs and len(parts.training) == 2 and not parts.test
     assert parts.table() == "subject\tpart\n" + "".join(f"{name}\ttraining, with a slab of it for validation\n" for name in "ab")
+
+
+def test_a_scan_without_a_brain_is_named(affine):
+    speck = np.zeros((30, 30, 30), np.float32)
+    speck[3, 4, 5] = 1
+    with pytest.raises(InputError, match="no brain was found in speck.nii. Give its mask: with --mask to predict, in a column `mask`"):
+        brain_of(Volume.from_array(speck, affine, name="speck.nii"))

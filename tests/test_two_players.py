@@ -61,7 +61,7 @@ def test_the_network_ends_with_its_best_weights(rng):
     config = Config(epochs=5, learning_rate=0.01, adversarial_weight=0.0)
     fit_in_two_phases(model, data, Pace(5 * data.steps), config, keras.optimizers.Adam, 0.01, [Spoil(), record])
     found = np.mean([np.abs(model.network(source) - target).mean() for source, target in data.validation])
-    assert found == pytest.approx(min(errors), rel=1e-4) and errors[-1] > 2 * min(errors)
+    assert found == pytest.approx(min(errors), rel=1e-4) and errors[-1] > 1.5 * min(errors)
 
 
 def test_ctrl_c_keeps_the_best_network_so_far(rng, caplog):

@@ -1,5 +1,7 @@
 """The two-player training step, written once: a network that restores and a critic that judges it."""
 
+import typing
+
 import keras
 import tensorflow as tf
 
@@ -18,7 +20,7 @@ class AdversarialModel(keras.Model):
     network : keras.Model
         From (batch, x, y, z, frames) to (batch, x, y, z, 1).
     critic : keras.Model
-        From (batch, x, y, z, 1) to scores or logits.
+        From (batch, x, y, z, 1) to scores or logits; with `conditional`, from (batch, x, y, z, frames + 1), the input first.
     critic_loss : callable
         `critic_loss(critic, real, fake, seed)` returns the scalar that the critic minimises.
     adversarial_loss : callable
@@ -28,10 +30,15 @@ class AdversarialModel(keras.Model):
     l1_weight, adversarial_weight : float
         Weights of the mean absolute error and of `adversarial_loss`.
     seed : int
+    conditional : bool
+        Show the critic the network's input beside what was made of it.
     """
 
-    def __init__(self, network, critic, *, critic_loss, adversarial_loss, critic_steps, l1_weight, adversarial_weight, seed):
+    def __init__(
+        self, network, critic, *, critic_loss, adversarial_loss, critic_steps, l1_weight, adversarial_weight, seed, conditional=False
+    ):
         super().__init__()
+        self.conditional = conditional
         self.network, self.critic = network, critic
         self.critic_loss, self.adversarial_loss = critic_loss, adversarial_loss
         self.critic_steps = critic_steps
@@ -76,11 +83,12 @@ class AdversarialModel(keras.Model):
         noisy, target = data
         with tf.GradientTape() as tape:
             restored = self.network(noisy, training=True)
+            judged = self._judged(noisy, restored)
             with tape.stop_recording():
                 for _ in range(self.critic_steps):
-                    critic_loss = self._update_critic(target, restored)
+                    critic_loss = self._update_critic(self._judged(noisy, target), judged)
             l1 = tf.reduce_mean(tf.abs(restored - target))
-            adversarial_loss = self.adversarial_loss(self.critic(restored, training=True))
+            adversarial_loss = self.adversarial_loss(self.critic(judged, training=True))
             loss = self.l1_weight * l1 + self.adversarial_weight * adversarial_loss
         gradients = tape.gradient(loss, self.network.trainable_variables)
         self.optimizer.apply(gradients, self.network.trainable_variables)
@@ -95,6 +103,9 @@ class AdversarialModel(keras.Model):
     def metrics(self):
         """What `fit` resets at the start of every epoch."""
         return list(self.means.values())
+
+    def _judged(self, noisy, volume):
+        return tf.concat([noisy, volume], axis=-1) if self.conditional else volume
 
     def _averaged(self, **values):
         for name, value in values.items():
@@ -137,6 +148,50 @@ def wasserstein_critic_loss(gradient_penalty):
 def wasserstein_adversarial_loss(scores):
     """Return −E[D(G(z))]: the network wants high scores."""
     return -tf.reduce_mean(scores)
+
+
+class PlayerLosses(typing.NamedTuple):
+    """What the two players minimise: `critic_loss` and `adversarial_loss` of `AdversarialModel`."""
+
+    critic_loss: typing.Callable
+    adversarial_loss: typing.Callable
+
+
+def discriminator_losses(name):
+    """Return the losses of two players whose scores are logits, real positive and fake negative (least squares: 1 and 0).
+
+    Parameters
+    ----------
+    name : {"lsgan", "bce", "hinge"}
+        Least squares on the logits; cross-entropy; or the hinge, which asks for no more than a margin of 1. The first two
+        are halved, so that the discriminator, which sees two volumes where the network sees one, does not learn faster.
+
+    Returns
+    -------
+    PlayerLosses
+
+    References
+    ----------
+    Mao et al., ICCV 2017 (least squares). arXiv:1611.04076
+    Isola et al., CVPR 2017 (cross-entropy, halved). arXiv:1611.07004
+    Lim & Ye, 2017 (hinge). arXiv:1705.02894
+    """
+    of_real, of_fake, of_network = _DISCRIMINATOR_TERMS[name]
+
+    def critic_loss(critic, real, fake, seed):
+        terms = tf.reduce_mean(of_real(critic(real, training=True))) + tf.reduce_mean(of_fake(critic(fake, training=True)))
+        return terms if name == "hinge" else 0.5 * terms
+
+    return PlayerLosses(critic_loss, lambda logits: tf.reduce_mean(of_network(logits)))
+
+
+# name → terms of a logit of a real volume, of a fake one in the critic's loss, of a fake one in the network's.
+# −log sigmoid(l) = softplus(−l), and −log(1 − sigmoid(l)) = softplus(l).
+_DISCRIMINATOR_TERMS = {
+    "lsgan": (lambda logit: (logit - 1) ** 2, lambda logit: logit**2, lambda logit: (logit - 1) ** 2),
+    "bce": (lambda logit: tf.nn.softplus(-logit), tf.nn.softplus, lambda logit: tf.nn.softplus(-logit)),
+    "hinge": (lambda logit: tf.nn.relu(1 - logit), lambda logit: tf.nn.relu(1 + logit), lambda logit: -logit),
+}
 
 
 def penalty(critic, real, fake, seed):

@@ -6,6 +6,7 @@ import math
 import time
 
 import keras
+import numpy as np
 
 from keras_mri.errors import InputError
 from keras_mri.outputs import replacing
@@ -111,6 +112,26 @@ class KeepBest(keras.callbacks.Callback):
         """Give the network its best weights; without a finished epoch it keeps what it has."""
         if self.weights is not None:
             self.network.set_weights(self.weights)
+
+
+class KeepLast(keras.callbacks.Callback):
+    """Keep in memory the weights of the last epoch that ended with finite ones, through every fit of a training."""
+
+    def __init__(self):
+        super().__init__()
+        self.weights = None
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Take the network's weights."""
+        weights = getattr(self.model, "network", self.model).get_weights()
+        if all(np.isfinite(weight).all() for weight in weights):
+            self.weights = weights
+
+    def network_like(self, network):
+        """Return a copy of a network with the weights kept."""
+        copy = keras.models.clone_model(network)
+        copy.set_weights(self.weights)
+        return copy
 
 
 class StopOnNonFinite(keras.callbacks.Callback):

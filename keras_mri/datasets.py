@@ -71,7 +71,7 @@ def random_patches(sources, patch_shape, window, seed):
     edges = tf.constant(np.cumsum([len(source.corners) for source in sources]), tf.int64)
 
     def choose(number):
-        draw = tf.random.stateless_uniform([], _seed([seed, 0], number, _SCAN), maxval=edges[-1], dtype=tf.int64)
+        draw = tf.random.stateless_uniform([], draw_seed([seed, 0], number, _SCAN), maxval=edges[-1], dtype=tf.int64)
         return tf.searchsorted(edges, draw[None], side="right", out_type=tf.int64)[0]
 
     return tf.data.Dataset.choose_from_datasets(streams, _numbers().map(choose), stop_on_empty_dataset=True)
@@ -104,7 +104,7 @@ def listed_patches(sources, patch_shape, window, seed=None):
         return tf.data.Dataset.from_tensor_slices(rows).map(cut)
 
     def shuffled(number):
-        order = tf.random.experimental.stateless_shuffle(tf.range(tf.shape(rows)[0]), _seed([seed, 0], number, _WHERE))
+        order = tf.random.experimental.stateless_shuffle(tf.range(tf.shape(rows)[0]), draw_seed([seed, 0], number, _WHERE))
         return tf.data.Dataset.from_tensor_slices(tf.gather(rows, order))
 
     return _numbers().flat_map(shuffled).map(cut, num_parallel_calls=tf.data.AUTOTUNE)
@@ -126,7 +126,7 @@ def flipped(patches, seed, axes=(0, 1, 2, 3)):
     """
 
     def flip(number, patch):
-        chosen = tf.random.stateless_uniform([4], _seed([seed, 0], number, _FLIP)) < 0.5
+        chosen = tf.random.stateless_uniform([4], draw_seed([seed, 0], number, _FLIP)) < 0.5
         chosen &= tf.constant([axis in axes for axis in range(4)])
         return tf.ensure_shape(tf.reverse(patch, tf.where(chosen)[:, 0]), patch.shape)
 
@@ -154,14 +154,14 @@ def activated(patches, seed, frames, amplitude):
 
     def activate(number, patch):
         *sides, window = patch.shape
-        draws = tf.random.stateless_uniform([_N_BLOBS, 4], _seed([seed, 0], number, _BLOBS))
+        draws = tf.random.stateless_uniform([_N_BLOBS, 4], draw_seed([seed, 0], number, _BLOBS))
         radius = _RADII[0] + (_RADII[1] - _RADII[0]) * draws[:, 3]
         squares = 0.0
         for axis, side in enumerate(sides):
             offset = (tf.range(side, dtype=tf.float32) - side * draws[:, axis : axis + 1]) / radius[:, None]
             squares += tf.reshape(offset**2, [_N_BLOBS, *(side if a == axis else 1 for a in range(3))])
         balls = tf.reshape(tf.cast(squares < 1, tf.float32), [_N_BLOBS, -1])
-        draws = tf.random.stateless_uniform([3, _N_BLOBS, 1], _seed([seed, 0], number, _COURSES))
+        draws = tf.random.stateless_uniform([3, _N_BLOBS, 1], draw_seed([seed, 0], number, _COURSES))
         times = tf.constant([t if t < frames else frames // 2 for t in range(window)], tf.float32)
         courses = amplitude * draws[0] * tf.cos(2 * np.pi * (draws[1] + _FASTEST * draws[2] * times))
         change = tf.reshape(tf.matmul(balls, courses, transpose_a=True), patch.shape)
@@ -199,11 +199,11 @@ def noisy_pairs(patches, batch_size, corruption, seed, frames, target_weights, e
         if evenly:
             share = tf.reshape((tf.range(batch_size, dtype=tf.float32) + 0.5) / batch_size, shape)
         else:
-            share = tf.random.stateless_uniform(shape, _seed([seed, 0], number, _LEVEL)) ** corruption.skew
+            share = tf.random.stateless_uniform(shape, draw_seed([seed, 0], number, _LEVEL)) ** corruption.skew
         sigma = corruption.low + (corruption.high - corruption.low) * share
-        noisy = clean + sigma * tf.random.stateless_normal(tf.shape(clean), _seed([seed, 0], number, _NOISE))
+        noisy = clean + sigma * tf.random.stateless_normal(tf.shape(clean), draw_seed([seed, 0], number, _NOISE))
         if corruption.model == "rician":
-            noisy = tf.sqrt(noisy**2 + (sigma * tf.random.stateless_normal(tf.shape(clean), _seed([seed, 0], number, _IMAGINARY))) ** 2)
+            noisy = tf.sqrt(noisy**2 + (sigma * tf.random.stateless_normal(tf.shape(clean), draw_seed([seed, 0], number, _IMAGINARY))) ** 2)
         return noisy, target
 
     batches = patches.batch(batch_size, drop_remainder=True).enumerate()
@@ -238,13 +238,32 @@ def repetition_pairs(patches, batch_size, channels, input_weights, target_weight
     return pairs.batch(batch_size, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
 
 
+def draw_seed(seed, number, use):
+    """Mix the user's seed, a running number and the use of a draw into the two numbers of a stateless draw.
+
+    Parameters
+    ----------
+    seed : pair of int
+        The user's, and the number of the scan (0 for what does not depend on one).
+    number : tensor of int
+    use : int
+        0 to 8 are this module's; others may take 9 to 15.
+
+    Returns
+    -------
+    tensor of int64, shape (2,)
+    """
+    number = tf.cast(number, tf.int64)
+    return tf.stack([number, tf.constant(seed[0] * 16007 + seed[1] * 16 + use, tf.int64)])
+
+
 def _random_stream(source, patch_shape, window, seed):
     run, corners = tf.constant(source.run), tf.constant(source.corners)
     latest = source.run.shape[3] - window
 
     def draw(number):
-        row = tf.random.stateless_uniform([], _seed(seed, number, _WHERE), maxval=tf.shape(corners)[0], dtype=tf.int32)
-        first = tf.random.stateless_uniform([1], _seed(seed, number, _WHEN), maxval=latest + 1, dtype=tf.int32)
+        row = tf.random.stateless_uniform([], draw_seed(seed, number, _WHERE), maxval=tf.shape(corners)[0], dtype=tf.int32)
+        first = tf.random.stateless_uniform([1], draw_seed(seed, number, _WHEN), maxval=latest + 1, dtype=tf.int32)
         return _crop(run, tf.concat([corners[row], first], 0), patch_shape, window)
 
     return _numbers().map(draw, num_parallel_calls=tf.data.AUTOTUNE)
@@ -257,9 +276,3 @@ def _crop(run, corner, patch_shape, window):
 
 def _numbers():
     return tf.data.Dataset.range(np.iinfo(np.int64).max)
-
-
-def _seed(seed, number, use):
-    """Mix the user's seed, the scan, the use and a running number into the two numbers of a stateless draw."""
-    number = tf.cast(number, tf.int64)
-    return tf.stack([number, tf.constant(seed[0] * 16007 + seed[1] * 16 + use, tf.int64)])

@@ -11,7 +11,7 @@ from keras_mri.datasets import Corruption, PatchSource, activated, flipped, list
 from keras_mri.errors import InputError
 from keras_mri.intensity import fit_image_scaling
 from keras_mri.noise import estimate_sigma
-from keras_mri.patches import check_patch_fits, foreground, foreground_corners, lattice_corners
+from keras_mri.patches import check_patch_fits, fitting_patch, foreground, foreground_corners, lattice_corners, thickened
 from keras_mri.splits import hold_out
 
 _LOGGER = logging.getLogger(__name__)
@@ -60,15 +60,15 @@ def denoising_data(volumes, config, frames, factor):
     batch_size = config.batch_size or (_BATCH_OF_FRAMES if frames > 1 else _BATCH_OF_ONE)
     runs = [_network_units(volume, config) for volume in volumes]
     if config.sampling == "lattice":
-        patch_shape = validation_shape = config.patch_shape or _fitting(PATCH_SHAPE, runs, factor)
+        patch_shape = validation_shape = config.patch_shape or fitting_patch(PATCH_SHAPE, runs, factor)
         training, held_out = _lattice(runs, patch_shape, config.seed)
         steps = config.steps_per_epoch or max(1, sum(len(source.corners) for source in training) // batch_size)
         patches = listed_patches(training, patch_shape, window, config.seed)
     else:
-        parts = [[_thick(run, factor) for run in part] for part in hold_out(runs, window)]
-        patch_shape = config.patch_shape or _fitting(PATCH_SHAPE, parts[0], factor)
+        parts = [[thickened(run, factor) for run in part] for part in hold_out(runs, window)]
+        patch_shape = config.patch_shape or fitting_patch(PATCH_SHAPE, parts[0], factor)
         # A held-out slab may be thinner than a patch; the network takes any shape.
-        validation_shape = _fitting(patch_shape, parts[1], factor)
+        validation_shape = fitting_patch(patch_shape, parts[1], factor)
         training = [_source(run, patch_shape) for run in parts[0]]
         held_out = [_source(run, validation_shape) for run in parts[1]]
         held_out = [_listed(source, window, k, len(held_out), config.seed) for k, source in enumerate(held_out)]
@@ -123,18 +123,6 @@ def _network_units(volume, config):
         "%s: shape %s, estimated noise SD %.4g (%.1f %% of the range)", volume.name, volume.shape, sigma, 100 * sigma / scaling.scale
     )
     return scaling.apply(run)
-
-
-def _fitting(patch_shape, runs, factor):
-    """Cut a patch to what fits every scan and the network's halvings."""
-    sides = np.min([run.shape[:3] for run in runs], axis=0)
-    return tuple(int(max(factor, min(size, side) // factor * factor)) for size, side in zip(patch_shape, sides))
-
-
-def _thick(run, factor):
-    """Repeat the outermost voxels of a scan that is thinner than one block of the network."""
-    missing = [max(0, factor - side) for side in run.shape[:3]]
-    return np.pad(run, [(0, pad) for pad in missing] + [(0, 0)], mode="edge") if any(missing) else run
 
 
 def _source(run, patch_shape):

@@ -15,12 +15,13 @@ _MOST_BYTES = 700e6
 _BLEND_SHARE = 0.25
 
 
-def predictor(network, shape, tile=None, mirror_axis=None):
+def predictor(network, shape, tile=None, mirror_axis=None, overlap=None):
     """Prepare a network for volumes of one shape.
 
     A convolutional network runs on the whole volume, or on tiles with a halo as wide as its reach, which gives the same
     result up to rounding. A network whose reach has no bound (it normalises over space, or attends) runs on overlapping
-    tiles that are blended.
+    tiles that are blended; so does, on request, a network whose reach is large beside a tile, because halos would be most
+    of the work.
 
     Parameters
     ----------
@@ -31,6 +32,8 @@ def predictor(network, shape, tile=None, mirror_axis=None):
         Voxels of a tile; chosen from the memory at hand if not given.
     mirror_axis : int, optional
         Average with the result for the volume mirrored along this axis.
+    overlap : int, optional
+        Blend tiles that go on for this many voxels beyond their share on either side, instead of cutting exact halos off.
 
     Returns
     -------
@@ -44,15 +47,17 @@ def predictor(network, shape, tile=None, mirror_axis=None):
         If `tile` is not larger than twice the network's reach.
     """
     facts = geometry(network)
+    exact = bool(facts.reach) and overlap is None
     padded = tuple(side + -side % facts.stride for side in shape)
-    if facts.reach:
+    if exact:
         halo = tuple(reach + -reach % facts.stride for reach in facts.reach)
         window = _clipped(tile, padded, facts.stride) if tile else _window(padded, halo, facts)
     else:
         window = _clipped(tile, padded, facts.stride) if tile else _window(padded, (0, 0, 0), facts)
-        halo = tuple(int(_BLEND_SHARE * size) if size < side else 0 for size, side in zip(window, padded))
+        wanted = [int(_BLEND_SHARE * size) if overlap is None else overlap for size in window]
+        halo = tuple(min(margin, (size - facts.stride) // 2) for margin, size in zip(wanted, window))
     grid = PatchGrid(padded, window, tuple(h if size < side else 0 for h, size, side in zip(halo, window, padded)), facts.stride)
-    run = functools.partial(_run, network, grid, bool(facts.reach), shape)
+    run = functools.partial(_run, network, grid, exact, shape)
     if mirror_axis is None:
         return run
     return lambda data: (run(data) + np.flip(run(np.flip(data, mirror_axis)), mirror_axis)) / np.float32(2)

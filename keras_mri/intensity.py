@@ -74,6 +74,31 @@ def fit_image_scaling(volume, policy="percentile"):
     return fit_scaling(np.array(volume.extremes) if policy == "minmax" else volume.sample_frames(_MOST_FRAMES), policy)
 
 
+def fit_zscore(data, mask=None):
+    """Fit the Scaling that gives the voxels of a mask a mean of 0 and a standard deviation of 1.
+
+    Parameters
+    ----------
+    data : ndarray of float32, any shape
+    mask : ndarray of bool, same shape, optional
+        All voxels without it.
+
+    Returns
+    -------
+    Scaling
+
+    Raises
+    ------
+    InputError
+        If all intensities are equal.
+    """
+    inside = data if mask is None else data[mask]
+    mean, deviation = float(inside.mean(dtype=np.float64)), float(inside.std(dtype=np.float64))
+    if not deviation > 0:
+        raise InputError(f"the image is constant where its brain should be: every voxel is {mean:g}. There is nothing to restore.")
+    return Scaling(offset=mean, scale=deviation)
+
+
 def fit_scaling(sample, policy="percentile"):
     """Fit a Scaling on (a sample of) an image.
 

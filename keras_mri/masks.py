@@ -47,6 +47,34 @@ def brain_mask(volume, zooms):
     return mask
 
 
+def scan_mask(volume, zooms):
+    """Find the brain as `brain_mask` does, blind to zeros around the scan: a wider field of view changes nothing.
+
+    Parameters
+    ----------
+    volume : ndarray of float32, shape (x, y, z)
+        Magnitude data, any unit.
+    zooms : tuple of float
+        Voxel sides, mm.
+
+    Returns
+    -------
+    ndarray of bool, shape (x, y, z)
+
+    Raises
+    ------
+    InputError
+        If there is no tissue to be seen.
+    """
+    filled = np.argwhere(volume)
+    if not len(filled):
+        raise InputError("no brain was found: the image is empty. Give a mask with --mask.")
+    box = tuple(slice(low, high + 1) for low, high in zip(filled.min(axis=0), filled.max(axis=0)))
+    mask = np.zeros(volume.shape, bool)
+    mask[box] = brain_mask(volume[box], zooms)
+    return mask
+
+
 def _smooth(volume, zooms):
     # FWHM = sqrt(8 ln 2) SD
     return ndimage.gaussian_filter(volume.astype(np.float32), [_SMOOTHED / 2.355 / zoom for zoom in zooms])

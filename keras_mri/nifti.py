@@ -135,6 +135,36 @@ def save(volume, path, dtype="float32"):
         _write(temporary, volume, _unspool(spool, volume), dtype, slope, intercept=low - slope * limits.min)
 
 
+def on_finer_grid(volume, shape, step, read_frame):
+    """Return a Volume on another grid, its header changed accordingly.
+
+    Parameters
+    ----------
+    volume : Volume
+    shape : tuple of int
+        Of the new grid, (x, y, z).
+    step : ndarray of float64, shape (4, 4)
+        From the new grid's indices to the old one's.
+    read_frame : callable
+        As for `Volume`.
+
+    Returns
+    -------
+    Volume
+        qform and sform keep their codes; each is carried over by itself, as they may differ.
+    """
+    affine, header = volume.affine @ step, None
+    if volume.header is not None:
+        header = volume.header.copy()
+        forms = [(header.get_qform(coded=True), header.set_qform), (header.get_sform(coded=True), header.set_sform)]
+        header.set_data_shape(shape)
+        header.set_zooms(np.linalg.norm(affine[:3, :3], axis=0))
+        for (form, code), set_form in forms:
+            if form is not None:
+                set_form(form @ step, int(code))
+    return Volume(read_frame, shape, affine, header, volume.name)
+
+
 def _write(path, volume, frames, dtype, slope, intercept):
     """Write header, extensions and frames: NIfTI data lie in Fortran order, so one frame simply follows another."""
     header = volume.header.copy() if volume.header is not None else _plain_header(volume.shape, volume.affine)

@@ -88,6 +88,42 @@ def check_patch_fits(patch_shape, shape):
         )
 
 
+def fitting_patch(patch_shape, runs, factor):
+    """Cut a patch to what fits every scan and a network's halvings.
+
+    Parameters
+    ----------
+    patch_shape : tuple of int
+        Voxels wanted.
+    runs : sequence of ndarray, shape (x, y, z, …)
+    factor : int
+        The sides of the result are multiples of this, and no smaller.
+
+    Returns
+    -------
+    tuple of int
+    """
+    sides = np.min([run.shape[:3] for run in runs], axis=0)
+    return tuple(int(max(factor, min(size, side) // factor * factor)) for size, side in zip(patch_shape, sides))
+
+
+def thickened(run, factor):
+    """Repeat the outermost voxels of a scan that is thinner than one block of a network.
+
+    Parameters
+    ----------
+    run : ndarray, shape (x, y, z, t)
+    factor : int
+        The least side.
+
+    Returns
+    -------
+    ndarray, same type
+    """
+    missing = [max(0, factor - side) for side in run.shape[:3]]
+    return np.pad(run, [(0, pad) for pad in missing] + [(0, 0)], mode="edge") if any(missing) else run
+
+
 @dataclasses.dataclass(frozen=True)
 class PatchGrid:
     """Windows of one shape that cover a volume, and how their results become a volume again.

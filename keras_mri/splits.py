@@ -1,4 +1,4 @@
-"""Which part of the data trains and which validates: other frames, files, slices or blocks, never the same voxels."""
+"""Which part of the data trains and which validates: other subjects, frames, files, slices or blocks, never the same voxels."""
 
 import itertools
 
@@ -10,6 +10,8 @@ from keras_mri.patches import foreground
 _VALIDATION_SHARE = 0.2
 # Of the blocks of one scan; with fewer blocks than the least number, blocks are made smaller, to the least side.
 _BLOCK_SHARE, _LEAST_BLOCKS, _LEAST_SIDE = 0.15, 6, 6
+# Of the subjects: this share validates and the same is kept for tests.
+_SUBJECT_SHARE, LEAST_SUBJECTS = 0.2, 3
 
 
 def hold_out(runs, window=1):
@@ -100,6 +102,38 @@ def _apart(corners, others, shape):
     for corner in others:
         apart &= (np.abs(corners - corner) >= shape).any(axis=1)
     return corners[apart]
+
+
+def split_subjects(subjects, seed):
+    """Divide subjects into those that train (three fifths), validate and test (a fifth each, at least one).
+
+    Parameters
+    ----------
+    subjects : iterable of str
+        In any order and any number of times each.
+    seed : int
+
+    Returns
+    -------
+    dict of str to str
+        Subject → "training", "validation" or "test", in order of subject.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than three subjects.
+    """
+    # Sorted, so that the order in which a disk lists its files decides nothing.
+    names = sorted(set(subjects))
+    if len(names) < LEAST_SUBJECTS:
+        raise InputError(
+            f"training, validation and test need at least {LEAST_SUBJECTS} subjects. Received: {len(names)} ({', '.join(names)}). "
+            "Add subjects, or train on sources simulated from single scans with --simulate."
+        )
+    count = max(1, round(_SUBJECT_SHARE * len(names)))
+    drawn = [names[k] for k in np.random.default_rng(seed).permutation(len(names))]
+    parts = {**dict.fromkeys(drawn[:count], "validation"), **dict.fromkeys(drawn[count : 2 * count], "test")}
+    return {name: parts.get(name, "training") for name in names}
 
 
 def _grid(low, high, shape, covering=False):

@@ -1,5 +1,6 @@
 """python -m keras_mri.train SYSTEM IMAGE… [--options] -o MODEL.h5"""
 
+import dataclasses
 import functools
 import pathlib
 import sys
@@ -9,6 +10,10 @@ from keras_mri.errors import InputError
 from keras_mri.nifti import open_image, save
 from keras_mri.outputs import check_output, replacing
 from keras_mri.systems import SYSTEMS, get_settings, get_system
+from keras_mri.volumes import Volume
+
+# The ending of the file that holds the last epoch's network, where a system keeps it beside the best.
+_LAST = "_last.h5"
 
 
 def main(arguments=None):
@@ -21,18 +26,18 @@ def _train(arguments):
     preset = settings.PRESETS[parsed.preset] if parsed.preset else {}
     config = _cli.chosen_options(settings.Config, parsed, preset)
     path = check_output(parsed.output or SYSTEMS[name].output, (".h5",), parsed.overwrite)
-    beside = {ending: check_output(path.with_suffix(ending), (ending,), parsed.overwrite) for ending in (".csv", ".png")}
-    results = {}
-    for ending in getattr(settings, "RESULTS", ()):
-        results[ending] = check_output(path.with_name(path.stem + ending), (ending,), parsed.overwrite)
+    results = getattr(settings, "RESULTS", ())
+    endings = [".csv", ".png", *results, *([_LAST] if getattr(settings, "KEEP_LAST", False) else [])]
+    beside = {ending: check_output(path.with_name(path.stem + ending), (ending,), parsed.overwrite) for ending in endings}
     if config.checkpoint_every and not parsed.overwrite:
         _check_no_epochs(path)
-    images = [open_image(image, parsed.replace_nonfinite) for image in parsed.images]
+    images = getattr(settings, "open_inputs", _open_images)(parsed.images, config, parsed.replace_nonfinite)
 
     with _cli.native_messages_held_back():
         system = get_system(name)
+    from keras_mri import checkpoints
     from keras_mri._progress import TrainingProgress
-    from keras_mri.callbacks import EpochLog, EveryEpochs
+    from keras_mri.callbacks import EpochLog, EveryEpochs, KeepLast
     from keras_mri.checkpoints import Checkpoint
     from keras_mri.networks.precision import in_float32
 
@@ -46,21 +51,37 @@ def _train(arguments):
         _write(checkpoint, path, log.rows, functools.partial(system.example, checkpoint, images, config))
         return checkpoint
 
-    extra = [TrainingProgress(), log]
+    last = KeepLast()
+    extra = [TrainingProgress(), log, *([last] if _LAST in beside else [])]
     if config.checkpoint_every:
         extra.append(
             EveryEpochs(config.checkpoint_every, lambda network, epoch: write(network, path.with_stem(f"{path.stem}_epoch{epoch:04d}")))
         )
     try:
         checkpoint = write(system.train(images, config, extra), path)
-        for ending, file in results.items():
-            save(system.results(checkpoint, images, config)[ending], file)
+        if last.weights is not None:
+            checkpoints.save(dataclasses.replace(checkpoint, network=last.network_like(checkpoint.network)), beside[_LAST])
+        for ending in results:
+            _write_result(system.results(checkpoint, images, config)[ending], beside[ending])
     except InputError:
         if log.rows:
             log.path.unlink(missing_ok=True)
         raise
-    written = [str(file) for file in (path, *beside.values(), *results.values()) if file.exists()]
+    written = [str(file) for file in (path, *beside.values()) if file.exists()]
     print(f"wrote {', '.join(written)}", file=sys.stderr)
+
+
+def _open_images(paths, config, replace_nonfinite):
+    return [open_image(path, replace_nonfinite) for path in paths]
+
+
+def _write_result(result, path):
+    """Write what a system returns besides its network: a Volume as NIfTI, text as it is."""
+    if isinstance(result, Volume):
+        save(result, path)
+        return
+    with replacing(path) as temporary:
+        temporary.write_text(result, encoding="utf-8")
 
 
 def _check_no_epochs(path):
@@ -88,7 +109,8 @@ def _parse(arguments):
     name = arguments[0]
     settings = get_settings(name)
     parser = _cli.Parser(prog=f"python -m keras_mri.train {name}", description=f"{SYSTEMS[name].help[0].upper()}{SYSTEMS[name].help[1:]}.")
-    parser.add_argument("images", nargs="+", metavar="IMAGE", help="NIfTI, 3D or 4D; `sample` is the EPI scan that nibabel ships")
+    images = dict(nargs="+", metavar="IMAGE", help="NIfTI, 3D or 4D; `sample` is the EPI scan that nibabel ships")
+    parser.add_argument("images", **{**images, **getattr(settings, "IMAGES", {})})
     parser.add_argument(
         "-o", "--output", type=pathlib.Path, metavar="MODEL.h5", help=f"where the network goes (default: {SYSTEMS[name].output})"
     )

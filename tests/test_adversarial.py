@@ -3,7 +3,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_mri.adversarial import AdversarialModel, penalty, wasserstein_adversarial_loss, wasserstein_critic_loss
+from keras_mri.adversarial import (
+    AdversarialModel,
+    discriminator_losses,
+    penalty,
+    wasserstein_adversarial_loss,
+    wasserstein_critic_loss,
+)
 from keras_mri.networks.dense_unet import dense_critic
 from keras_mri.networks.residual_unet import residual_unet
 
@@ -84,3 +90,70 @@ def test_fit_changes_both_players_and_logs_every_loss(rng):
 def test_both_optimizers_are_built_by_compile(rng):
     model, _ = model_and_data(rng, critic_steps=1)
     assert model.optimizer.built and model.critic_optimizer.built
+
+
+def scores(volume, training):
+    """A critic that returns what it is shown."""
+    return volume
+
+
+@pytest.mark.parametrize(
+    ("name", "of_critic", "of_network"),
+    [
+        # Logits: real 0.5 and 2, fake -1 and 3.
+        ("lsgan", 0.5 * ((0.25 + 1) / 2 + (1 + 9) / 2), (4 + 4) / 2),
+        (
+            "bce",
+            0.5 * (np.mean(np.log1p(np.exp([-0.5, -2.0]))) + np.mean(np.log1p(np.exp([-1.0, 3.0])))),
+            np.mean(np.log1p(np.exp([1, -3]))),
+        ),
+        ("hinge", (0.5 + 0) / 2 + (0 + 4) / 2, -1.0),
+    ],
+)
+def test_the_losses_of_a_discriminator_by_hand(name, of_critic, of_network):
+    losses = discriminator_losses(name)
+    real, fake = tf.constant([0.5, 2.0]), tf.constant([-1.0, 3.0])
+    assert float(losses.critic_loss(scores, real, fake, None)) == pytest.approx(of_critic)
+    assert float(losses.adversarial_loss(fake)) == pytest.approx(of_network)
+
+
+@pytest.mark.parametrize("name", ["lsgan", "bce", "hinge"])
+def test_right_judgements_cost_less_than_wrong_ones(name):
+    losses, good, bad = discriminator_losses(name), tf.constant([4.0]), tf.constant([-4.0])
+    if name == "lsgan":
+        good, bad = tf.constant([1.0]), tf.constant([0.0])
+    assert losses.critic_loss(scores, good, bad, None) < losses.critic_loss(scores, bad, good, None)
+    assert losses.adversarial_loss(good) < losses.adversarial_loss(bad)
+
+
+def test_a_conditional_discriminator_is_shown_the_source_first(rng):
+    shown = []
+    inputs = keras.Input((4, 4, 4, 1))
+    network = keras.Model(inputs, keras.layers.Conv3D(1, 1, kernel_initializer="ones")(inputs))
+    both = keras.Input((4, 4, 4, 2))
+    critic = keras.Model(both, keras.layers.Conv3D(1, 2)(both))
+
+    def critic_loss(critic, real, fake, seed):
+        shown.extend([real.numpy(), fake.numpy()])
+        return tf.reduce_mean(critic(real)) - tf.reduce_mean(critic(fake))
+
+    model = AdversarialModel(
+        network, critic, critic_loss=critic_loss, adversarial_loss=tf.reduce_mean, critic_steps=1, l1_weight=1.0,
+        adversarial_weight=1.0, seed=0, conditional=True,
+    )  # fmt: skip
+    model.compile(keras.optimizers.SGD(1e-3), keras.optimizers.SGD(1e-3))
+    source, target = (tf.constant(rng.random((2, 4, 4, 4, 1), dtype=np.float32)) for _ in range(2))
+    model.train_step((source, target))
+    real, fake = shown
+    np.testing.assert_array_equal(real, np.concatenate([source, target], axis=-1))
+    np.testing.assert_allclose(fake, np.concatenate([source, source], axis=-1), atol=1e-6)
+
+
+def test_the_generator_runs_once_in_a_step(rng):
+    model, data = model_and_data(rng, critic_steps=3)
+    calls = []
+    network = model.network
+    model.network = lambda noisy, training: calls.append(1) or network(noisy, training=training)
+    model.network.trainable_variables = network.trainable_variables
+    model.train_step(data)
+    assert len(calls) == 1

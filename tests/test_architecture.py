@@ -27,11 +27,24 @@ FLOORS = [
         "registration",
         "repetitions",
         "pretrained",
+        "kspace",
+        "resampling",
+        "bids",
+        "pairs",
         "settings.*",
     },
-    {"networks.*", "adversarial", "datasets", "denoising_data", "repetition_data", "figures"},
+    {
+        "networks.*",
+        "adversarial",
+        "datasets",
+        "denoising_data",
+        "repetition_data",
+        "pair_augmentation",
+        "pair_data",
+        "figures",
+    },
     {"checkpoints", "published", "inference"},
-    {"systems.*", "callbacks"},
+    {"systems.*", "callbacks", "two_players"},
     {"_cli", "_progress"},
     {"train", "predict", "evaluate", "__main__"},
 ]
@@ -41,7 +54,7 @@ DOORS = {
     "h5py": {"checkpoints"},
     "matplotlib": {"figures"},
     "argparse": {"_cli", "train", "predict", "evaluate", "__main__"},
-    "tensorflow": {"datasets", "denoising_data", "adversarial"},
+    "tensorflow": {"datasets", "denoising_data", "pair_augmentation", "pair_data", "adversarial"},
 }
 MODULES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix("__init__").rstrip("."): path

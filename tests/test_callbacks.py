@@ -5,7 +5,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_mri.callbacks import EpochLog, EveryEpochs, FollowPace, KeepBest, Pace, StopOnNonFinite
+from keras_mri.callbacks import EpochLog, EveryEpochs, FollowPace, KeepBest, KeepLast, Pace, StopOnNonFinite
 from keras_mri.errors import InputError
 
 
@@ -99,3 +99,17 @@ def test_every_so_many_epochs_counts_through_several_fits():
     fit(model, [every], epochs=3)
     fit(model, [every], epochs=1)
     assert seen == [(model, 2), (model, 4)]
+
+
+def test_the_last_epoch_with_finite_weights_is_kept():
+    model, last = small_model(), KeepLast()
+    weights = []
+    record = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: weights.append(model.get_weights()))
+    spoil = keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda epoch, logs: epoch == 2 and model.set_weights([np.full((1, 1), np.nan), np.zeros(1)])
+    )
+    fit(model, [spoil, last, record])
+    assert np.isnan(weights[2][0])
+    copy = last.network_like(model)
+    np.testing.assert_array_equal(copy.get_weights()[0], weights[1][0])
+    assert copy is not model and np.isnan(model.get_weights()[0])

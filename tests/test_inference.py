@@ -80,3 +80,23 @@ def test_a_network_of_several_channels_gives_all_of_them(rng):
     data = rng.random((9, 8, 13, 3), dtype=np.float32)
     restored = predictor(network, data.shape[:3])(data)
     np.testing.assert_allclose(restored, network.predict_on_batch(data[None])[0], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(41, 27, 19), (64, 30, 3), (17, 21, 1), (5, 4, 3)])
+@pytest.mark.parametrize("tile", [(8, 8, 8), (16, 24, 4), (40, 16, 20)])
+def test_blended_tiles_weigh_one_in_all_for_any_shape(shape, tile, rng):
+    """Oracle: a network that returns its input does so in every tile, so any sum of weights but one would show."""
+    inputs = keras.Input((None, None, None, 1))
+    pooled = keras.layers.UpSampling3D(4)(keras.layers.AveragePooling3D(4)(inputs))
+    network = keras.Model(inputs, keras.layers.Add()([keras.layers.Rescaling(0.0)(pooled), inputs]))
+    data = rng.random((*shape, 1), dtype=np.float32)
+    np.testing.assert_allclose(predictor(network, shape, tile, overlap=3)(data), data[..., 0], atol=1e-6)
+
+
+def test_blended_tiles_come_close_to_the_whole_where_the_reach_is_longer_than_a_tile(rng):
+    network = residual_unet((None, None, None, 1), (3, 4, 5), (2, 2, 2), noise_scale=1.0)
+    shaken(network)
+    data = rng.random((48, 40, 32, 1), dtype=np.float32)
+    whole = predictor(network, data.shape[:3])(data)
+    blended = predictor(network, data.shape[:3], (24, 24, 24), overlap=8)(data)
+    assert np.abs(blended - whole).mean() < 0.2 * np.abs(whole - data[..., 0]).mean()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_mri.errors import InputError
-from keras_mri.intensity import POLICIES, Scaling, fit_scaling
+from keras_mri.intensity import POLICIES, Scaling, fit_scaling, fit_zscore
 
 
 def test_apply_and_invert_by_hand():
@@ -62,3 +62,18 @@ def test_minmax_maps_the_extremes_to_zero_and_one(rng):
 def test_an_image_of_one_intensity_is_refused(policy, value):
     with pytest.raises(InputError, match="the image is constant or empty: its intensities run from .* There is nothing to restore"):
         fit_scaling(np.full((9, 8, 7), value, np.float32), policy)
+
+
+def test_a_z_score_has_mean_0_and_sd_1_inside_the_mask_whatever_lies_outside(rng):
+    data = rng.normal(300, 50, (9, 8, 7)).astype(np.float32)
+    mask = rng.random(data.shape) < 0.4
+    outside = np.where(mask, data, 1e6).astype(np.float32)
+    scaling = fit_zscore(outside, mask)
+    inside = scaling.apply(outside)[mask]
+    assert inside.mean() == pytest.approx(0, abs=1e-4) and inside.std() == pytest.approx(1, abs=1e-4)
+    assert fit_zscore(data, mask) == scaling != fit_zscore(data)
+
+
+def test_a_brain_of_one_intensity_has_no_z_score():
+    with pytest.raises(InputError, match="constant where its brain should be: every voxel is 5"):
+        fit_zscore(np.full((3, 4, 5), 5, np.float32), np.ones((3, 4, 5), bool))

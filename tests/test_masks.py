@@ -3,7 +3,7 @@ import pytest
 
 from keras_mri import phantoms
 from keras_mri.errors import InputError
-from keras_mri.masks import brain_mask
+from keras_mri.masks import brain_mask, scan_mask
 from keras_mri.noise import add_rician_noise
 
 
@@ -43,3 +43,17 @@ def test_thin_and_small_scans_have_a_mask(shape):
 def test_an_empty_scan_is_refused():
     with pytest.raises(InputError, match="no brain was found in the average of the images: it is empty. Give a mask with --mask"):
         brain_mask(np.zeros((9, 8, 7), np.float32), (1.0, 1.0, 1.0))
+
+
+def test_zeros_around_a_scan_do_not_change_its_mask():
+    clean, _ = phantoms.head((40, 46, 34), seed=3)
+    noisy = add_rician_noise(clean, 50, np.random.default_rng(0))
+    padded = np.pad(noisy, ((7, 3), (0, 30), (11, 1)))
+    found = scan_mask(padded, (3.0, 3.0, 3.0))
+    np.testing.assert_array_equal(found[7:47, :46, 11:45], scan_mask(noisy, (3.0, 3.0, 3.0)))
+    assert found.sum() == found[7:47, :46, 11:45].sum() > 0
+
+
+def test_an_image_of_zeros_has_no_brain():
+    with pytest.raises(InputError, match="no brain was found: the image is empty. Give a mask with --mask"):
+        scan_mask(np.zeros((9, 8, 7), np.float32), (1.0, 1.0, 1.0))

@@ -327,3 +327,48 @@ def test_a_mask_on_another_grid_is_refused_and_both_grids_are_printed(write_nift
         nifti.load_mask(path, volume)
     assert r"  scan.nii  shape (9, 8, 7)  zooms (2.0, 2.5, 3.0) mm  origin (31.0, -17.5, 4.25) mm  axes LAS" in str(caught.value)
     assert f"  {path}  shape {shape}  zooms (2.0, 2.5, 3.0) mm  origin ({origin}, -17.5, 4.25) mm  axes LAS" in str(caught.value)
+
+
+# --- another grid ------------------------------------------------------------------------------------------------------
+
+
+def test_a_finer_grid_carries_each_form_over_by_itself(tmp_path, integers, affine):
+    image = nibabel.Nifti1Image(integers[..., 0].astype(np.int16), affine)
+    image.set_qform(_TURNED, 1)
+    image.set_sform(affine, 3)
+    image.header.set_xyzt_units("mm")
+    image.header["descrip"] = b"kept"
+    nibabel.save(image, tmp_path / "scan.nii.gz")
+    step = np.diag([0.5, 1 / 3, 1, 1])
+    step[:3, 3] = (-0.25, -1 / 3, 0)
+    finer = nifti.on_finer_grid(nifti.open_image(tmp_path / "scan.nii.gz"), (18, 24, 7), step, lambda t: np.ones((18, 24, 7), np.float32))
+    nifti.save(finer, tmp_path / "finer.nii.gz")
+    after = nibabel.load(tmp_path / "finer.nii.gz")
+    assert after.shape == finer.shape == (18, 24, 7)
+    np.testing.assert_allclose(after.affine, affine @ step, atol=1e-5)
+    np.testing.assert_allclose(after.get_sform(), affine @ step, atol=1e-5)
+    np.testing.assert_allclose(after.get_qform(), _TURNED @ step, atol=1e-5)
+    assert (int(after.header["qform_code"]), int(after.header["sform_code"])) == (1, 3)
+    np.testing.assert_allclose(after.header.get_zooms(), np.linalg.norm((_TURNED @ step)[:3, :3], axis=0), rtol=1e-5)
+    assert after.header["descrip"] == b"kept" and after.header.get_xyzt_units()[0] == "mm"
+
+
+def test_a_header_without_forms_keeps_its_field_of_view_around_the_origin(tmp_path, integers):
+    image = nibabel.Nifti1Image(integers[..., 0].astype(np.int16), None)
+    image.header.set_zooms((2, 3, 4))
+    image.set_qform(None, 0)
+    image.set_sform(None, 0)
+    nibabel.save(image, tmp_path / "scan.nii")
+    volume = nifti.open_image(tmp_path / "scan.nii")
+    step = np.diag([0.5, 0.5, 1, 1])
+    step[:3, 3] = (-0.25, -0.25, 0)
+    finer = nifti.on_finer_grid(volume, (18, 16, 7), step, lambda t: np.ones((18, 16, 7), np.float32))
+    nifti.save(finer, tmp_path / "finer.nii")
+    np.testing.assert_allclose(nibabel.load(tmp_path / "finer.nii").affine, finer.affine, atol=1e-5)
+
+
+def test_a_volume_without_a_header_gets_a_plain_one_of_the_finer_grid(tmp_path, affine):
+    volume = Volume.from_array(np.ones(_SHAPE), affine)
+    finer = nifti.on_finer_grid(volume, (18, 8, 7), np.diag([0.5, 1, 1, 1]), lambda t: np.ones((18, 8, 7), np.float32))
+    nifti.save(finer, tmp_path / "finer.nii")
+    np.testing.assert_allclose(nibabel.load(tmp_path / "finer.nii").affine, finer.affine, atol=1e-5)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from keras_mri.errors import InputError
-from keras_mri.patches import PatchGrid, check_patch_fits, foreground, foreground_corners, lattice_corners
+from keras_mri.patches import PatchGrid, check_patch_fits, fitting_patch, foreground, foreground_corners, lattice_corners, thickened
 
 _GRIDS = [
     PatchGrid((9, 8, 7), (4, 3, 5)),
@@ -139,3 +139,20 @@ def test_windows_of_several_channels_become_a_volume_of_as_many(assemble, rng):
     volume = rng.random((9, 8, 7, 3), dtype=np.float32)
     grid = PatchGrid((9, 8, 7), (5, 8, 4), (1, 0, 1))
     np.testing.assert_allclose(getattr(grid, assemble)(grid.split(volume)), volume, rtol=1e-6)
+
+
+def test_a_patch_is_cut_to_what_fits_every_scan_in_blocks():
+    runs = [np.zeros((20, 70, 9, 1)), np.zeros((40, 15, 30, 1))]
+    assert fitting_patch((32, 32, 32), runs, 1) == (20, 15, 9)
+    assert fitting_patch((32, 32, 32), runs, 4) == (20, 12, 8)
+    assert fitting_patch((16, 8, 8), runs, 4) == (16, 8, 8)
+    assert fitting_patch((32, 32, 32), runs, 16) == (16, 16, 16)
+
+
+def test_thin_scans_repeat_their_last_voxels():
+    run = np.arange(24, dtype=np.float32).reshape(4, 3, 1, 2)
+    thick = thickened(run, 4)
+    assert thick.shape == (4, 4, 4, 2)
+    np.testing.assert_array_equal(thick[:, :3, 0], run[:, :, 0])
+    np.testing.assert_array_equal(thick[:, 3, 3], run[:, 2, 0])
+    assert thickened(run, 1) is run

@@ -124,3 +124,19 @@ def test_a_published_network_of_two_inputs_denoises_repetitions(tmp_path, write_
     assert predict.main([str(tmp_path / "original.h5"), *paths, "-o", str(tmp_path / "out.nii.gz"), "--no-align"]) == 0
     denoised = nibabel.load(tmp_path / "out.nii.gz").get_fdata()
     assert denoised.shape == clean.shape and np.isfinite(denoised).all()
+
+
+def test_super_resolution_predicts_on_a_finer_grid(tmp_path, write_nifti):
+    from keras_mri.networks.unet3d import unet3d
+    from keras_mri.settings import sr
+
+    model, out = tmp_path / "sr.h5", tmp_path / "out.nii.gz"
+    checkpoints.save(Checkpoint(unet3d(2, 2, residual=True, normalization="none"), "sr", sr.Config().to_json(), {}), model)
+    scan = str(write_nifti(phantoms.head((19, 17, 14))[0]))
+    mask = str(write_nifti(phantoms.head((19, 17, 14))[1].astype(np.uint8), "mask.nii.gz"))
+    assert predict.main([str(model), scan, "-o", str(out), "--upsample", "2", "2", "1", "--mask", mask]) == 0
+    before, after = nibabel.load(scan), nibabel.load(out)
+    assert after.shape == (38, 34, 14)
+    # The outer face of the first voxel stays where it was.
+    np.testing.assert_allclose(after.affine @ [-0.5, -0.5, -0.5, 1], before.affine @ [-0.5, -0.5, -0.5, 1], atol=1e-4)
+    np.testing.assert_allclose(after.header.get_zooms(), np.array(before.header.get_zooms()) / (2, 2, 1), rtol=1e-5)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_mri.errors import InputError
-from keras_mri.splits import hold_out, hold_out_blocks
+from keras_mri.splits import hold_out, hold_out_blocks, split_subjects
 
 
 def _runs(*frames, shape=(9, 8, 7)):
@@ -118,3 +118,22 @@ def test_a_mask_without_room_for_two_blocks_is_refused():
     mask[4:12, 4:12, 4:12] = True
     with pytest.raises(InputError, match=r"512 voxels in a box of \(8, 8, 8\), is too small or too thin.*two blocks of \(6, 6, 6\)"):
         hold_out_blocks(mask, (32, 32, 32), seed=0)
+
+
+@pytest.mark.parametrize(("count", "sizes"), [(3, (1, 1, 1)), (4, (2, 1, 1)), (5, (3, 1, 1)), (10, (6, 2, 2)), (47, (29, 9, 9))])
+def test_subjects_are_divided_60_20_20_with_at_least_one_in_each_part(count, sizes):
+    parts = list(split_subjects([f"sub-{k}" for k in range(count)], seed=0).values())
+    assert tuple(parts.count(part) for part in ("training", "validation", "test")) == sizes
+
+
+def test_the_seed_alone_decides_which_subjects_are_held_out(rng):
+    names = [f"sub-{k:02d}" for k in range(20)] * 2
+    first = split_subjects(names, seed=1)
+    assert all(split_subjects(rng.permutation(names).tolist(), seed=1) == first for _ in range(5))
+    assert split_subjects(names, seed=2) != first
+    assert list(first) == sorted(first) and len(first) == 20
+
+
+def test_fewer_than_three_subjects_cannot_be_divided():
+    with pytest.raises(InputError, match=r"at least 3 subjects. Received: 2 \(a, b\).*--simulate"):
+        split_subjects(["b", "a", "b"], seed=0)

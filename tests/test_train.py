@@ -68,7 +68,7 @@ def test_a_training_that_fails_leaves_no_file(scan, tmp_path, capsys, monkeypatc
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["wgam", "x.nii.gz"], "unknown system 'wgam'. Expected one of: wgan. Did you mean 'wgan'?"),
+        (["wgam", "x.nii.gz"], "unknown system 'wgam'. Expected one of: wgan, n2a, sr. Did you mean 'wgan'?"),
         (["wgan", "x.nii.gz", "--epoch", "3"], "unknown option --epoch. Did you mean --epochs?"),
         (["wgan", "nowhere.nii.gz"], "nowhere.nii.gz is not a file"),
         (["wgan", "sample", "--time-budget", "soon"], "90s, 5m or 1h30m"),
@@ -139,3 +139,60 @@ def test_one_repetition_leaves_no_file(tmp_path, write_nifti, capsys):
     assert train.main(["n2a", path, "-o", str(tmp_path / "n2a.h5")]) == 2
     assert "two or more repetitions" in capsys.readouterr().err
     assert sorted(tmp_path.iterdir()) == [tmp_path / "scan.nii.gz"]
+
+
+SMALL_SR = (
+    "--simulate 2 2 1 --base-filters 2 --levels 2 --discriminator-filters 2 --patch-shape 12 12 12 --epochs 2 --steps-per-epoch 1 "
+    "--precision float32 --warm-up 0.5"
+).split()
+
+
+def test_super_resolution_also_writes_the_last_network_and_who_was_what(tmp_path, write_nifti, capsys):
+    paths = [str(write_nifti(phantoms.head((19, 17, 14), seed)[0], f"sub-{seed}_T1w.nii.gz")) for seed in range(3)]
+    out = tmp_path / "sr.h5"
+    assert train.main(["sr", *paths, *SMALL_SR, "-o", str(out)]) == 0
+    errors = capsys.readouterr().err
+    files = {path.name for path in tmp_path.iterdir() if path.name.startswith("sr")}
+    assert files == {"sr.h5", "sr_last.h5", "sr.csv", "sr.png", "sr_split.tsv"}
+    assert "training: sub-" in errors and "test: sub-" in errors and "sr_last.h5" in errors and "sr_split.tsv" in errors
+    lines = (tmp_path / "sr_split.tsv").read_text().splitlines()
+    assert lines[0] == "subject\tpart" and len(lines) == 4
+    best, last = (keras.models.load_model(path, compile=False) for path in (out, tmp_path / "sr_last.h5"))
+    assert best.count_params() == last.count_params()
+    with h5py.File(out) as file:
+        assert str(tmp_path) not in str(file.attrs["keras_mri"])
+    # What exists is not replaced, and that is said before anything is computed.
+    for name in files - {"sr_last.h5"}:
+        (tmp_path / name).unlink()
+    assert train.main(["sr", *paths, *SMALL_SR, "-o", str(out)]) == 2
+    assert "sr_last.h5 exists" in capsys.readouterr().err and not out.exists()
+
+
+def test_super_resolution_takes_a_table_and_no_images(tmp_path, write_nifti):
+    rows = ["subject\tsource\ttarget"]
+    for seed in range(3):
+        write_nifti(phantoms.head((19, 17, 14), seed)[0] + 1, f"{seed}_3t.nii.gz")
+        write_nifti(2 * phantoms.head((19, 17, 14), seed)[0] + 1, f"{seed}_7t.nii.gz")
+        rows.append(f"{seed}\t{seed}_3t.nii.gz\t{seed}_7t.nii.gz")
+    (tmp_path / "pairs.tsv").write_text("\n".join(rows))
+    out = tmp_path / "sr.h5"
+    assert train.main(["sr", "--pairs", str(tmp_path / "pairs.tsv"), *SMALL_SR[4:], "-o", str(out)]) == 0
+    with h5py.File(out) as file:
+        assert str(tmp_path) not in str(file.attrs["keras_mri"]) and "pairs.tsv" in str(file.attrs["keras_mri"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["sr"], "it is not clear which scans are source and target. Received: no images"),
+        (["sr", "--simulate", "2", "2"], "expected 3 arguments"),
+        (["sr", "--pairs", "nowhere.tsv"], "nowhere.tsv is not a file. Expected a table of pairs"),
+        (["sr", ".", "--source-session", "1", "--target-session", "2"], "holds no folders sub-*"),
+        (["wgan"], "the following arguments are required: IMAGE"),
+    ],
+)
+def test_what_super_resolution_is_trained_from_must_be_clear(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert train.main(arguments) == 2
+    assert message in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

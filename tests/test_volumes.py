@@ -129,7 +129,9 @@ def test_the_axes_of_the_message_are_named_as_nibabel_does(affine, order, signs)
         check_same_grid(_empty((9, 8, 7), turned), _empty((7, 8, 9), affine))
 
 
-def test_the_left_right_axis_is_the_one_that_runs_along_world_x(affine):
-    assert left_right_axis(affine) == 0
-    assert left_right_axis(affine[:, [2, 0, 1, 3]]) == 1
-    assert left_right_axis(affine[:, [1, 2, 0, 3]]) == 2
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_the_left_right_axis_is_found_in_any_orientation(axis, affine):
+    order = [1, 2]
+    order.insert(axis, 0)
+    assert left_right_axis(affine[:, [*order, 3]]) == axis
+    assert left_right_axis(-affine[:, [*order, 3]]) == axis

@@ -74,13 +74,17 @@ def geometry(network):
     clone = keras.models.clone_model(network, input_tensors=source, call_function=follow, clone_function=lambda layer: layer)
     final = axes.get(id(clone.outputs[0]))
     strides = [axis.jump for tensor in axes.values() if tensor for axis in tensor]
-    reach = final and tuple(math.ceil(max(-axis.low, axis.high, 0)) for axis in final[:3])
+    known = final and all(math.isfinite(axis.high) for axis in final[:3])
+    reach = tuple(math.ceil(max(-axis.low, axis.high, 0)) for axis in final[:3]) if known else None
     return Geometry(reach, int(max(strides)), _FLOAT32_BYTES * _peak_channels(steps, axes))
 
 
 def _through(layer, inputs):
-    """Return the four axes (x, y, z, channel) behind a layer, or None if its reach has no bound."""
+    """Return the four axes (x, y, z, channel) behind a layer, or None if it does not keep a grid."""
     kind, first = type(layer).__name__, inputs[0]
+    if kind == "GroupNormalization":
+        # Its statistics come from everywhere; what follows is still laid out on the grid.
+        return [_Axis(-math.inf, math.inf, axis.jump) for axis in first]
     if kind in _POINTWISE:
         return [_Axis(min(a.low for a in same), max(a.high for a in same), same[0].jump) for same in zip(*inputs)]
     if kind == "Permute":

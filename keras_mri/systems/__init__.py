@@ -11,9 +11,15 @@ and may offer
 
     settle(config)                          -> Config, with what depends on more than the options (a file to start from)
     prepare(images, config)                 -> what the verbs of training take instead of images, where making it is costly
-    results(checkpoint, images, config)     -> dict of file ending -> Volume, written beside the network (settings.RESULTS)
+    results(checkpoint, images, config)     -> dict of file ending -> Volume or str, written beside the network (settings.RESULTS)
 
-and never imports another one.
+Its settings may also say
+
+    IMAGES                                  what differs in the `images` argument of the command line, for argparse
+    open_inputs(paths, config, replace_nonfinite)   -> what stands for the images (each with `zooms`), where they are not just opened
+    KEEP_LAST                               whether the last epoch's network is saved too, as NAME_last.h5
+
+and it never imports another one.
 """
 
 import difflib
@@ -37,6 +43,7 @@ SYSTEMS = {
         "keras_mri.systems.wgan", "keras_mri.settings.wgan", "denoise fMRI: 3D U-WGAN trained from one NIfTI", "fmri_denoiser_generator.h5"
     ),
     "n2a": System("keras_mri.systems.n2a", "keras_mri.settings.n2a", "denoise a scan from its repetitions: Noise2Average", "n2a.h5"),
+    "sr": System("keras_mri.systems.sr", "keras_mri.settings.sr", "super-resolution, such as 3T to 7T: 3D U-Net against PatchGAN", "sr.h5"),
 }
 
 

@@ -5,13 +5,14 @@ References
 Gulrajani et al., NeurIPS 2017 (WGAN-GP). arXiv:1704.00028
 """
 
+import functools
 import logging
 
 import keras
 import numpy as np
 
 from keras_mri.adversarial import AdversarialModel, wasserstein_adversarial_loss, wasserstein_critic_loss
-from keras_mri.callbacks import FollowPace, KeepBest, Pace, StopOnNonFinite
+from keras_mri.callbacks import Pace
 from keras_mri.denoising_data import PATCH_SHAPE, denoising_data, target_weights
 from keras_mri.errors import InputError
 from keras_mri.inference import predictor
@@ -24,6 +25,7 @@ from keras_mri.networks.residual_unet import residual_unet
 from keras_mri.nifti import as_volume, load_mask
 from keras_mri.noise import add_gaussian_noise, add_rician_noise
 from keras_mri.settings.wgan import PRESETS, Config, PredictConfig
+from keras_mri.two_players import fit_in_two_phases
 from keras_mri.volumes import left_right_axis
 
 __all__ = ["PRESETS", "Config", "PredictConfig", "example", "predict", "train"]
@@ -68,24 +70,17 @@ def train(images, config, callbacks=()):
         critic = _critic(config, data.patch_shape)
     _LOGGER.info("%d parameters, %d frame(s), patches of %s voxels, %s", network.count_params(), frames, data.patch_shape, precision)
 
-    adversarial = config.adversarial_weight > 0
-    best = KeepBest(network)
-    common = [StopOnNonFinite(best), best, *callbacks]
-    options = dict(validation_data=data.validation, steps_per_epoch=data.steps, epochs=10**6, verbose=0, shuffle=False)
-    try:
-        warm_up = config.warm_up if adversarial else 1.0
-        if warm_up > 0:
-            optimizer = _adam(config, config.learning_rate)
-            network.compile(optimizer, loss="mae", metrics=[keras.metrics.MeanAbsoluteError(name="l1")], jit_compile=False)
-            schedule = [(optimizer, config.learning_rate)] if config.anneal else []
-            network.fit(data.training, callbacks=[FollowPace(pace, warm_up, schedule), *common], **options)
-            best.restore()
-        if warm_up < 1:
-            _play(network, critic, data.training, config, pace, best, common, options)
-            best.restore()
-    except KeyboardInterrupt:
-        best.restore()
-        _LOGGER.warning("interrupted: keeping the best network so far (epoch %d)", best.epoch)
+    model = AdversarialModel(
+        network,
+        critic,
+        critic_loss=wasserstein_critic_loss(config.gradient_penalty),
+        adversarial_loss=wasserstein_adversarial_loss,
+        critic_steps=config.critic_steps,
+        l1_weight=config.l1_weight,
+        adversarial_weight=config.adversarial_weight,
+        seed=config.seed,
+    )
+    fit_in_two_phases(model, data, pace, config, functools.partial(_adam, config), config.critic_learning_rate, callbacks)
     return in_float32(network)
 
 
@@ -156,26 +151,6 @@ def example(checkpoint, images, config):
     run = volume.from_array(noisy, volume.affine)
     denoised = predict(checkpoint, [run], PredictConfig()).frame(middle)
     return {f"noisy (SD {sigma:.3g})": noisy[..., middle], "denoised": denoised, "clean (as measured)": clean[..., middle]}
-
-
-def _play(network, critic, training, config, pace, best, common, options):
-    """Go on training the network against the critic, until the pace says stop."""
-    model = AdversarialModel(
-        network,
-        critic,
-        critic_loss=wasserstein_critic_loss(config.gradient_penalty),
-        adversarial_loss=wasserstein_adversarial_loss,
-        critic_steps=config.critic_steps,
-        l1_weight=config.l1_weight,
-        adversarial_weight=config.adversarial_weight,
-        seed=config.seed,
-    )
-    optimizer, critic_optimizer = _adam(config, config.learning_rate), _adam(config, config.critic_learning_rate)
-    model.compile(optimizer, critic_optimizer, jit_compile=False)
-    # Only the network anneals: a critic that stands still stops telling anything.
-    schedule = [(optimizer, config.learning_rate)] if config.anneal else []
-    best.start_again()
-    model.fit(training, callbacks=[FollowPace(pace, 1.0, schedule), *common], **options)
 
 
 def _generator(config, frames, levels):

@@ -63,6 +63,14 @@ def test_layers_that_see_everything_have_no_reach(layer):
     assert geometry(keras.Model(inputs, tensor)).reach is None
 
 
+def test_behind_a_layer_that_sees_everything_the_halvings_are_still_counted():
+    inputs = keras.Input((None, None, None, 2))
+    tensor = keras.layers.GroupNormalization(groups=-1)(inputs)
+    tensor = keras.layers.AveragePooling3D(2)(keras.layers.AveragePooling3D(2)(tensor))
+    facts = geometry(keras.Model(inputs, keras.layers.UpSampling3D(4)(tensor)))
+    assert facts.reach is None and facts.stride == 4
+
+
 def test_memory_grows_with_the_channels_alive():
     narrow, wide = (geometry(residual_unet((None, None, None, 1), (width, 4), (1, 1))).bytes_per_voxel for width in (8, 32))
     assert wide > 3 * narrow >= 3 * 8 * 4

@@ -1,0 +1,123 @@
+"""Score the rows on adi-t1t2's T1w, truncated: python -m experiments.03_sr.table [FOLDER], writes results.csv and prints Markdown."""
+
+import importlib
+import pathlib
+import sys
+import time
+
+import numpy as np
+from scipy import ndimage
+
+from experiments.data import FOLDER, peak_memory, write_rows
+from keras_mri.kspace import resampled, truncated
+from keras_mri.metrics import psnr, ssim
+from keras_mri.nifti import load_mask, open_image
+from keras_mri.volumes import Volume
+
+train = importlib.import_module("experiments.03_sr.train")
+
+SEEDS = (0, 1, 2)
+
+
+def main(folder="networks"):
+    """Score input as is, cubic spline, L1 only and GAN; write results.csv and print it."""
+    target = open_image(FOLDER / "adi-t1t2" / "T1w_defaced.nii.gz")
+    mask = load_mask(FOLDER / "adi-t1t2" / "T1w_brainmask.nii.gz", target)
+    reference = target.frame(0)
+    rows = []
+    for name, factors in train.FACTORS.items():
+        source = Volume.from_array(truncated(reference, factors), target.affine, name=f"truncated {name}")
+        for method, seed, restore in _methods(folder, name, factors, reference, target):
+            start = time.perf_counter()
+            restored = restore(source)
+            seconds = time.perf_counter() - start
+            row = dict(truncation=name, method=method, seed=seed, **scores(reference, restored, mask, factors))
+            rows.append({**row, "seconds": seconds, "peak_mb": peak_memory()})
+            print(", ".join(f"{key} {value}" for key, value in rows[-1].items()), file=sys.stderr, flush=True)
+    write_rows(pathlib.Path(__file__).parent / "results.csv", rows)
+    print(markdown(rows))
+
+
+def scores(reference, restored, mask, factors):
+    """Return every measure of one row; the data range of PSNR and SSIM is the reference's maximum in the mask.
+
+    Parameters
+    ----------
+    reference, restored : ndarray of float32, shape (x, y, z)
+    mask : ndarray of bool, shape (x, y, z)
+    factors : tuple of int
+        Of the truncation.
+
+    Returns
+    -------
+    dict of str to float
+        PSNR in the brain (headline), over the whole volume, and the mean over axial slices of the masked one; SSIM in the brain and
+        everywhere; sharpness: gradient magnitude in the brain over the reference's; share of the energy beyond the truncated band
+        over the reference's.
+    """
+    peak = float(reference[mask].max())
+    slices = [z for z in range(mask.shape[2]) if mask[..., z].sum() > 500]
+    by_slice = [psnr(reference[..., z], restored[..., z], mask[..., z], peak) for z in slices]
+    return dict(
+        psnr_brain=psnr(reference, restored, mask, peak),
+        psnr_whole=psnr(reference, restored, None, peak),
+        psnr_slices=float(np.mean(by_slice)),
+        psnr_slices_sd=float(np.std(by_slice)),
+        ssim_brain=ssim(reference, restored, mask, peak),
+        ssim_whole=ssim(reference, restored, None, peak),
+        sharpness=_gradient(restored, mask) / _gradient(reference, mask),
+        fine_energy=_beyond(restored, factors) / _beyond(reference, factors),
+    )
+
+
+def markdown(rows):
+    """Return the rows as a Markdown table, seeds averaged."""
+    names = ["psnr_brain", "ssim_brain", "psnr_whole", "psnr_slices", "sharpness", "fine_energy", "seconds"]
+    lines = ["| truncation | method | " + " | ".join(names) + " |", "|---" * (len(names) + 2) + "|"]
+    for key in dict.fromkeys((row["truncation"], row["method"]) for row in rows):
+        chosen = [row for row in rows if (row["truncation"], row["method"]) == key]
+        lines.append("| " + " | ".join([*key, *(f"{np.mean([row[name] for row in chosen]):.4g}" for name in names)]) + " |")
+    return "\n".join(lines)
+
+
+def _methods(folder, name, factors, reference, target):
+    """Yield (method, seed, function from the truncated Volume to an array)."""
+    yield "input as is", "", lambda source: source.frame(0)
+    yield "cubic", "", lambda source: _cubic(reference, factors)
+    for variant in train.VARIANTS:
+        for seed in SEEDS:
+            path = train.network_path(folder, variant, name, seed)
+            if path.exists():
+                yield variant, seed, _ours(path, target)
+
+
+def _cubic(reference, factors):
+    """Return the scan as measured on the coarse grid, brought back by a cubic spline at the same places of the field of view."""
+    coarse = resampled(reference, tuple(max(1, round(side / factor)) for side, factor in zip(reference.shape, factors)))
+    steps = [fine / few for fine, few in zip(coarse.shape, reference.shape)]
+    # Both grids begin at index -1/2.
+    return ndimage.affine_transform(
+        coarse, steps, [0.5 * step - 0.5 for step in steps], output_shape=reference.shape, order=3, mode="nearest"
+    )
+
+
+def _ours(path, target):
+    from keras_mri import checkpoints
+    from keras_mri.systems import sr
+
+    checkpoint = checkpoints.load(path, "sr")
+    # Compile outside the clock.
+    sr.predict(checkpoint, [Volume.from_array(target.frame(0)[:64, :64, :64], target.affine)], sr.PredictConfig()).frame(0)
+    return lambda source: sr.predict(checkpoint, [source], sr.PredictConfig()).frame(0)
+
+
+def _gradient(volume, mask):
+    return float(np.sqrt(sum(np.gradient(volume, axis=axis) ** 2 for axis in range(3)))[mask].mean())
+
+
+def _beyond(volume, factors):
+    return float(((volume - truncated(volume, factors)) ** 2).mean())
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:2])

@@ -1,0 +1,140 @@
+"""From pairs of scans to the batches of a super-resolution network: intensities, patches, chance."""
+
+import typing
+
+import numpy as np
+import tensorflow as tf
+
+from keras_mri.datasets import PatchSource, flipped, listed_patches, random_patches
+from keras_mri.pair_augmentation import disturbed_pairs, moved, turned
+from keras_mri.patches import check_patch_fits, fitting_patch, foreground_corners, thickened
+from keras_mri.splits import hold_out
+from keras_mri.volumes import left_right_axis
+
+PATCH_SHAPE = (48, 48, 48)
+_VALIDATION_PATCHES = 24
+_STEPS_PER_EPOCH = 100
+# Voxel sides that differ by less are equal: a quarter turn changes nothing about the scan.
+_SAME_SIDE = 0.01
+
+
+class PairData(typing.NamedTuple):
+    """Batches of (source, target): without end, and the held-out ones; steps of an epoch; voxels of a patch."""
+
+    training: tf.data.Dataset
+    validation: tf.data.Dataset
+    steps: int
+    patch_shape: tuple[int, int, int]
+
+
+def pair_data(parts, config, factor):
+    """Make the batches that train and validate a super-resolution network.
+
+    Parameters
+    ----------
+    parts : keras_mri.pairs.Parts
+    config : keras_mri.settings.sr.Config
+    factor : int
+        The sides of a patch are multiples of this.
+
+    Returns
+    -------
+    PairData
+
+    Raises
+    ------
+    InputError
+        If a patch does not fit a scan, or an image cannot be scaled.
+    """
+    scans = [_Scan(*pair.z_scores(config.scaling)) for pair in parts.training]
+    if parts.slabs:
+        scans, held_out = zip(*(_divided(scan) for scan in scans))
+    else:
+        held_out = [_Scan(*pair.z_scores(config.scaling)) for pair in parts.validation]
+    scans, held_out = ([_thick(scan, factor) for scan in part] for part in (scans, held_out))
+    wanted = config.patch_shape or PATCH_SHAPE
+    patch_shape = config.patch_shape or fitting_patch(wanted, [scan.data for scan in scans], factor)
+    # A held-out slab may be thinner than a patch; the network takes any shape.
+    validation_shape = fitting_patch(patch_shape, [scan.data for scan in held_out], factor)
+    for scan in scans:
+        check_patch_fits(patch_shape, scan.data.shape)
+    rng = np.random.default_rng(config.seed)
+    if config.sampling == "fixed":
+        fixed = [_anywhere(scan, patch_shape, config.patches_per_volume, rng) for scan in scans]
+        patches = listed_patches(fixed, patch_shape, 2, config.seed)
+        steps = config.steps_per_epoch or max(1, sum(len(source.corners) for source in fixed) // config.batch_size)
+    else:
+        sources = [PatchSource(scan.data, foreground_corners(scan.mask, patch_shape)) for scan in scans]
+        patches = random_patches(sources, patch_shape, 2, config.seed)
+        steps = config.steps_per_epoch or _STEPS_PER_EPOCH
+    patches = _augmented(patches, parts.training[0], config, patch_shape)
+    each = -(-_VALIDATION_PATCHES // len(held_out))
+    chosen = [_in_brain(scan, validation_shape, each, rng) for scan in held_out]
+    # Fewer held-out patches than a batch would give no batch, and with it no best network.
+    batch = min(config.batch_size, sum(len(source.corners) for source in chosen))
+    validation = disturbed_pairs(listed_patches(chosen, validation_shape, 2), batch, config.seed)
+    training = disturbed_pairs(patches, config.batch_size, config.seed, config.jitter, config.noise)
+    return PairData(training, validation.cache(), steps, patch_shape)
+
+
+def turning_plane(pair, config, patch_shape):
+    """Return two axes along which scan, patch and loss of resolution are alike, None if there are none.
+
+    Parameters
+    ----------
+    pair : keras_mri.pairs.Pair
+    config : keras_mri.settings.sr.Config
+    patch_shape : tuple of int
+
+    Returns
+    -------
+    (int, int) or None
+    """
+    for plane in ((0, 1), (0, 2), (1, 2)):
+        first, second = ((patch_shape[axis], (config.simulate or (1, 1, 1))[axis]) for axis in plane)
+        zooms = [pair.zooms[axis] for axis in plane]
+        if first == second and max(zooms) <= (1 + _SAME_SIDE) * min(zooms):
+            return plane
+    return None
+
+
+class _Scan(typing.NamedTuple):
+    """Source and target in network units, shape (x, y, z, 2), and where the brain is."""
+
+    data: np.ndarray
+    mask: np.ndarray
+
+
+def _divided(scan):
+    """Hold out the slices with the last fifth of the tissue, as for a single volume of any system."""
+    with_mask = np.concatenate([scan.data, scan.mask[..., None]], axis=-1)
+    # A window as long as the stack: channels are no frames that could be divided.
+    parts = hold_out([with_mask], window=with_mask.shape[-1])
+    return [_Scan(part[..., :2], part[..., 2] > 0.5) for (part,) in parts]
+
+
+def _thick(scan, factor):
+    return _Scan(thickened(scan.data, factor), thickened(scan.mask[..., None], factor)[..., 0])
+
+
+def _augmented(patches, pair, config, patch_shape):
+    axes = {"all": (0, 1, 2), "left-right": (left_right_axis(pair.target.affine),), "none": ()}[config.mirror_training]
+    patches = flipped(patches, config.seed, axes) if axes else patches
+    plane = turning_plane(pair, config, patch_shape) if config.turns else None
+    patches = turned(patches, config.seed, plane) if plane else patches
+    return moved(patches, config.seed, config.affine) if config.affine > 0 else patches
+
+
+def _anywhere(scan, patch_shape, count, rng):
+    """Choose patches once and for all, wherever they fall: the published sampling."""
+    last = np.subtract(scan.data.shape[:3], patch_shape)
+    return _source(scan, rng.integers(last + 1, size=(count, 3)))
+
+
+def _in_brain(scan, patch_shape, count, rng):
+    corners = foreground_corners(scan.mask, patch_shape)
+    return _source(scan, corners[rng.integers(len(corners), size=count)])
+
+
+def _source(scan, corners):
+    return PatchSource(scan.data, np.insert(corners, 3, 0, axis=1).astype(np.int32))

@@ -1,0 +1,296 @@
+"""Source and target scans of one anatomy on one grid, from a BIDS folder, a table, or k-space truncation."""
+
+import csv
+import dataclasses
+import hashlib
+import logging
+import pathlib
+import typing
+
+import numpy as np
+
+from keras_mri.bids import session_pairs, subject_of
+from keras_mri.errors import GridMismatchError, InputError
+from keras_mri.intensity import fit_zscore
+from keras_mri.kspace import truncated
+from keras_mri.masks import scan_mask
+from keras_mri.nifti import load_mask, open_image
+from keras_mri.resampling import resampled_to
+from keras_mri.splits import LEAST_SUBJECTS, split_subjects
+from keras_mri.volumes import Volume, check_same_grid
+
+_LOGGER = logging.getLogger(__name__)
+_COLUMNS = ("subject", "source", "target")
+# A target whose voxels are larger by more than rounding is not the better image.
+_COARSER = 1.01
+
+
+@dataclasses.dataclass(frozen=True)
+class Pair:
+    """Two images of one anatomy.
+
+    Parameters
+    ----------
+    subject : str
+    source, target : Volume
+        3D, on one grid.
+    simulated : bool
+        The source was made from the target, so both have one unit.
+    mask : str, path-like or Volume, optional
+        Where the brain is; estimated without it.
+    """
+
+    subject: str
+    source: Volume
+    target: Volume
+    simulated: bool = False
+    mask: str | pathlib.Path | Volume | None = None
+
+    @property
+    def zooms(self):
+        """Voxel sides in mm, shape (3,)."""
+        return self.target.zooms
+
+    def z_scores(self, policy="mask"):
+        """Bring both images to network units.
+
+        Parameters
+        ----------
+        policy : {"mask", "volume"}
+            Where mean and standard deviation are taken: in the brain, or, as published, everywhere.
+
+        Returns
+        -------
+        data : ndarray of float32, shape (x, y, z, 2)
+            Source, target. Each by its own mean and SD; a simulated pair by the source's, so that no intensity is lost.
+        mask : ndarray of bool, shape (x, y, z)
+        """
+        source, target = self.source.frame(0), self.target.frame(0)
+        mask = brain_of(self.source, self.mask)
+        inside = mask if policy == "mask" else None
+        scaling = fit_zscore(source, inside)
+        other = scaling if self.simulated else fit_zscore(target, inside)
+        return np.stack([scaling.apply(source), other.apply(target)], axis=-1), mask
+
+
+class Parts(typing.NamedTuple):
+    """Pairs by what they are for; `slabs`: too few scans to divide, so slices of each are held out instead."""
+
+    training: list
+    validation: list
+    test: list
+    slabs: bool = False
+
+    def table(self):
+        """Return the text of a TSV file with the columns subject and part."""
+        if self.slabs:
+            rows = [f"{pair.subject}\ttraining, with a slab of it for validation" for pair in self.training]
+        else:
+            named = dict(training=self.training, validation=self.validation, test=self.test)
+            rows = sorted({f"{pair.subject}\t{part}" for part, pairs in named.items() for pair in pairs})
+        return "\n".join(["subject\tpart", *rows, ""])
+
+
+def open_pairs(paths, config, replace_nonfinite=False):
+    """Open the pairs that the command line names in one of three ways.
+
+    Parameters
+    ----------
+    paths : sequence of str or path-like
+        One BIDS folder; or images, with `config.simulate`; or nothing, with `config.pairs`.
+    config : keras_mri.settings.sr.Config
+    replace_nonfinite : bool
+        Read NaN and infinity as 0 instead of refusing them.
+
+    Returns
+    -------
+    list of Pair
+
+    Raises
+    ------
+    InputError
+        If it is not clear which way is meant, an image cannot be used, or two subjects have the same scan.
+    GridMismatchError
+        If a pair lies on two grids and `config.resample` is not set.
+    """
+    folders = [path for path in paths if pathlib.Path(path).is_dir()]
+    if config.pairs:
+        if paths:
+            raise InputError(f"--pairs names all scans. Received also: {', '.join(map(str, paths))}. Leave these out.")
+        pairs = [_opened(row, config.resample, replace_nonfinite) for row in read_table(config.pairs)]
+    elif config.simulate and paths and not folders:
+        images = [open_image(path, replace_nonfinite) for path in paths]
+        pairs = [simulated_pair(image, config.simulate, subject_of(path)) for path, image in zip(paths, images)]
+    elif len(folders) == len(paths) == 1 and not config.simulate and config.source_session and config.target_session:
+        found = session_pairs(folders[0], config.source_session, config.target_session, config.modality, config.skip_incomplete)
+        pairs = [_opened(partners._asdict(), config.resample, replace_nonfinite) for partners in found]
+    else:
+        raise InputError(
+            f"it is not clear which scans are source and target. Received: {', '.join(map(str, paths)) or 'no images'}. Expected one of\n"
+            "  BIDS_FOLDER --source-session 1 --target-session 2 [--modality T1w]\n"
+            "  --pairs TABLE.tsv                        with the columns subject, source, target\n"
+            "  IMAGE… --simulate 2 2 1                  sources made from the images by k-space truncation"
+        )
+    _check_copies(pairs)
+    return pairs
+
+
+def read_table(path):
+    """Read which scans are pairs.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Tab-separated, with a header: subject, source, target, and perhaps mask. Paths are relative to the table.
+
+    Returns
+    -------
+    list of dict of str to str or pathlib.Path
+
+    Raises
+    ------
+    InputError
+        If the table is missing, lacks a column or an entry, or has no rows.
+    """
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise InputError(f"{path} is not a file. Expected a table of pairs, tab-separated: {', '.join(_COLUMNS)}.")
+    with open(path, newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file, delimiter="\t")
+        lacking = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
+        if lacking:
+            raise InputError(
+                f"{path} lacks the column(s) {', '.join(lacking)}. Expected the tab-separated header {', '.join(_COLUMNS)}. "
+                f"Received: {', '.join(map(str, reader.fieldnames or ())) or 'an empty file'}."
+            )
+        rows = [row for row in reader if any(row[name] for name in _COLUMNS)]
+    for number, row in enumerate(rows, start=1):
+        empty = [name for name in _COLUMNS if not row[name]]
+        if empty:
+            raise InputError(f"row {number} of {path} has no {', '.join(empty)}. Expected a subject and two images in every row.")
+    if not rows:
+        raise InputError(f"{path} names no pairs. Expected a row for every pair: {', '.join(_COLUMNS)}.")
+    columns = (*_COLUMNS, "mask")
+    return [{name: row[name] if name == "subject" else path.parent / row[name] for name in columns if row.get(name)} for row in rows]
+
+
+def simulated_pair(target, factors, subject="subject"):
+    """Make the low-resolution twin of a scan by truncating its k-space.
+
+    Parameters
+    ----------
+    target : Volume
+        3D.
+    factors : tuple of float
+        How much larger the voxels of the twin are, along each axis. It stays on the target's grid, zero-filled.
+    subject : str
+
+    Returns
+    -------
+    Pair
+    """
+    _check_3d(target)
+    for axis, (side, factor) in enumerate(zip(target.shape, factors)):
+        if factor > 1 and side / factor < 2:
+            raise InputError(
+                f"--simulate {' '.join(f'{f:g}' for f in factors)} leaves less than two voxels along axis {axis} of {target.name}, "
+                f"shape {target.shape}. Use a smaller factor there."
+            )
+    source = Volume(lambda t: truncated(target.frame(0), factors), target.shape, target.affine, target.header, target.name)
+    return Pair(subject, source, target, simulated=True)
+
+
+def split_pairs(pairs, seed):
+    """Divide pairs by subject; of simulated pairs of fewer than three subjects hold out slabs instead.
+
+    Parameters
+    ----------
+    pairs : sequence of Pair
+    seed : int
+
+    Returns
+    -------
+    Parts
+
+    Raises
+    ------
+    InputError
+        If measured pairs come from fewer than three subjects.
+    """
+    subjects = {pair.subject for pair in pairs}
+    if len(subjects) < LEAST_SUBJECTS and all(pair.simulated for pair in pairs):
+        parts = Parts(list(pairs), [], [], slabs=True)
+        _LOGGER.info("%d scan(s): a slab of each is held out", len(pairs))
+        return parts
+    part_of = split_subjects(subjects, seed)
+    parts = Parts(*([pair for pair in pairs if part_of[pair.subject] == part] for part in ("training", "validation", "test")))
+    for name, chosen in zip(Parts._fields, parts[:3]):
+        _LOGGER.info("%s: %s", name, ", ".join(dict.fromkeys(pair.subject for pair in chosen)))
+    return parts
+
+
+def brain_of(volume, mask=None):
+    """Return where the brain of a scan is.
+
+    Parameters
+    ----------
+    volume : Volume
+        3D.
+    mask : str, path-like or Volume, optional
+        Estimated without it.
+
+    Returns
+    -------
+    ndarray of bool, shape (x, y, z)
+
+    Raises
+    ------
+    InputError
+        If the mask does not fit, or no brain is found.
+    """
+    if mask is not None:
+        return load_mask(mask, volume)
+    try:
+        return scan_mask(volume.frame(0), volume.zooms)
+    except InputError as error:
+        raise InputError(
+            f"no brain was found in {volume.name}. Give its mask: with --mask to predict, in a column `mask` of --pairs to train."
+        ) from error
+
+
+def _opened(row, resample, replace_nonfinite):
+    source, target = (open_image(row[name], replace_nonfinite) for name in ("source", "target"))
+    _check_3d(source)
+    _check_3d(target)
+    if np.prod(target.zooms) > _COARSER * np.prod(source.zooms):
+        shown = [" × ".join(f"{zoom:.3g}" for zoom in volume.zooms) for volume in (target, source)]
+        raise InputError(
+            f"the target must be at least as fine as its source. Received: {target.name} with voxels of {shown[0]} mm, "
+            f"{source.name} with {shown[1]} mm. Are the two swapped?"
+        )
+    try:
+        check_same_grid(target, source, f"source and target of {row['subject']} must lie on one grid")
+    except GridMismatchError as error:
+        if not resample:
+            raise GridMismatchError(f"{error}\n  Or have sources interpolated on their targets' grids with --resample.") from error
+        _LOGGER.info("%s: source interpolated on the target's grid", row["subject"])
+        source = resampled_to(source, target)
+    return Pair(row["subject"], source, target, mask=row.get("mask"))
+
+
+def _check_3d(volume):
+    if volume.n_frames > 1:
+        raise InputError(f"pairs are 3D volumes. Received: {volume.name} of shape {volume.shape}. Split it, or choose one volume of it.")
+
+
+def _check_copies(pairs):
+    """Raise if one target is named under two subjects: a copy in the test part would be known from training."""
+    seen = {}
+    for pair in pairs:
+        digest = hashlib.sha256(pair.target.frame(0).tobytes()).digest()
+        other = seen.setdefault(digest, pair)
+        if other.subject != pair.subject:
+            raise InputError(
+                f"{pair.subject} and {other.subject} have the same target: {pair.target.name} and {other.target.name} do not differ. "
+                "Give every subject its own scan, and every scan one subject."
+            )

@@ -73,9 +73,10 @@ def test_a_patch_larger_than_what_trains_is_refused(affine):
         denoising_data([volume((20, 18, 9), affine)], Config(patch_shape=(18, 18, 8)), frames=1, factor=2)
 
 
-def test_a_large_batch_still_validates(affine):
+def test_the_held_out_patches_come_in_fours_whatever_the_batch(affine):
     data = denoising_data([volume((20, 18, 9, 12), affine)], Config(batch_size=40, patch_shape=(8, 6, 4)), frames=1, factor=2)
-    assert sum(1 for _ in data.validation) == 1
+    # 24 patches, noise levels spread evenly over each four.
+    assert [len(noisy) for noisy, _ in data.validation] == [4] * 6
 
 
 def test_a_scan_too_dark_for_the_published_sampling_is_refused(affine):

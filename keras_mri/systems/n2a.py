@@ -216,7 +216,12 @@ def _iterate(network, blocks, best, config, callbacks, denoised):
         target = denoised()
     _LOGGER.info("kept: the network of %s", f"iteration {kept}" if kept else "the start, which training did not improve")
     if best.best >= measured:
-        _LOGGER.warning("on the held-out blocks the best network is no better than restoring nothing; look at the result before you use it")
+        # Never worse than the average: without a residual the network gives back what it gets.
+        head = network.get_layer("residual")
+        best.restore()
+        head.set_weights([np.zeros_like(weight) for weight in head.get_weights()])
+        best.weights = network.get_weights()
+        _LOGGER.warning("on the held-out blocks no network was better than restoring nothing, so this one restores nothing; train longer")
 
 
 def _fit(network, blocks, target, iteration, config, callbacks, validation, most):

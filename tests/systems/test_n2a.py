@@ -1,4 +1,3 @@
-import dataclasses
 import logging
 
 import keras
@@ -122,6 +121,18 @@ def test_training_is_no_worse_than_its_start(affine, caplog):
     assert "kept: the network of the start" in caplog.text
 
 
+def test_what_is_worse_than_the_average_is_not_kept(affine, tmp_path, caplog):
+    harmful = identity()
+    harmful.network.get_layer("residual").set_weights([np.zeros((3, 3, 3, 2, 1)), np.full(1, 10.0)])
+    checkpoints.save(harmful, tmp_path / "harmful.h5")
+    config = Config(epochs=1, steps_per_epoch=1, learning_rate=1e-9, **{**SMALL, "initial": str(tmp_path / "harmful.h5")})
+    scan = repetitions(affine)
+    network = n2a.train(scan, config)
+    denoised = n2a.results(Checkpoint(network, "n2a", config.to_json(), {}), scan, config)["_denoised.nii.gz"].data
+    np.testing.assert_allclose(denoised, scan.average[..., 0], atol=0.01)
+    assert "restores nothing; train longer" in caplog.text
+
+
 @pytest.mark.slow
 def test_training_beats_the_average(affine):
     clean, brain = phantoms.head((40, 40, 32), seed=1)
@@ -143,12 +154,11 @@ def test_training_goes_on_from_a_network_of_ours(affine, tmp_path):
         n2a.train(repetitions(affine), Config(**{**SMALL, "initial": str(tmp_path / "start.h5")}))
 
 
-def test_training_goes_on_from_a_published_network_in_its_units(affine, tmp_path, caplog):
-    caplog.set_level(logging.INFO, "keras_mri")
+def test_training_starts_from_a_published_network_in_its_units(tmp_path):
     structural(filters=2).save(tmp_path / "original.h5")
     config = n2a.settle(Config(**{**SMALL, "filters": None, "initial": str(tmp_path / "original.h5")}))
     assert (config.network, config.filters, config.noise_scale, config.scaling) == ("munet", 2, None, "zscore")
-    network = n2a.train(repetitions(affine), dataclasses.replace(config, epochs=1, steps_per_epoch=1, learning_rate=1e-9))
+    network = n2a._network(config, frames=1)
     original = load_published_munet(tmp_path / "original.h5")
     example = np.random.default_rng(0).standard_normal((1, 8, 7, 6, 1)).astype(np.float32)
     np.testing.assert_allclose(network.predict_on_batch(example), original.predict_on_batch(example), atol=1e-4)

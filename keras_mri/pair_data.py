@@ -11,7 +11,7 @@ from keras_mri.patches import check_patch_fits, fitting_patch, foreground_corner
 from keras_mri.splits import hold_out
 from keras_mri.volumes import left_right_axis
 
-PATCH_SHAPE = (48, 48, 48)
+PATCH_SHAPE = (40, 40, 40)
 _VALIDATION_PATCHES = 24
 _STEPS_PER_EPOCH = 100
 # Voxel sides that differ by less are equal: a quarter turn changes nothing about the scan.

@@ -142,6 +142,11 @@ def predict(checkpoint, images, options):
         raise InputError(f"this network restores 3D volumes. Received: {volume.name} of shape {volume.shape}. Split it.")
     config = Config.from_json(checkpoint.config)
     factors = options.upsample or (1, 1, 1)
+    if options.upsample and config.simulate and any((f > 1) != (g > 1) for f, g in zip(factors, config.simulate)):
+        _LOGGER.warning(
+            "the network was trained on scans %s times coarser along their voxel axes, and is asked for %s: it sharpens the former only",
+            " × ".join(f"{factor:g}" for factor in config.simulate), " × ".join(map(str, factors)),
+        )  # fmt: skip
     shape = tuple(side * factor for side, factor in zip(volume.shape, factors))
     mask = brain_of(volume, options.mask) if config.scaling == "mask" or options.mask else None
     scaling = fit_zscore(volume.frame(0), mask)

@@ -116,6 +116,13 @@ def test_upsampling_covers_the_same_field_of_view_on_a_finer_grid(affine):
     np.testing.assert_allclose(restored.frame(0), resampled(scan.frame(0), (38, 34, 14)), rtol=1e-4, atol=1e-2)
 
 
+def test_a_finer_grid_along_axes_that_training_did_not_coarsen_is_warned_of(affine, caplog):
+    sr.predict(checkpoint(), [head(affine)], PredictConfig(upsample=(3, 2, 1)))
+    assert not caplog.records
+    sr.predict(checkpoint(), [head(affine)], PredictConfig(upsample=(1, 2, 2)))
+    assert "trained on scans 2 × 2 × 1 times coarser along their voxel axes, and is asked for 1 × 2 × 2" in caplog.text
+
+
 def test_a_scan_on_its_own_coarse_grid_becomes_what_training_showed(affine):
     """With odd sides: the coarse grid, up-sampled, is the k-space truncated source of a simulated pair."""
     target = Volume.from_array(phantoms.head((21, 27, 14), 2)[0] + 500, affine)

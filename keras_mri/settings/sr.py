@@ -35,6 +35,13 @@ class Config(TrainConfig):
         high=16.0,
         unit="N",
     )
+    coarser: tuple[float, ...] = option(
+        (1.5, 2.0),
+        "with --simulate, train also on copies of each image with voxels this many times larger, where these stay below 1.5 mm; 1 for none",
+        low=1.0,
+        high=4.0,
+        unit="N",
+    )
     resample: bool = option(False, "interpolate sources that lie on another grid than their target (cubic, through both affines)")
 
     batch_size: int = option(2, "patches per update", low=1)
@@ -55,6 +62,9 @@ class Config(TrainConfig):
     turns: bool = option(True, "turn patches by 90 degrees in a plane whose two axes are alike")
     affine: float = option(
         0.0, "share of the patches that are rotated and shifted a little; interpolating them blurs also the target", low=0.0, high=1.0
+    )
+    gain: float = option(
+        0.25, "with --simulate, largest change of scale and offset of source and target together, in network units", low=0.0, high=1.0
     )
     jitter: float = option(
         0.02, "largest change of a source's scale and offset, in network units: as much as a mask that errs a little makes",
@@ -137,7 +147,8 @@ PRESETS = {
     "published": dict(
         epochs=100, steps_per_epoch=None, batch_size=2, learning_rate=2e-4, precision="float32", seed=42, checkpoint_every=5,
         patch_shape=(64, 64, 64), sampling="fixed", patches_per_volume=10, scaling="volume",
-        mirror_training="left-right", affine=0.5, jitter=0.1, noise=0.01,
+        coarser=(1.0,),
+        mirror_training="left-right", affine=0.5, gain=0.0, jitter=0.1, noise=0.01,
         generator="unet3d", base_filters=32, levels=4, normalization="instance", residual=False,
         discriminator_filters=64, discriminator_layers=3, discriminator_learning_rate=2e-4, warm_up=0.0,
         anneal=False, beta_1=0.5, beta_2=0.999,

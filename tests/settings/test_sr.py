@@ -50,6 +50,7 @@ def test_the_published_preset_is_that_of_the_original():
     assert (config.discriminator_filters, config.discriminator_layers, config.conditional) == (64, 3, False)
     assert (config.warm_up, config.anneal, config.adversarial_loss, config.steps_per_epoch) == (0.0, False, "lsgan", None)
     assert (config.affine, config.jitter, config.noise, config.turns) == (0.5, 0.1, 0.01, True)
+    assert (config.gain, config.coarser) == (0.0, (1.0,))
 
 
 def test_no_path_gets_into_the_network_file():

@@ -12,10 +12,10 @@ import numpy as np
 from keras_mri.bids import session_pairs, subject_of
 from keras_mri.errors import GridMismatchError, InputError
 from keras_mri.intensity import fit_zscore
-from keras_mri.kspace import finer_affine, resampled, truncated
+from keras_mri.kspace import truncated
 from keras_mri.masks import scan_mask
 from keras_mri.nifti import load_mask, open_image
-from keras_mri.resampling import resampled_to
+from keras_mri.resampling import coarse_copy, resampled_to
 from keras_mri.splits import LEAST_SUBJECTS, split_subjects
 from keras_mri.volumes import Volume, check_same_grid
 
@@ -200,26 +200,6 @@ def simulated_pair(target, factors, subject="subject"):
             )
     source = Volume(lambda t: truncated(target.frame(0), factors), target.shape, target.affine, target.header, target.name)
     return Pair(subject, source, target, simulated=True)
-
-
-def coarse_copy(volume, factor):
-    """Return a scan as a scanner with larger voxels would have measured it: its k-space truncated, on the coarser grid.
-
-    Parameters
-    ----------
-    volume : Volume
-        3D.
-    factor : float
-        How much larger voxels are, up to whole numbers of them.
-
-    Returns
-    -------
-    Volume
-        Over the same field of view.
-    """
-    shape = tuple(max(1, round(side / factor)) for side in volume.shape[:3])
-    affine = finer_affine(volume.affine, [few / many for few, many in zip(shape, volume.shape)])
-    return Volume(lambda t: resampled(volume.frame(0), shape), shape, affine, name=f"{volume.name}, {factor:g} times coarser")
 
 
 def split_pairs(pairs, seed):

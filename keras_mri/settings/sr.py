@@ -89,6 +89,7 @@ class Config(TrainConfig):
     discriminator_filters: int = option(16, "filters of the discriminator's first layer; every further one doubles them", low=1)
     discriminator_layers: int | None = option(None, "how often it halves the grid; by itself 3, or what a thin patch allows", low=1, high=6)
     discriminator_learning_rate: float = option(2e-4, "Adam's learning rate of the discriminator", low=1e-9, high=1.0)
+    discriminator_beta_1: float = option(0.5, "Adam's decay of the discriminator's first moment", low=0.0, high=0.999)
     conditional: bool = option(False, "show the discriminator the source beside what was made of it")
     l1_weight: float = option(100.0, "weight of the mean absolute error", low=0.0)
     adversarial_weight: float = option(1.0, "weight of the discriminator's opinion; 0 trains on the mean absolute error alone", low=0.0)
@@ -97,7 +98,7 @@ class Config(TrainConfig):
     )
 
     anneal: bool = option(True, "let the learning rate fall by a cosine over the training")
-    beta_1: float = option(0.9, "Adam's decay of the first moment", low=0.0, high=0.999)
+    beta_1: float = option(0.9, "Adam's decay of the generator's first moment", low=0.0, high=0.999)
     beta_2: float = option(0.999, "Adam's decay of the second moment", low=0.0, high=0.99999)
     clip_norm: float | None = option(1.0, "largest norm of all gradients of a player together", low=1e-6)
 

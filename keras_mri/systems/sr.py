@@ -109,7 +109,8 @@ def train(images, config, callbacks=()):
         seed=config.seed,
         conditional=config.conditional,
     )
-    fit_in_two_phases(model, data, pace, config, functools.partial(_adam, config), config.discriminator_learning_rate, callbacks)
+    adam, of_discriminator = (functools.partial(_adam, config, beta_1) for beta_1 in (config.beta_1, config.discriminator_beta_1))
+    fit_in_two_phases(model, data, pace, config, adam, config.discriminator_learning_rate, callbacks, of_discriminator)
     return in_float32(network)
 
 
@@ -233,7 +234,5 @@ def _discriminator(config, patch_shape):
     return patchgan.patch_discriminator(config.discriminator_filters, layers, config.conditional)
 
 
-def _adam(config, learning_rate):
-    return keras.optimizers.Adam(
-        learning_rate, beta_1=config.beta_1, beta_2=config.beta_2, epsilon=_EPSILON, global_clipnorm=config.clip_norm
-    )
+def _adam(config, beta_1, learning_rate):
+    return keras.optimizers.Adam(learning_rate, beta_1=beta_1, beta_2=config.beta_2, epsilon=_EPSILON, global_clipnorm=config.clip_norm)

@@ -44,6 +44,7 @@ def test_the_published_preset_is_that_of_the_original():
     config = sr.Config(**sr.PRESETS["published"])
     assert (config.epochs, config.batch_size, config.patch_shape, config.patches_per_volume) == (100, 2, (64, 64, 64), 10)
     assert (config.learning_rate, config.discriminator_learning_rate, config.beta_1, config.beta_2) == (2e-4, 2e-4, 0.5, 0.999)
+    assert config.discriminator_beta_1 == 0.5
     assert (config.l1_weight, config.adversarial_weight, config.clip_norm, config.seed) == (100.0, 1.0, 1.0, 42)
     assert config.generator == "unet3d"
     assert (config.base_filters, config.levels, config.normalization, config.residual) == (32, 4, "instance", False)

@@ -53,7 +53,9 @@ def predictor(network, shape, tile=None, mirror_axis=None, overlap=None):
         halo = tuple(reach + -reach % facts.stride for reach in facts.reach)
         window = _clipped(tile, padded, facts.stride) if tile else _window(padded, halo, facts)
     else:
-        window = _clipped(tile, padded, facts.stride) if tile else _window(padded, (0, 0, 0), facts)
+        # Halves that overlap are still two; halves that are only then made to overlap would be three.
+        margin = (overlap or 0) + -(overlap or 0) % facts.stride
+        window = _clipped(tile, padded, facts.stride) if tile else _window(padded, (margin,) * 3, facts)
         wanted = [int(_BLEND_SHARE * size) if overlap is None else overlap for size in window]
         halo = tuple(min(margin, (size - facts.stride) // 2) for margin, size in zip(wanted, window))
     grid = PatchGrid(padded, window, tuple(h if size < side else 0 for h, size, side in zip(halo, window, padded)), facts.stride)

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from keras_mri.datasets import draw_seed
 
-_TURN, _MOVE, _JITTER, _LEVEL, _NOISE = range(9, 14)
+_TURN, _MOVE, _JITTER, _LEVEL, _NOISE, _GAIN = range(9, 15)
 # How often a source is scaled, is shifted, and gets noise.
 _JITTER_SHARE, _NOISE_SHARE = 0.5, 0.25
 # Largest rotation about each axis (rad) and shift along it (voxels).
@@ -99,6 +99,28 @@ def rigidly_moved(patch, angles, shifts):
         weight = tf.reduce_prod(tf.where(tf.constant(corner) == 1, share, 1 - share), axis=1, keepdims=True)
         total += weight * tf.gather(flat, (index[:, 0] * sides[1] + index[:, 1]) * sides[2] + index[:, 2])
     return tf.reshape(total, patch.shape)
+
+
+def regained(patches, seed, largest):
+    """Change scale and offset of both images of a patch alike, as another mask or another contrast would.
+
+    Parameters
+    ----------
+    patches : tf.data.Dataset of float32, shape (x, y, z, channels)
+    seed : int
+    largest : float
+        Patches are multiplied by 1 ± this at most, and shifted by this at most.
+
+    Returns
+    -------
+    tf.data.Dataset, same element
+    """
+
+    def change(number, patch):
+        draw = largest * (2 * tf.random.stateless_uniform([2], draw_seed([seed, 0], number, _GAIN)) - 1)
+        return patch * (1 + draw[0]) + draw[1]
+
+    return patches.enumerate().map(change, num_parallel_calls=tf.data.AUTOTUNE)
 
 
 def disturbed_pairs(patches, batch_size, seed, jitter=0.0, noise=0.0):

@@ -1,21 +1,23 @@
 """From pairs of scans to the batches of a super-resolution network: intensities, patches, chance."""
 
+import fractions
+import math
 import typing
 
 import numpy as np
 import tensorflow as tf
 
 from keras_mri.datasets import PatchSource, flipped, listed_patches, random_patches
-from keras_mri.pair_augmentation import disturbed_pairs, moved, turned
+from keras_mri.pair_augmentation import disturbed_pairs, moved, regained, turned
 from keras_mri.patches import check_patch_fits, fitting_patch, foreground_corners, thickened
-from keras_mri.splits import hold_out
+from keras_mri.splits import slab_cut
 from keras_mri.volumes import left_right_axis
 
-PATCH_SHAPE = (48, 48, 48)
+PATCH_SHAPE = (40, 40, 40)
 _VALIDATION_PATCHES = 24
 _STEPS_PER_EPOCH = 100
-# Voxel sides that differ by less are equal: a quarter turn changes nothing about the scan.
-_SAME_SIDE = 0.01
+# Voxel sides that differ by less are as good as equal: heads differ by more.
+_SAME_SIDE = 0.1
 
 
 class PairData(typing.NamedTuple):
@@ -46,14 +48,14 @@ def pair_data(parts, config, factor):
     InputError
         If a patch does not fit a scan, or an image cannot be scaled.
     """
+    subjects = [pair.subject for pair in parts.training]
     scans = [_Scan(*pair.z_scores(config.scaling)) for pair in parts.training]
     if parts.slabs:
-        scans, held_out = zip(*(_divided(scan) for scan in scans))
+        scans, held_out = _divided(scans, subjects)
     else:
         held_out = [_Scan(*pair.z_scores(config.scaling)) for pair in parts.validation]
     scans, held_out = ([_thick(scan, factor) for scan in part] for part in (scans, held_out))
-    wanted = config.patch_shape or PATCH_SHAPE
-    patch_shape = config.patch_shape or fitting_patch(wanted, [scan.data for scan in scans], factor)
+    patch_shape = config.patch_shape or fitting_patch(PATCH_SHAPE, [scan.data for scan in scans], factor)
     # A held-out slab may be thinner than a patch; the network takes any shape.
     validation_shape = fitting_patch(patch_shape, [scan.data for scan in held_out], factor)
     for scan in scans:
@@ -64,11 +66,13 @@ def pair_data(parts, config, factor):
         patches = listed_patches(fixed, patch_shape, 2, config.seed)
         steps = config.steps_per_epoch or max(1, sum(len(source.corners) for source in fixed) // config.batch_size)
     else:
-        sources = [PatchSource(scan.data, foreground_corners(scan.mask, patch_shape)) for scan in scans]
-        patches = random_patches(sources, patch_shape, 2, config.seed)
+        scans = [_near_brain(scan, patch_shape) for scan in scans]
+        corners = _as_many([foreground_corners(scan.mask, patch_shape) for scan in scans], subjects)
+        patches = random_patches([PatchSource(scan.data, places) for scan, places in zip(scans, corners)], patch_shape, 2, config.seed)
         steps = config.steps_per_epoch or _STEPS_PER_EPOCH
     patches = _augmented(patches, parts.training[0], config, patch_shape)
     each = -(-_VALIDATION_PATCHES // len(held_out))
+    held_out = [_near_brain(scan, validation_shape) for scan in held_out]
     chosen = [_in_brain(scan, validation_shape, each, rng) for scan in held_out]
     # Fewer held-out patches than a batch would give no batch, and with it no best network.
     batch = min(config.batch_size, sum(len(source.corners) for source in chosen))
@@ -105,12 +109,40 @@ class _Scan(typing.NamedTuple):
     mask: np.ndarray
 
 
-def _divided(scan):
-    """Hold out the slices with the last fifth of the tissue, as for a single volume of any system."""
-    with_mask = np.concatenate([scan.data, scan.mask[..., None]], axis=-1)
-    # A window as long as the stack: channels are no frames that could be divided.
-    parts = hold_out([with_mask], window=with_mask.shape[-1])
-    return [_Scan(part[..., :2], part[..., 2] > 0.5) for (part,) in parts]
+def _divided(scans, subjects):
+    """Hold out the slices with the last fifth of the brain; of one subject's scans at one plane, so that no copy knows another's."""
+    planes, parts = {}, ([], [])
+    for scan, subject in zip(scans, subjects):
+        if subject not in planes:
+            axis, cut = slab_cut(scan.mask)
+            planes[subject] = axis, fractions.Fraction(cut, scan.mask.shape[axis])
+        axis, share = planes[subject]
+        # Grids of one field of view begin at one face; a slice that the plane cuts through belongs to neither side.
+        side = scan.mask.shape[axis]
+        for part, kept in zip(parts, (slice(0, max(1, math.floor(share * side))), slice(min(side - 1, math.ceil(share * side)), None))):
+            window = tuple(kept if a == axis else slice(None) for a in range(3))
+            part.append(_Scan(scan.data[window], scan.mask[window]))
+    return parts
+
+
+def _near_brain(scan, patch_shape):
+    """Keep what patches centred in the brain can reach: a third of a usual scan."""
+    inside = [np.flatnonzero(scan.mask.any(axis=tuple(a for a in range(3) if a != axis))) for axis in range(3)]
+    if not len(inside[0]):
+        return scan
+    window = []
+    for places, size, side in zip(inside, patch_shape, scan.mask.shape):
+        low = max(0, min(int(places[0]) - size // 2, side - size))
+        window.append(slice(low, min(side, max(int(places[-1]) - size // 2, low) + size)))
+    window = tuple(window)
+    # Copied, so that the rest can be forgotten.
+    return _Scan(scan.data[window].copy(), scan.mask[window].copy())
+
+
+def _as_many(corners, subjects):
+    """Thin out the corners of each subject's scans to those of the smallest: its coarser copies have fewer, and count as much."""
+    least = {name: min(len(places) for places, other in zip(corners, subjects) if other == name) for name in set(subjects)}
+    return [places[np.linspace(0, len(places) - 1, least[name]).astype(int)] for places, name in zip(corners, subjects)]
 
 
 def _thick(scan, factor):
@@ -118,6 +150,8 @@ def _thick(scan, factor):
 
 
 def _augmented(patches, pair, config, patch_shape):
+    if config.gain > 0 and pair.simulated:
+        patches = regained(patches, config.seed, config.gain)
     axes = {"all": (0, 1, 2), "left-right": (left_right_axis(pair.target.affine),), "none": ()}[config.mirror_training]
     patches = flipped(patches, config.seed, axes) if axes else patches
     plane = turning_plane(pair, config, patch_shape) if config.turns else None

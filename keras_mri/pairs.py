@@ -15,7 +15,7 @@ from keras_mri.intensity import fit_zscore
 from keras_mri.kspace import truncated
 from keras_mri.masks import scan_mask
 from keras_mri.nifti import load_mask, open_image
-from keras_mri.resampling import resampled_to
+from keras_mri.resampling import coarse_copy, resampled_to
 from keras_mri.splits import LEAST_SUBJECTS, split_subjects
 from keras_mri.volumes import Volume, check_same_grid
 
@@ -23,6 +23,8 @@ _LOGGER = logging.getLogger(__name__)
 _COLUMNS = ("subject", "source", "target")
 # A target whose voxels are larger by more than rounding is not the better image.
 _COARSER = 1.01
+# mm, and voxels: coarser or smaller copies of a scan teach nothing about the scans that people want to be finer.
+_COARSEST, _LEAST_SIDE = 1.5, 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,7 +86,7 @@ class Parts(typing.NamedTuple):
     def table(self):
         """Return the text of a TSV file with the columns subject and part."""
         if self.slabs:
-            rows = [f"{pair.subject}\ttraining, with a slab of it for validation" for pair in self.training]
+            rows = [f"{subject}\ttraining, with a slab of it for validation" for subject in dict.fromkeys(p.subject for p in self.training)]
         else:
             named = dict(training=self.training, validation=self.validation, test=self.test)
             rows = sorted({f"{pair.subject}\t{part}" for part, pairs in named.items() for pair in pairs})
@@ -120,7 +122,7 @@ def open_pairs(paths, config, replace_nonfinite=False):
         pairs = [_opened(row, config.resample, replace_nonfinite) for row in read_table(config.pairs)]
     elif config.simulate and paths and not folders:
         images = [open_image(path, replace_nonfinite) for path in paths]
-        pairs = [simulated_pair(image, config.simulate, subject_of(path)) for path, image in zip(paths, images)]
+        pairs = [pair for path, image in zip(paths, images) for pair in _simulated(image, config, subject_of(path))]
     elif len(folders) == len(paths) == 1 and not config.simulate and config.source_session and config.target_session:
         found = session_pairs(folders[0], config.source_session, config.target_session, config.modality, config.skip_incomplete)
         pairs = [_opened(partners._asdict(), config.resample, replace_nonfinite) for partners in found]
@@ -220,7 +222,7 @@ def split_pairs(pairs, seed):
     subjects = {pair.subject for pair in pairs}
     if len(subjects) < LEAST_SUBJECTS and all(pair.simulated for pair in pairs):
         parts = Parts(list(pairs), [], [], slabs=True)
-        _LOGGER.info("%d scan(s): a slab of each is held out", len(pairs))
+        _LOGGER.info("%d scan(s), coarser copies counted: a slab of each is held out", len(pairs))
         return parts
     part_of = split_subjects(subjects, seed)
     parts = Parts(*([pair for pair in pairs if part_of[pair.subject] == part] for part in ("training", "validation", "test")))
@@ -276,6 +278,14 @@ def _opened(row, resample, replace_nonfinite):
         _LOGGER.info("%s: source interpolated on the target's grid", row["subject"])
         source = resampled_to(source, target)
     return Pair(row["subject"], source, target, mask=row.get("mask"))
+
+
+def _simulated(image, config, subject):
+    """Make the pair of an image, and of those of its coarser copies that still show anatomy in three dimensions."""
+    pairs = [simulated_pair(image, config.simulate, subject)]
+    copies = [coarse_copy(image, factor) for factor in dict.fromkeys(config.coarser) if factor > 1]
+    chosen = [copy for copy in copies if max(copy.zooms) <= _COARSEST and min(copy.shape) >= _LEAST_SIDE]
+    return pairs + [simulated_pair(copy, config.simulate, subject) for copy in chosen]
 
 
 def _check_3d(volume):

@@ -1,8 +1,9 @@
-"""A scan on another scan's grid: interpolated through both affines."""
+"""A scan on another grid: another scan's, interpolated through both affines; or a coarser one, by its k-space."""
 
 import numpy as np
 from scipy import ndimage
 
+from keras_mri.kspace import finer_affine, resampled
 from keras_mri.volumes import Volume
 
 
@@ -34,6 +35,26 @@ def resampled_to(volume, reference, order=3):
         return np.clip(moved, min(0.0, data.min()), max(0.0, data.max())).astype(np.float32)
 
     return Volume(read_frame, reference.shape[:3], reference.affine, reference.header, volume.name)
+
+
+def coarse_copy(volume, factor):
+    """Return a scan as a scanner with larger voxels would have measured it: its k-space truncated, on the coarser grid.
+
+    Parameters
+    ----------
+    volume : Volume
+        3D.
+    factor : float
+        How much larger voxels are, up to whole numbers of them.
+
+    Returns
+    -------
+    Volume
+        Over the same field of view.
+    """
+    shape = tuple(max(1, round(side / factor)) for side in volume.shape[:3])
+    affine = finer_affine(volume.affine, [few / many for few, many in zip(shape, volume.shape)])
+    return Volume(lambda t: resampled(volume.frame(0), shape), shape, affine, name=f"{volume.name}, {factor:g} times coarser")
 
 
 def _outside(matrix, shape, sides):

@@ -48,6 +48,27 @@ def hold_out(runs, window=1):
     return _by_slices(runs[0])
 
 
+def slab_cut(tissue):
+    """Return where a single scan is cut so that about the last fifth of its tissue lies behind.
+
+    Parameters
+    ----------
+    tissue : ndarray of bool, shape (x, y, z)
+
+    Returns
+    -------
+    axis : int
+        The longest one.
+    cut : int
+        The first slice behind.
+    """
+    axis = int(np.argmax(tissue.shape))
+    # By tissue, not by field of view: the last slices of a head scan are often air.
+    profile = tissue.sum(axis=tuple(a for a in range(3) if a != axis)).astype(float) + 1e-6
+    shares = np.cumsum(profile)[:-1] / profile.sum()
+    return axis, int(np.argmin(np.abs(shares - (1 - _VALIDATION_SHARE)))) + 1
+
+
 def hold_out_blocks(mask, block_shape, seed, covering=False):
     """Divide the places of a scan's blocks into those that train and those that validate, which share no voxel.
 
@@ -162,10 +183,6 @@ def _by_time(runs, window):
 
 
 def _by_slices(run):
-    axis = int(np.argmax(run.shape[:3]))
-    # By tissue, not by field of view: the last slices of a head scan are often air.
-    profile = foreground(run.mean(axis=3)).sum(axis=tuple(a for a in range(3) if a != axis)).astype(float) + 1e-6
-    shares = np.cumsum(profile)[:-1] / profile.sum()
-    cut = int(np.argmin(np.abs(shares - (1 - _VALIDATION_SHARE)))) + 1
+    axis, cut = slab_cut(foreground(run.mean(axis=3)))
     first, last = (tuple(part if a == axis else slice(None) for a in range(4)) for part in (slice(0, cut), slice(cut, None)))
     return [run[first]], [run[last]]

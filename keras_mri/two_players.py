@@ -9,7 +9,7 @@ from keras_mri.callbacks import FollowPace, KeepBest, StopOnNonFinite
 _LOGGER = logging.getLogger(__name__)
 
 
-def fit_in_two_phases(model, data, pace, config, adam, critic_learning_rate, callbacks=()):
+def fit_in_two_phases(model, data, pace, config, adam, critic_learning_rate, callbacks=(), critic_adam=None):
     """Fit a network until the pace says stop, and leave it with its best weights; Ctrl-C stops earlier.
 
     Parameters
@@ -25,6 +25,8 @@ def fit_in_two_phases(model, data, pace, config, adam, critic_learning_rate, cal
     critic_learning_rate : float
     callbacks : sequence of keras.callbacks.Callback
         Added to both fits.
+    critic_adam : callable, optional
+        As `adam`, for the critic; `adam` itself without it.
 
     Raises
     ------
@@ -49,7 +51,7 @@ def fit_in_two_phases(model, data, pace, config, adam, critic_learning_rate, cal
             best.restore()
         if warm_up < 1:
             optimizer = adam(config.learning_rate)
-            model.compile(optimizer, adam(critic_learning_rate), jit_compile=False)
+            model.compile(optimizer, (critic_adam or adam)(critic_learning_rate), jit_compile=False)
             best.start_again()
             model.fit(data.training, callbacks=followed(1.0, optimizer), **options)
             best.restore()

@@ -100,3 +100,16 @@ def test_blended_tiles_come_close_to_the_whole_where_the_reach_is_longer_than_a_
     whole = predictor(network, data.shape[:3])(data)
     blended = predictor(network, data.shape[:3], (24, 24, 24), overlap=8)(data)
     assert np.abs(blended - whole).mean() < 0.2 * np.abs(whole - data[..., 0]).mean()
+
+
+def test_blended_halves_are_two_not_three(rng, monkeypatch):
+    inputs = keras.Input((None, None, None, 1))
+    network = keras.Model(inputs, keras.layers.Rescaling(1.0)(inputs))
+    shapes = []
+    run = network.predict_on_batch
+    monkeypatch.setattr(network, "predict_on_batch", lambda batch: shapes.append(batch.shape) or run(batch))
+    # Three tensors of 4 bytes a voxel at most: the whole does not fit, half of it and an overlap of 3 does.
+    monkeypatch.setattr(inference, "_MOST_BYTES", 0.7 * inference.geometry(network).bytes_per_voxel * 40 * 20 * 20)
+    data = rng.random((40, 20, 20, 1), dtype=np.float32)
+    np.testing.assert_allclose(predictor(network, data.shape[:3], overlap=3)(data), data[..., 0], atol=1e-6)
+    assert shapes == [(1, 23, 20, 20, 1)] * 2

@@ -4,7 +4,7 @@ import tensorflow as tf
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from keras_mri.pair_augmentation import ANGLE, SHIFT, disturbed_pairs, moved, rigidly_moved, turned
+from keras_mri.pair_augmentation import ANGLE, SHIFT, disturbed_pairs, moved, regained, rigidly_moved, turned
 
 
 def numbered(shape):
@@ -50,6 +50,17 @@ def test_both_images_move_together_and_only_a_share_of_the_patches():
     changed = [not np.array_equal(moved, patch) for moved in patches]
     assert np.mean(changed) == pytest.approx(0.25, abs=0.08)
     assert (ANGLE, SHIFT) == (0.1, 5.0)  # as published
+
+
+def test_scale_and_offset_change_within_bounds_and_alike_in_both_images():
+    patch = np.random.default_rng(0).normal(size=(4, 4, 4, 1)).astype(np.float32).repeat(2, axis=-1)
+    lines = []
+    for changed in drawn(regained(tf.data.Dataset.from_tensors(patch).repeat(), 0, 0.2), 200):
+        np.testing.assert_array_equal(changed[..., 0], changed[..., 1])
+        lines.append(np.polyfit(patch.ravel(), changed.ravel(), 1))
+    scales, offsets = np.transpose(lines)
+    assert 0.8 <= scales.min() < 0.83 and 1.17 < scales.max() <= 1.2001
+    assert -0.2001 <= offsets.min() < -0.17 and 0.17 < offsets.max() <= 0.2001
 
 
 def batches(value, count, **options):

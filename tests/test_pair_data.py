@@ -9,7 +9,7 @@ from keras_mri.settings.sr import PRESETS, Config
 from keras_mri.volumes import Volume
 
 SIMULATE = (2.0, 2.0, 1.0)
-PLAIN = dict(simulate=SIMULATE, mirror_training="none", turns=False, jitter=0.0, noise=0.0)
+PLAIN = dict(simulate=SIMULATE, mirror_training="none", turns=False, gain=0.0, jitter=0.0, noise=0.0)
 
 
 def pair(shape=(24, 22, 20), seed=0, zooms=(2.0, 2.0, 2.0)):
@@ -85,6 +85,60 @@ def test_of_a_single_scan_a_slab_is_held_out(affine):
     assert trained and held_out and not trained & held_out
 
 
+def test_the_slabs_of_a_scan_and_of_its_coarser_copy_lie_on_one_side_of_one_plane():
+    """Every voxel holds its place along the axis that is cut, in voxels of the finer grid."""
+    places = np.arange(48, dtype=np.float32)
+    fine, coarse = (np.broadcast_to(line[:, None, None], (len(line), 20, 20)) for line in (places, places.reshape(-1, 3).mean(axis=1)))
+    scans = []
+    for values, zoom in ((fine, 1.0), (coarse, 3.0)):
+        mask = np.zeros(values.shape, np.float32)
+        mask[len(values) // 8 : -(len(values) // 8), 3:17, 3:17] = 1
+        volume, where = (Volume.from_array(data, np.diag([zoom, 1, 1, 1])) for data in (values, mask))
+        scans.append(Pair("a", volume, volume, mask=where))
+    config = Config(**{**PLAIN, "simulate": None}, patch_shape=(8, 8, 8), batch_size=1)
+    data = pair_data(Parts(scans, [], [], slabs=True), config, 8)
+    scales = [(scan.target.frame(0)[scan.mask.frame(0) > 0].mean(), scan.target.frame(0)[scan.mask.frame(0) > 0].std()) for scan in scans]
+
+    def found(patches):
+        """Whether a patch is of the coarse copy, by its step, and the places it holds."""
+        for _, target in patches:
+            line = target[0, :, 0, 0, 0].numpy()
+            steps = [abs(np.diff(line).max() * deviation - step) for (_, deviation), step in zip(scales, (1.0, 3.0))]
+            which = int(np.argmin(steps))
+            yield which, line * scales[which][1] + scales[which][0]
+
+    trained, held_out = list(found(data.training.take(60))), list(found(data.validation))
+    assert {which for which, _ in trained} == {which for which, _ in held_out} == {0, 1}
+    assert 0.3 < np.mean([which for which, _ in trained]) < 0.7
+    reach = (0.5, 1.5)
+    last = max(line.max() + reach[which] for which, line in trained)
+    assert all(line.min() - reach[which] > last - 1e-2 for which, line in held_out)
+
+
+def test_a_margin_beyond_the_reach_of_the_patches_changes_nothing(affine):
+    narrow = counted_pair(0, affine)
+    found = []
+    for margin in (9, 30):
+        values, mask = (np.pad(volume.frame(0), margin) for volume in (narrow.source, narrow.mask))
+        volume = Volume.from_array(values, affine)
+        wide = Pair("sub-0", volume, volume, mask=Volume.from_array(mask, affine))
+        data = pair_data(Parts([wide], [wide], []), Config(**{**PLAIN, "simulate": None}, patch_shape=(16, 8, 12), batch_size=1), 4)
+        found.append([source.numpy() for source, _ in [*data.training.take(20), *data.validation]])
+    np.testing.assert_array_equal(*found)
+
+
+def test_source_and_target_of_simulated_pairs_change_alike():
+    split, shape = parts(), dict(patch_shape=(8, 8, 8))
+    plain, changed = (next(iter(pair_data(split, Config(**{**PLAIN, "gain": g}, **shape), 8).training)) for g in (0.0, 0.4))
+    assert not np.allclose(plain[1], changed[1], atol=1e-3)
+    for k in range(2):
+        # One straight line takes both images to what they became.
+        before, after = (np.stack([part[k] for part in batch]).ravel() for batch in (plain, changed))
+        scale, offset = np.polyfit(before, after, 1)
+        np.testing.assert_allclose(after, scale * before + offset, atol=1e-3)
+        assert 0.6 <= scale <= 1.4 and abs(offset) <= 0.4
+
+
 def test_patches_are_cut_to_thin_scans():
     data = pair_data(parts(shape=(40, 30, 5)), Config(simulate=SIMULATE), factor=8)
     assert data.patch_shape == (40, 24, 8)
@@ -109,8 +163,9 @@ def test_the_published_sampling_is_ten_fixed_patches_of_each_scan():
     [
         ((2, 2, 2), (2.0, 2.0, 1.0), (16, 16, 16), (0, 1)),
         ((2, 2, 2), (2.0, 1.0, 2.0), (16, 16, 16), (0, 2)),
-        ((0.7, 0.67, 0.67), (2.0, 2.0, 2.0), (16, 16, 16), (1, 2)),
-        ((0.7, 0.67, 0.67), (2.0, 2.0, 1.0), (16, 16, 16), None),
+        ((0.8, 0.67, 0.67), (2.0, 2.0, 2.0), (16, 16, 16), (1, 2)),
+        ((0.8, 0.67, 0.67), (2.0, 2.0, 1.0), (16, 16, 16), None),
+        ((0.7, 0.67, 0.67), (2.0, 2.0, 1.0), (16, 16, 16), (0, 1)),
         ((2, 2, 2), (2.0, 2.0, 1.0), (16, 8, 8), None),
         ((2, 2, 2), None, (8, 16, 16), (1, 2)),
     ],

@@ -3,7 +3,7 @@ import pytest
 
 from keras_mri import phantoms
 from keras_mri.errors import GridMismatchError, InputError
-from keras_mri.kspace import truncated
+from keras_mri.kspace import resampled, truncated
 from keras_mri.pairs import Pair, brain_of, open_pairs, read_table, simulated_pair, split_pairs
 from keras_mri.settings.sr import Config
 from keras_mri.volumes import Volume
@@ -167,6 +167,24 @@ def test_a_factor_that_leaves_nothing_is_refused(write_nifti):
     path = write_nifti(phantoms.head((19, 17, 3))[0])
     with pytest.raises(InputError, match=r"--simulate 1 1 2 leaves less than two voxels along axis 2 of .*\(19, 17, 3\)"):
         open_pairs([path], Config(simulate=(1, 1, 2)))
+
+
+def test_images_come_with_coarser_copies_over_the_same_field_of_view(write_nifti):
+    data = phantoms.head((140, 130, 128), seed=2)[0]
+    affine = phantoms.oblique_affine((0.5, 0.7, 0.6))
+    path = write_nifti(data, "sub-07_T1w.nii.gz", affine=affine)
+    pairs = open_pairs([path], Config(simulate=(2, 2, 1), coarser=(1.0, 1.5, 2.0, 4.0)))
+    # Four times coarser is 2.8 mm, and a side of 32 voxels.
+    assert [pair.target.shape for pair in pairs] == [(140, 130, 128), (93, 87, 85), (70, 65, 64)]
+    assert {pair.subject for pair in pairs} == {"sub-07"} and all(pair.simulated for pair in pairs)
+    for pair in pairs[1:]:
+        np.testing.assert_allclose(pair.target.frame(0), resampled(data, pair.target.shape), atol=1e-2)
+        for corner in np.ndindex(2, 2, 2):
+            faces = [np.where(corner, volume.shape, 0) - 0.5 for volume in (pair.target, pairs[0].target)]
+            np.testing.assert_allclose(pair.target.affine @ [*faces[0], 1], affine @ [*faces[1], 1])
+    parts = split_pairs(pairs, seed=0)
+    assert parts.slabs and parts.table() == "subject\tpart\nsub-07\ttraining, with a slab of it for validation\n"
+    assert len(open_pairs([path], Config(simulate=(2, 2, 1), coarser=(1.0,)))) == 1
 
 
 def test_one_scan_under_two_subjects_is_refused(write_nifti):

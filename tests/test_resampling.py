@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from keras_mri import phantoms
-from keras_mri.resampling import resampled_to
+from keras_mri.resampling import coarse_copy, resampled_to
 from keras_mri.volumes import Volume
 
 
@@ -33,3 +33,22 @@ def test_outside_the_field_of_view_it_is_zero_and_nothing_is_invented(affine):
     found = resampled_to(Volume.from_array(data, affine), Volume.from_array(np.zeros((9, 8, 7)), shifted)).frame(0)
     assert (found[5:] == 0).all() and found[1:5].min() > 900
     assert found.min() >= 0 and found.max() <= 1000
+
+
+def test_a_coarse_copy_keeps_a_slow_wave_where_it_is_in_the_world(affine):
+    """Oracle: a cosine along each axis that both grids hold, evaluated at the places of the coarse grid's centres."""
+    shape = (30, 24, 18)
+
+    def wave(places, sides):
+        # Whole cycles in a field of view that begins half a voxel before the first centre.
+        phases = [2 * np.pi * 2 * (place + 0.5) / side for place, side in zip(places, sides)]
+        return 100 + 10 * np.cos(phases[0]) + 7 * np.sin(phases[1]) + 5 * np.cos(phases[2])
+
+    fine = Volume.from_array(wave(np.indices(shape), shape), affine)
+    coarse = coarse_copy(fine, 1.5)
+    assert coarse.shape == (20, 16, 12)
+    np.testing.assert_allclose(coarse.zooms, np.multiply(fine.zooms, 1.5))
+    centres = np.indices(coarse.shape).reshape(3, -1)
+    world = coarse.affine @ np.vstack([centres, np.ones(centres.shape[1])])
+    places = (np.linalg.inv(affine) @ world)[:3].reshape(3, *coarse.shape)
+    np.testing.assert_allclose(coarse.frame(0), wave(places, shape), atol=1e-3)

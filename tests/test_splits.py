@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_mri.errors import InputError
-from keras_mri.splits import hold_out, hold_out_blocks, split_subjects
+from keras_mri.splits import hold_out, hold_out_blocks, slab_cut, split_subjects
 
 
 def _runs(*frames, shape=(9, 8, 7)):
@@ -137,3 +137,9 @@ def test_the_seed_alone_decides_which_subjects_are_held_out(rng):
 def test_fewer_than_three_subjects_cannot_be_divided():
     with pytest.raises(InputError, match=r"at least 3 subjects. Received: 2 \(a, b\).*--simulate"):
         split_subjects(["b", "a", "b"], seed=0)
+
+
+def test_the_cut_leaves_a_fifth_of_the_tissue_behind_not_of_the_field_of_view():
+    tissue = np.zeros((30, 12, 10), bool)
+    tissue[2:12, 3:9, 2:8] = True
+    assert slab_cut(tissue) == (0, 10)

@@ -142,7 +142,7 @@ def test_one_repetition_leaves_no_file(tmp_path, write_nifti, capsys):
 
 
 SMALL_SR = (
-    "--simulate 2 2 1 --base-filters 2 --levels 2 --discriminator-filters 2 --patch-shape 12 12 12 --epochs 2 --steps-per-epoch 1 "
+    "--simulate 2 2 1 --filters 2 2 2 --depths 1 1 1 --discriminator-filters 2 --patch-shape 12 12 12 --epochs 2 --steps-per-epoch 1 "
     "--precision float32 --warm-up 0.5"
 ).split()
 

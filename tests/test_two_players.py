@@ -75,3 +75,12 @@ def test_ctrl_c_keeps_the_best_network_so_far(rng, caplog):
     config = Config(epochs=9, adversarial_weight=0.0)
     fit_in_two_phases(model, data, Pace(100), config, keras.optimizers.Adam, 0.01, [Interrupt()])
     assert "interrupted: keeping the best network so far (epoch" in caplog.text
+
+
+def test_the_critic_may_have_an_optimizer_of_its_own(rng):
+    model, data = small(rng)
+    config = Config(epochs=2, warm_up=0.5)
+    options = dict(callbacks=[], critic_adam=lambda rate: keras.optimizers.Adam(rate, beta_1=0.25))
+    fit_in_two_phases(model, data, Pace(2 * data.steps), config, keras.optimizers.Adam, 0.01, **options)
+    assert (model.optimizer.beta_1, model.critic_optimizer.beta_1) == (0.9, 0.25)
+    assert float(model.critic_optimizer.learning_rate) == pytest.approx(0.01)

@@ -17,6 +17,8 @@ from keras_mri.volumes import Volume
 train = importlib.import_module("experiments.03_sr.train")
 
 SEEDS = (0, 1, 2)
+# Of the brain in an axial slice, to count.
+_LEAST_VOXELS = 500
 
 
 def main(folder="networks"):
@@ -24,6 +26,7 @@ def main(folder="networks"):
     target = open_image(FOLDER / "adi-t1t2" / "T1w_defaced.nii.gz")
     mask = load_mask(FOLDER / "adi-t1t2" / "T1w_brainmask.nii.gz", target)
     reference = target.frame(0)
+    axial = axial_axis(target.affine)
     rows = []
     for name, factors in train.FACTORS.items():
         source = Volume.from_array(truncated(reference, factors), target.affine, name=f"truncated {name}")
@@ -31,14 +34,19 @@ def main(folder="networks"):
             start = time.perf_counter()
             restored = restore(source)
             seconds = time.perf_counter() - start
-            row = dict(truncation=name, method=method, seed=seed, **scores(reference, restored, mask, factors))
+            row = dict(truncation=name, method=method, seed=seed, **scores(reference, restored, mask, factors, axial))
             rows.append({**row, "seconds": seconds, "peak_mb": peak_memory()})
             print(", ".join(f"{key} {value}" for key, value in rows[-1].items()), file=sys.stderr, flush=True)
     write_rows(pathlib.Path(__file__).parent / "results.csv", rows)
     print(markdown(rows))
 
 
-def scores(reference, restored, mask, factors):
+def axial_axis(affine):
+    """Return the voxel axis that runs most nearly from foot to head."""
+    return int(np.argmax(np.abs(affine[2, :3]) / np.linalg.norm(affine[:3, :3], axis=0)))
+
+
+def scores(reference, restored, mask, factors, axial):
     """Return every measure of one row; the data range of PSNR and SSIM is the reference's maximum in the mask.
 
     Parameters
@@ -47,6 +55,8 @@ def scores(reference, restored, mask, factors):
     mask : ndarray of bool, shape (x, y, z)
     factors : tuple of int
         Of the truncation.
+    axial : int
+        The voxel axis along which axial slices follow one another.
 
     Returns
     -------
@@ -56,8 +66,8 @@ def scores(reference, restored, mask, factors):
         over the reference's.
     """
     peak = float(reference[mask].max())
-    slices = [z for z in range(mask.shape[2]) if mask[..., z].sum() > 500]
-    by_slice = [psnr(reference[..., z], restored[..., z], mask[..., z], peak) for z in slices]
+    slices = zip(*(np.moveaxis(volume, axial, 0) for volume in (reference, restored, mask)))
+    by_slice = [psnr(*images, inside, peak) for *images, inside in slices if inside.sum() > _LEAST_VOXELS]
     return dict(
         psnr_brain=psnr(reference, restored, mask, peak),
         psnr_whole=psnr(reference, restored, None, peak),
@@ -83,15 +93,20 @@ def markdown(rows):
 def _methods(folder, name, factors, reference, target):
     """Yield (method, seed, function from the truncated Volume to an array)."""
     yield "input as is", "", lambda source: source.frame(0)
-    yield "cubic", "", lambda source: _cubic(reference, factors)
+    yield "cubic", "", lambda source: cubic(reference, factors)
     for variant in train.VARIANTS:
-        for seed in SEEDS:
-            path = train.network_path(folder, variant, name, seed)
-            if path.exists():
-                yield variant, seed, _ours(path, target)
+        for ending, label in (("", variant), ("_last", f"{variant}, last epoch")):
+            # Of the adversarial training the epoch with the best L1 is the least adversarial one: show the last as well.
+            if ending and variant != "GAN":
+                continue
+            for seed in SEEDS:
+                path = train.network_path(folder, variant, name, seed)
+                path = path.with_stem(path.stem + ending)
+                if path.exists():
+                    yield label, seed, restorer(path, target)
 
 
-def _cubic(reference, factors):
+def cubic(reference, factors):
     """Return the scan as measured on the coarse grid, brought back by a cubic spline at the same places of the field of view."""
     coarse = resampled(reference, tuple(max(1, round(side / factor)) for side, factor in zip(reference.shape, factors)))
     steps = [fine / few for fine, few in zip(coarse.shape, reference.shape)]
@@ -101,13 +116,15 @@ def _cubic(reference, factors):
     )
 
 
-def _ours(path, target):
+def restorer(path, target):
+    """Return the function from a Volume to what the network in a file makes of it, compiled."""
     from keras_mri import checkpoints
     from keras_mri.systems import sr
 
     checkpoint = checkpoints.load(path, "sr")
-    # Compile outside the clock.
-    sr.predict(checkpoint, [Volume.from_array(target.frame(0)[:64, :64, :64], target.affine)], sr.PredictConfig()).frame(0)
+    # Compile outside the clock, on the middle of the head.
+    middle = tuple(slice(side // 2 - 32, side // 2 + 32) for side in target.shape)
+    sr.predict(checkpoint, [Volume.from_array(target.frame(0)[middle], target.affine)], sr.PredictConfig()).frame(0)
     return lambda source: sr.predict(checkpoint, [source], sr.PredictConfig()).frame(0)
 
 

@@ -94,6 +94,22 @@ def noise_front_end(inputs, noise_scale):
     return layers.Subtract(dtype="float32", name="local_contrast")([scaled, mean])
 
 
+def image_and_contrast(inputs, detail_scale):
+    """Put an image beside its local contrast: edges are small beside the contrast of tissues, but all that is missing.
+
+    Parameters
+    ----------
+    inputs : keras tensor, shape (batch, x, y, z, channels)
+    detail_scale : float
+        Size of what is missing in the image, in its unit.
+
+    Returns
+    -------
+    keras tensor, shape (batch, x, y, z, 2 · channels)
+    """
+    return layers.Concatenate(dtype="float32", name="image_and_contrast")([inputs, noise_front_end(inputs, detail_scale)])
+
+
 def _mean_frame(inputs):
     frames = inputs.shape[-1]
     if frames == 1:

@@ -1,15 +1,15 @@
-"""The default generator: a small residual U-Net that sees neighbouring frames and starts as the identity."""
+"""The default generator of `wgan` and `sr`: a small residual U-Net that starts as the identity."""
 
 import keras
 from keras import layers
 
 from keras_mri.errors import InputError
-from keras_mri.networks.blocks import check_sides, noise_front_end, residual_head
+from keras_mri.networks.blocks import check_sides, image_and_contrast, noise_front_end, residual_head
 
 _SLOPE = 0.1
 
 
-def residual_unet(input_shape, filters=(32, 64), depths=(2, 4), noise_scale=0.05, frame_weights=None):
+def residual_unet(input_shape, filters=(32, 64), depths=(2, 4), noise_scale=0.05, frame_weights=None, with_image=False):
     """Build a U-Net without normalisation whose zero-initialised output is added to the input's middle frame.
 
     Most of its arithmetic runs in wide convolutions on the halved grid, where a processor is close to its peak rate.
@@ -23,9 +23,11 @@ def residual_unet(input_shape, filters=(32, 64), depths=(2, 4), noise_scale=0.05
     depths : sequence of int
         3×3×3 convolutions of each level; all but the deepest level have them twice, on the way down and up.
     noise_scale : float
-        Typical noise SD in the unit of the input.
+        Typical size of what is wrong with the input, in its unit: the SD of its noise, or the detail it lacks.
     frame_weights : sequence of float, optional
         A fixed filter over the frames; its result takes the middle frame's place.
+    with_image : bool
+        See the image itself beside its local contrast, for what depends on the tissue and not on edges alone.
 
     Returns
     -------
@@ -41,7 +43,7 @@ def residual_unet(input_shape, filters=(32, 64), depths=(2, 4), noise_scale=0.05
         raise InputError(f"`filters` and `depths` name the same levels. Received: filters={filters}, depths={depths}.")
     check_sides(input_shape[:3], len(filters) - 1)
     inputs = keras.Input(input_shape, name="noisy")
-    tensor = noise_front_end(inputs, noise_scale)
+    tensor = (image_and_contrast if with_image else noise_front_end)(inputs, noise_scale)
     skips = []
     for level, (width, depth) in enumerate(zip(filters, depths)):
         if level:

@@ -10,7 +10,7 @@ import keras
 from keras import layers
 
 from keras_mri.errors import InputError
-from keras_mri.networks.blocks import check_sides, noise_front_end, residual_head
+from keras_mri.networks.blocks import check_sides, image_and_contrast, residual_head
 
 NORMALIZATIONS = ("instance", "none")
 EPSILON = 1e-5
@@ -51,7 +51,7 @@ def unet3d(base_filters=32, levels=4, residual=False, normalization="instance", 
     if normalization not in NORMALIZATIONS:
         raise InputError(f"`normalization` must be one of {', '.join(NORMALIZATIONS)}. Received: {normalization!r}.")
     inputs = keras.Input((None, None, None, channels), name="source")
-    tensor = _beside_its_contrast(inputs, detail_scale) if residual else inputs
+    tensor = image_and_contrast(inputs, detail_scale) if residual else inputs
     tensor = _block(tensor, base_filters, normalization)
     skips = []
     for level in range(levels):
@@ -91,11 +91,6 @@ def check_patch(patch_shape, levels, normalization):
             f"with instance normalisation a side of the patch must be at least {least}: {levels} halvings leave a single voxel, "
             f"which is its own mean. Received: {tuple(patch_shape)}. Use a larger --patch-shape, fewer --levels, or --normalization none."
         )
-
-
-def _beside_its_contrast(inputs, detail_scale):
-    """Return the image and its local contrast as channels: edges are small beside the contrast of tissues, but all that is missing."""
-    return layers.Concatenate(dtype="float32", name="image_and_contrast")([inputs, noise_front_end(inputs, detail_scale)])
 
 
 def _blocks(tensor, filters, normalization):

@@ -19,6 +19,7 @@ from keras_mri.intensity import fit_zscore
 from keras_mri.kspace import finer_step, resampled
 from keras_mri.networks import patchgan
 from keras_mri.networks.precision import hidden_layers_in, in_float32
+from keras_mri.networks.residual_unet import residual_unet
 from keras_mri.networks.unet3d import check_patch, unet3d
 from keras_mri.nifti import as_volume, on_finer_grid
 from keras_mri.pair_data import PATCH_SHAPE, pair_data
@@ -34,6 +35,8 @@ _EPSILON = 1e-8
 # Voxels by which neighbouring tiles go on beyond their share. The network's reach is longer, but beyond this its output
 # hardly changes, and halos of the full reach would be more than nine tenths of the work.
 _OVERLAP = 12
+# What a source lacks is about this large, in SDs of its brain.
+_DETAIL_SCALE = 0.2
 
 
 def prepare(images, config):
@@ -80,14 +83,16 @@ def train(images, config, callbacks=()):
     InputError
         If the images cannot be used, a patch does not fit, or training diverges.
     """
-    check_patch(config.patch_shape or PATCH_SHAPE, config.levels, config.normalization)
+    levels, normalization = _shape_of_generator(config)
+    if config.patch_shape:
+        check_patch(config.patch_shape, levels, normalization)
     keras.utils.set_random_seed(config.seed)
     parts = prepare(images, config)
-    data = pair_data(parts, config, factor=2**config.levels)
-    check_patch(data.patch_shape, config.levels, config.normalization)
+    data = pair_data(parts, config, factor=2**levels)
+    check_patch(data.patch_shape, levels, normalization)
     pace = Pace(config.epochs * data.steps, config.time_budget)
     with hidden_layers_in(config.precision) as precision:
-        network = unet3d(config.base_filters, config.levels, config.residual, config.normalization)
+        network = _generator(config)
         discriminator = _discriminator(config, data.patch_shape)
     _LOGGER.info(
         "%d parameters, discriminator %d, patches of %s voxels, %s",
@@ -104,7 +109,8 @@ def train(images, config, callbacks=()):
         seed=config.seed,
         conditional=config.conditional,
     )
-    fit_in_two_phases(model, data, pace, config, functools.partial(_adam, config), config.discriminator_learning_rate, callbacks)
+    adam, of_discriminator = (functools.partial(_adam, config, beta_1) for beta_1 in (config.beta_1, config.discriminator_beta_1))
+    fit_in_two_phases(model, data, pace, config, adam, config.discriminator_learning_rate, callbacks, of_discriminator)
     return in_float32(network)
 
 
@@ -137,6 +143,11 @@ def predict(checkpoint, images, options):
         raise InputError(f"this network restores 3D volumes. Received: {volume.name} of shape {volume.shape}. Split it.")
     config = Config.from_json(checkpoint.config)
     factors = options.upsample or (1, 1, 1)
+    if options.upsample and config.simulate and any((f > 1) != (g > 1) for f, g in zip(factors, config.simulate)):
+        _LOGGER.warning(
+            "the network was trained on scans %s times coarser along their voxel axes, and is asked for %s: it sharpens the former only",
+            " × ".join(f"{factor:g}" for factor in config.simulate), " × ".join(map(str, factors)),
+        )  # fmt: skip
     shape = tuple(side * factor for side, factor in zip(volume.shape, factors))
     mask = brain_of(volume, options.mask) if config.scaling == "mask" or options.mask else None
     scaling = fit_zscore(volume.frame(0), mask)
@@ -198,10 +209,21 @@ def example(checkpoint, images, config):
 
 
 def _predictor(network, shape, config, tile=None, mirror_axis=None):
-    if tile is None and config.normalization == "instance":
+    if tile is None and _shape_of_generator(config)[1] == "instance":
         # Its statistics are those of a patch in training: of a patch they must be here.
         tile = config.patch_shape or PATCH_SHAPE
     return predictor(network, shape, tile, mirror_axis, _OVERLAP)
+
+
+def _generator(config):
+    if config.generator == "unet3d":
+        return unet3d(config.base_filters, config.levels, config.residual, config.normalization, detail_scale=_DETAIL_SCALE)
+    return residual_unet((None, None, None, 1), config.filters, config.depths, _DETAIL_SCALE, with_image=True)
+
+
+def _shape_of_generator(config):
+    """Return how often the generator halves the grid, and its normalisation."""
+    return (config.levels, config.normalization) if config.generator == "unet3d" else (len(config.filters) - 1, "none")
 
 
 def _discriminator(config, patch_shape):
@@ -212,7 +234,5 @@ def _discriminator(config, patch_shape):
     return patchgan.patch_discriminator(config.discriminator_filters, layers, config.conditional)
 
 
-def _adam(config, learning_rate):
-    return keras.optimizers.Adam(
-        learning_rate, beta_1=config.beta_1, beta_2=config.beta_2, epsilon=_EPSILON, global_clipnorm=config.clip_norm
-    )
+def _adam(config, beta_1, learning_rate):
+    return keras.optimizers.Adam(learning_rate, beta_1=beta_1, beta_2=config.beta_2, epsilon=_EPSILON, global_clipnorm=config.clip_norm)

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from keras_mri.errors import InputError
-from keras_mri.networks.blocks import middle_frame, noise_front_end, normalized, residual_head
+from keras_mri.networks.blocks import image_and_contrast, middle_frame, noise_front_end, normalized, residual_head
 
 
 def test_middle_frame_picks_the_middle_channel_of_any_shape(rng):
@@ -24,6 +24,14 @@ def test_the_front_end_is_the_contrast_to_the_local_mean_of_all_frames_in_units_
         cube = tuple(slice(max(0, i - 2), i + 3) for i in index)
         expected[index] = (data[0][index] - data[0][cube].mean()) / 0.02
     np.testing.assert_allclose(network.predict_on_batch(data)[0], expected, atol=1e-4)
+
+
+def test_the_image_comes_beside_its_contrast(rng):
+    inputs = keras.Input((None, None, None, 1))
+    both, contrast = (keras.Model(inputs, build(inputs, 0.2)) for build in (image_and_contrast, noise_front_end))
+    data = rng.random((1, 6, 5, 4, 1), dtype=np.float32)
+    np.testing.assert_array_equal(both.predict_on_batch(data)[..., :1], data)
+    np.testing.assert_allclose(both.predict_on_batch(data)[..., 1:], contrast.predict_on_batch(data), atol=1e-5)
 
 
 def test_the_residual_is_scaled_to_image_units_and_added(rng):

@@ -57,10 +57,10 @@ def test_without_normalisation_the_reach_is_bounded_and_with_it_the_grid_is_stil
     assert normalised.bytes_per_voxel < 8 * plain.bytes_per_voxel
 
 
-def test_the_default_preset_has_between_one_and_five_million_parameters():
+def test_the_default_options_give_between_one_and_five_million_parameters():
     from keras_mri.settings.sr import Config
 
-    config = Config()
+    config = Config(generator="unet3d")
     network = unet3d(config.base_filters, config.levels, config.residual, config.normalization)
     assert 1_000_000 < network.count_params() < 5_000_000
     assert not network.get_layer("residual").kernel.numpy().any()

@@ -22,6 +22,9 @@ from keras_mri.settings import sr
         (dict(normalization="batch"), "--normalization must be one of none, instance"),
         (dict(levels=0), "--levels must be at least 1. Received: 0"),
         (dict(affine=1.5), "--affine must be at most 1.0"),
+        (dict(filters=(8, 16)), r"--filters and --depths name the same levels. Received: \(8, 16\) and \(1, 3, 1\)"),
+        (dict(base_filters=32, levels=4), r"--base-filters, --levels belong\(s\) to --generator unet3d"),
+        (dict(generator="unet3d", depths=(1, 2, 2)), r"--depths belong\(s\) to --generator residual_unet"),
     ],
 )
 def test_options_that_do_not_fit_are_refused_by_their_flag(values, message):
@@ -41,11 +44,14 @@ def test_the_published_preset_is_that_of_the_original():
     config = sr.Config(**sr.PRESETS["published"])
     assert (config.epochs, config.batch_size, config.patch_shape, config.patches_per_volume) == (100, 2, (64, 64, 64), 10)
     assert (config.learning_rate, config.discriminator_learning_rate, config.beta_1, config.beta_2) == (2e-4, 2e-4, 0.5, 0.999)
+    assert config.discriminator_beta_1 == 0.5
     assert (config.l1_weight, config.adversarial_weight, config.clip_norm, config.seed) == (100.0, 1.0, 1.0, 42)
+    assert config.generator == "unet3d"
     assert (config.base_filters, config.levels, config.normalization, config.residual) == (32, 4, "instance", False)
     assert (config.discriminator_filters, config.discriminator_layers, config.conditional) == (64, 3, False)
     assert (config.warm_up, config.anneal, config.adversarial_loss, config.steps_per_epoch) == (0.0, False, "lsgan", None)
     assert (config.affine, config.jitter, config.noise, config.turns) == (0.5, 0.1, 0.01, True)
+    assert (config.gain, config.coarser) == (0.0, (1.0,))
 
 
 def test_no_path_gets_into_the_network_file():

@@ -6,6 +6,7 @@ from keras_mri.checkpoints import Checkpoint
 from keras_mri.errors import InputError
 from keras_mri.kspace import finer_affine, resampled, truncated
 from keras_mri.metrics import psnr
+from keras_mri.networks.residual_unet import residual_unet
 from keras_mri.networks.unet3d import unet3d
 from keras_mri.pairs import simulated_pair
 from keras_mri.settings.sr import PRESETS, Config, PredictConfig
@@ -14,7 +15,9 @@ from keras_mri.volumes import Volume
 from tests.systems.contract import check_contract
 
 SIMULATE = (2.0, 2.0, 1.0)
-SMALL = dict(simulate=SIMULATE, base_filters=2, levels=2, discriminator_filters=2, patch_shape=(12, 12, 12), precision="float32")
+BASE = dict(simulate=SIMULATE, discriminator_filters=2, patch_shape=(12, 12, 12), precision="float32")
+UNET3D = dict(generator="unet3d", base_filters=2, levels=2)
+SMALL = dict(**BASE, filters=(2, 3, 4), depths=(1, 1, 1))
 SHAPE = (19, 17, 14)
 
 
@@ -25,7 +28,7 @@ def paths(write_nifti):
 
 def checkpoint(network=None, **values):
     config = Config(**{**SMALL, **values})
-    network = network or unet3d(config.base_filters, config.levels, config.residual, config.normalization)
+    network = network or residual_unet((None, None, None, 1), config.filters, config.depths, with_image=True)
     return Checkpoint(network, "sr", config.to_json(), {})
 
 
@@ -44,13 +47,16 @@ def head(affine, shape=SHAPE, seed=1):
 @pytest.mark.parametrize(
     "settings",
     [
-        dict(warm_up=0.5),
-        dict(conditional=True, adversarial_loss="hinge", normalization="instance", residual=False, warm_up=0.0, affine=0.5),
-        dict(adversarial_weight=0.0, scaling="volume", adversarial_loss="bce", sampling="fixed"),
+        dict(**SMALL, warm_up=0.5),
+        dict(
+            **BASE, **UNET3D, conditional=True, adversarial_loss="hinge", normalization="instance", residual=False, warm_up=0.0, affine=0.5
+        ),
+        dict(**BASE, **UNET3D, warm_up=0.5),
+        dict(**SMALL, adversarial_weight=0.0, scaling="volume", adversarial_loss="bce", sampling="fixed"),
     ],
 )
 def test_the_contract(paths, tmp_path, settings):
-    _, restored = check_contract("sr", paths, tmp_path, **{**SMALL, **settings})
+    _, restored = check_contract("sr", paths, tmp_path, **settings)
     assert restored.extremes[0] >= 0
 
 
@@ -110,6 +116,13 @@ def test_upsampling_covers_the_same_field_of_view_on_a_finer_grid(affine):
     np.testing.assert_allclose(restored.frame(0), resampled(scan.frame(0), (38, 34, 14)), rtol=1e-4, atol=1e-2)
 
 
+def test_a_finer_grid_along_axes_that_training_did_not_coarsen_is_warned_of(affine, caplog):
+    sr.predict(checkpoint(), [head(affine)], PredictConfig(upsample=(3, 2, 1)))
+    assert "trained on" not in caplog.text
+    sr.predict(checkpoint(), [head(affine)], PredictConfig(upsample=(1, 2, 2)))
+    assert "trained on scans 2 × 2 × 1 times coarser along their voxel axes, and is asked for 1 × 2 × 2" in caplog.text
+
+
 def test_a_scan_on_its_own_coarse_grid_becomes_what_training_showed(affine):
     """With odd sides: the coarse grid, up-sampled, is the k-space truncated source of a simulated pair."""
     target = Volume.from_array(phantoms.head((21, 27, 14), 2)[0] + 500, affine)
@@ -153,8 +166,9 @@ def test_a_mask_on_another_grid_is_refused_before_anything_is_computed(affine):
 
 
 def test_a_patch_that_cannot_be_halved_names_the_nearest(paths):
-    with pytest.raises(InputError, match=r"divisible by 4: .*\(10, 12, 15\). Nearest valid: \(8, 12, 16\)"):
-        sr.train(paths, Config(**{**SMALL, "patch_shape": (10, 12, 15)}))
+    for network in (UNET3D, dict(filters=(2, 3, 4), depths=(1, 1, 1))):
+        with pytest.raises(InputError, match=r"divisible by 4: .*\(10, 12, 15\). Nearest valid: \(8, 12, 16\)"):
+            sr.train(paths, Config(**{**BASE, **network, "patch_shape": (10, 12, 15)}))
 
 
 def test_a_patch_too_small_for_the_discriminator_says_what_to_do(paths):
@@ -191,8 +205,8 @@ def test_training_sharpens_a_head_it_has_not_seen(affine):
     scans = [Volume.from_array(phantoms.head((40, 36, 32), seed)[0], affine, name=f"sub-{seed}") for seed in range(3)]
     pairs = [simulated_pair(scan, SIMULATE, scan.name) for scan in scans]
     config = Config(
-        simulate=SIMULATE, base_filters=8, levels=2, patch_shape=(16, 16, 16), epochs=5, steps_per_epoch=60, learning_rate=2e-3,
-        adversarial_weight=0.0,
+        simulate=SIMULATE, filters=(8, 16, 16), depths=(1, 2, 1), patch_shape=(16, 16, 16), epochs=5, steps_per_epoch=60,
+        learning_rate=2e-3, adversarial_weight=0.0,
     )  # fmt: skip
     network = sr.train(pairs, config)
     unseen, brain = phantoms.head((38, 34, 30), seed=9)

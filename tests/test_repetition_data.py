@@ -35,8 +35,12 @@ def test_no_block_of_validation_is_seen_in_training_not_even_mirrored(blocks):
     assert not held_out & trained
 
 
-def test_two_repetitions_are_each_others_first_target_in_every_frame():
-    assert pairs(blocks_of(constant(1, 2), Config(**SMALL)).training(None, 1)) == {(1, 2), (2, 1), (101, 102), (102, 101)}
+def test_two_repetitions_and_their_mixtures_have_first_targets_of_independent_noise_in_every_frame():
+    made = blocks_of(constant(1, 2), Config(**SMALL))
+    # 0.75 a + 0.25 b against 1.5 b - 0.5 a: the weights' product, 0.375 - 0.375, is the covariance of the noise.
+    wanted = {(1, 2), (2, 1), (1.25, 2.5), (1.75, 0.5)}
+    wanted |= {(image + 100, target + 100) for image, target in wanted}
+    assert pairs(made.training(None, 1), 100) == wanted == pairs(made.validation(), 100)
 
 
 def test_of_three_also_averages_are_restored_and_score():
@@ -53,14 +57,16 @@ def test_the_published_first_target_is_the_average_of_all():
 def test_later_the_target_is_the_denoised_average():
     made = blocks_of(constant(1, 2), Config(**SMALL))
     target = np.full((*SHAPE, 2), 9, np.float32) + np.float32([0, 1000])
-    assert pairs(made.training(target, 1)) == {(1, 9), (2, 9), (101, 1009), (102, 1009)}
+    first = {(image, 9) for image in (1, 2, 1.25, 1.75)}
+    assert pairs(made.training(target, 1), 100) == first | {(image + 100, 1009) for image, _ in first}
 
 
 def test_a_network_of_many_channels_sees_all_frames_together():
     (image, target, mask), *_ = blocks_of(constant(1, 2), Config(**SMALL), channels=2).training(None, 1).take(1)
     assert image.shape == (*mask.shape, 2) and mask.ndim == 4
-    np.testing.assert_array_equal(image[0, 0, 0, 0], [1, 101] if image[0, 0, 0, 0, 0] == 1 else [2, 102])
-    np.testing.assert_array_equal(image + target, np.broadcast_to(np.float32([3, 203]), image.shape))
+    assert float(image[0, 0, 0, 0, 0]) in (1, 2, 1.25, 1.75)
+    np.testing.assert_array_equal(image[..., 1] - image[..., 0], np.full(mask.shape, 100))
+    np.testing.assert_array_equal(target[..., 1] - target[..., 0], np.full(mask.shape, 100))
 
 
 def test_the_mask_comes_with_the_patch():

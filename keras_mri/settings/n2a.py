@@ -62,7 +62,7 @@ class Config(_Repetitions, TrainConfig):
         "the network, with --initial none; otherwise, like the scaling and the noise scale, it is the initial one's",
         choices=("munet", "munet_diffusion"),
     )
-    filters: int | None = option(None, "channels of its layers; by itself those of the initial network, or 32 (diffusion: 64)", low=1)
+    filters: int | None = option(None, "channels of its layers; by itself those of the initial network, or 16 (diffusion: 64)", low=1)
     noise_scale: float | None = option(
         0.05, "typical noise SD, in network units, by which the network scales its input", low=1e-6, high=1.0
     )
@@ -74,6 +74,7 @@ class Config(_Repetitions, TrainConfig):
     blocks: str = option("random", "training blocks anywhere in the brain, or the fewest that cover it", choices=("random", "covering"))
     mirror_training: str = option("all", "axes along which blocks are mirrored at random", choices=("all", "left-right", "none"))
     anneal: bool = option(True, "let the learning rate fall by a cosine over the training")
+    beta_2: float = option(0.99, "Adam's decay of the second moment", low=0.0, high=0.99999)
     clip_norm: float | None = option(1.0, "largest norm of a gradient", low=1e-6)
 
     def __post_init__(self):
@@ -96,6 +97,6 @@ PRESETS = {
     "published": dict(
         epochs=20, steps_per_epoch=None, batch_size=1, learning_rate=5e-5, precision="float32", iterations=2, initial="none",
         target="average", restore="each", restart=True, filters=64, noise_scale=None, scaling="zscore", patch_shape=(80, 80, 80),
-        blocks="covering", mirror_training="left-right", anneal=False, clip_norm=None, align=False,
+        blocks="covering", mirror_training="left-right", anneal=False, beta_2=0.999, clip_norm=None, align=False,
     ),
 }  # fmt: skip

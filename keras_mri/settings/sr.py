@@ -99,7 +99,7 @@ class Config(TrainConfig):
 
     anneal: bool = option(True, "let the learning rate fall by a cosine over the training")
     beta_1: float = option(0.9, "Adam's decay of the generator's first moment", low=0.0, high=0.999)
-    beta_2: float = option(0.999, "Adam's decay of the second moment", low=0.0, high=0.99999)
+    beta_2: float = option(0.99, "Adam's decay of the second moment", low=0.0, high=0.99999)
     clip_norm: float | None = option(1.0, "largest norm of all gradients of a player together", low=1e-6)
 
     def __post_init__(self):

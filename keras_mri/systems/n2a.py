@@ -227,7 +227,7 @@ def _iterate(network, blocks, best, config, callbacks, denoised):
 def _fit(network, blocks, target, iteration, config, callbacks, validation, most):
     """Run one iteration: its own annealing, and half of the time that is left, because the first target teaches most."""
     share = 0.5 ** min(iteration, most - 1)
-    optimizer = keras.optimizers.Adam(config.learning_rate, clipnorm=config.clip_norm)
+    optimizer = keras.optimizers.Adam(config.learning_rate, beta_2=config.beta_2, clipnorm=config.clip_norm)
     network.compile(optimizer, loss="mse", weighted_metrics=[keras.metrics.MeanAbsoluteError(name="l1")], jit_compile=False)
     pace = Pace(config.epochs * blocks.steps, config.time_budget and config.time_budget * share)
     schedule = [(optimizer, config.learning_rate)] if config.anneal else []

@@ -82,15 +82,19 @@ def test_a_network_of_several_channels_gives_all_of_them(rng):
     np.testing.assert_allclose(restored, network.predict_on_batch(data[None])[0], rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("shape", [(41, 27, 19), (64, 30, 3), (17, 21, 1), (5, 4, 3)])
-@pytest.mark.parametrize("tile", [(8, 8, 8), (16, 24, 4), (40, 16, 20)])
-def test_blended_tiles_weigh_one_in_all_for_any_shape(shape, tile, rng):
-    """Oracle: a network that returns its input does so in every tile, so any sum of weights but one would show."""
+@pytest.fixture(scope="module")
+def identity_in_fours():
     inputs = keras.Input((None, None, None, 1))
     pooled = keras.layers.UpSampling3D(4)(keras.layers.AveragePooling3D(4)(inputs))
-    network = keras.Model(inputs, keras.layers.Add()([keras.layers.Rescaling(0.0)(pooled), inputs]))
+    return keras.Model(inputs, keras.layers.Add()([keras.layers.Rescaling(0.0)(pooled), inputs]))
+
+
+@pytest.mark.parametrize("shape", [(41, 27, 19), (64, 30, 3), (17, 21, 1), (5, 4, 3)])
+@pytest.mark.parametrize("tile", [(8, 8, 8), (16, 24, 4), (40, 16, 20)])
+def test_blended_tiles_weigh_one_in_all_for_any_shape(identity_in_fours, shape, tile, rng):
+    """Oracle: a network that returns its input does so in every tile, so any sum of weights but one would show."""
     data = rng.random((*shape, 1), dtype=np.float32)
-    np.testing.assert_allclose(predictor(network, shape, tile, overlap=3)(data), data[..., 0], atol=1e-6)
+    np.testing.assert_allclose(predictor(identity_in_fours, shape, tile, overlap=3)(data), data[..., 0], atol=1e-6)
 
 
 def test_blended_tiles_come_close_to_the_whole_where_the_reach_is_longer_than_a_tile(rng):

@@ -1,4 +1,6 @@
 import json
+import pathlib
+import shutil
 
 import h5py
 import keras
@@ -71,13 +73,21 @@ NETWORKS = {
 }
 
 
-@pytest.fixture(params=NETWORKS)
-def original(request, rng):
-    """A network in the published form whose every weight, statistics included, has a value of its own."""
+@pytest.fixture(scope="module", params=NETWORKS)
+def original(request):
+    """A network in the published form whose every weight, statistics included, has a value of its own. Not to be changed."""
     tf_keras.backend.reset_uids()  # conv3d, conv3d_1, …, as in a file of its own
     network = NETWORKS[request.param]()
-    shaken(network, rng)
+    shaken(network, np.random.default_rng(0))
     return network
+
+
+@pytest.fixture(scope="module")
+def published(original, tmp_path_factory):
+    """The file of a whole network. Not to be changed."""
+    path = tmp_path_factory.mktemp("published") / "published.h5"
+    original.save(path)
+    return path
 
 
 def shaken(network, rng):
@@ -99,10 +109,9 @@ def check_same_residual(network, original, rng):
     np.testing.assert_allclose(residual, expected[..., :channels], atol=1e-5)
 
 
-def test_the_residual_is_the_originals_added_to_the_image(original, rng, tmp_path):
-    original.save(tmp_path / "published.h5")
-    assert is_published_munet(tmp_path / "published.h5")
-    network = load_published_munet(tmp_path / "published.h5")
+def test_the_residual_is_the_originals_added_to_the_image(original, published, rng):
+    assert is_published_munet(published)
+    network = load_published_munet(published)
     assert isinstance(network, keras.Model)
     assert len(network.inputs) == len(network.outputs) == 1
     check_same_residual(network, original, rng)
@@ -112,14 +121,16 @@ def test_a_compiled_network_with_its_optimizer_and_a_loss_of_its_own(original, r
     def masked_loss(target, output):
         return tf_keras.losses.mean_squared_error(target, output)
 
-    original.compile(tf_keras.optimizers.Adam(5e-5), masked_loss, run_eagerly=True)
-    channels = original.inputs[0].shape[-1]
+    trained = tf_keras.models.clone_model(original)
+    trained.set_weights(original.get_weights())
+    trained.compile(tf_keras.optimizers.Adam(5e-5), masked_loss, run_eagerly=True)
+    channels = trained.inputs[0].shape[-1]
     image, mask = rng.random((*SHAPE, channels), dtype=np.float32), np.ones((*SHAPE, 1), np.float32)
-    original.train_on_batch([image, mask], np.zeros((*SHAPE, channels + 1)))
-    original.save(tmp_path / "published.h5")
+    trained.train_on_batch([image, mask], np.zeros((*SHAPE, channels + 1)))
+    trained.save(tmp_path / "published.h5")
     with h5py.File(tmp_path / "published.h5") as file:
         assert "masked_loss" in file.attrs["training_config"] and "optimizer_weights" in file
-    check_same_residual(load_published_munet(tmp_path / "published.h5"), original, rng)
+    check_same_residual(load_published_munet(tmp_path / "published.h5"), trained, rng)
 
 
 def test_weights_alone(original, rng, tmp_path):
@@ -128,14 +139,13 @@ def test_weights_alone(original, rng, tmp_path):
     check_same_residual(load_published_munet(tmp_path / "weights.hdf5"), original, rng)
 
 
-def test_names_in_bytes_and_no_modules_as_tensorflow_2_2_wrote_them(original, rng, tmp_path):
+def test_names_in_bytes_and_no_modules_as_tensorflow_2_2_wrote_them(original, published, rng, tmp_path):
     def without_modules(part):
         if isinstance(part, dict):
             return {name: without_modules(value) for name, value in part.items() if name not in ("module", "registered_name", "groups")}
         return [without_modules(inner) for inner in part] if isinstance(part, list) else part
 
-    path = tmp_path / "published.h5"
-    original.save(path)
+    path = shutil.copy(published, tmp_path)
     with h5py.File(path, "r+") as file:
         file.attrs["model_config"] = np.bytes_(json.dumps(without_modules(json.loads(file.attrs["model_config"]))))
         for group in (file["model_weights"], *file["model_weights"].values()):
@@ -146,9 +156,8 @@ def test_names_in_bytes_and_no_modules_as_tensorflow_2_2_wrote_them(original, rn
     check_same_residual(load_published_munet(path), original, rng)
 
 
-def test_more_than_ten_layers_come_in_the_order_of_the_network_not_of_the_alphabet(original, tmp_path):
-    original.save(tmp_path / "published.h5")
-    with h5py.File(tmp_path / "published.h5") as file:
+def test_more_than_ten_layers_come_in_the_order_of_the_network_not_of_the_alphabet(published):
+    with h5py.File(published) as file:
         names = [name for name in file["model_weights"].attrs["layer_names"] if "conv3d" in name]
     assert names != sorted(names)  # or the tests above would prove little
 
@@ -170,6 +179,22 @@ def saved(rng, tmp_path):
         return tmp_path / "other.h5"
 
     return save
+
+
+@pytest.fixture(scope="module")
+def structural_file(tmp_path_factory):
+    """The file of a structural network. Not to be changed."""
+    path = tmp_path_factory.mktemp("structural") / "other.h5"
+    network = structural()
+    shaken(network, np.random.default_rng(0))
+    network.save(path)
+    return path
+
+
+@pytest.fixture
+def to_damage(structural_file, tmp_path):
+    """A copy of that file."""
+    return pathlib.Path(shutil.copy(structural_file, tmp_path))
 
 
 def refused(path, match):
@@ -235,53 +260,48 @@ def test_a_network_within_a_network(saved):
     refused(saved(with_mask(image, within(image))), "its layer 'within' is a network of its own")
 
 
-def test_a_description_of_other_layers_than_the_weights(saved):
-    path = saved(structural())
-    with h5py.File(path, "r+") as file:
+def test_a_description_of_other_layers_than_the_weights(to_damage):
+    with h5py.File(to_damage, "r+") as file:
         config = json.loads(file.attrs["model_config"])
         del config["config"]["layers"][5]
         file.attrs["model_config"] = json.dumps(config)
-    refused(path, "is damaged: its description does not say how the layers are connected")
+    refused(to_damage, "is damaged: its description does not say how the layers are connected")
 
 
-def test_weights_that_lie_in_another_file(saved, tmp_path):
-    path = saved(structural())
-    with h5py.File(path, "r+") as file, h5py.File(tmp_path / "secret.h5", "w") as secret:
+def test_weights_that_lie_in_another_file(to_damage, tmp_path):
+    with h5py.File(to_damage, "r+") as file, h5py.File(tmp_path / "secret.h5", "w") as secret:
         group, name = next((group, name) for group in file["model_weights"].values() for name in group.attrs["weight_names"])
         secret["numbers"] = group[name][()]
         del group[name]
         group[name] = h5py.ExternalLink("secret.h5", "numbers")
-    assert not is_published_munet(path)
-    refused(path, "is refused: the weights of .* are no floating-point numbers stored in the file itself")
+    assert not is_published_munet(to_damage)
+    refused(to_damage, "is refused: the weights of .* are no floating-point numbers stored in the file itself")
 
 
-def test_weights_that_are_bytes_of_any_file(saved, tmp_path):
-    path = saved(structural())
+def test_weights_that_are_bytes_of_any_file(to_damage, tmp_path):
     (tmp_path / "secret.txt").write_bytes(bytes(4 * 27 * 4))
-    with h5py.File(path, "r+") as file:
+    with h5py.File(to_damage, "r+") as file:
         group, name = next((group, name) for group in file["model_weights"].values() for name in group.attrs["weight_names"])
         shape = group[name].shape
         del group[name]
         group.create_dataset(name, shape, "f4", external=[(str(tmp_path / "secret.txt"), 0, h5py.h5f.UNLIMITED)])
-    refused(path, "stored in the file itself")
+    refused(to_damage, "stored in the file itself")
 
 
-def test_words_instead_of_weights(saved):
-    path = saved(structural())
-    with h5py.File(path, "r+") as file:
+def test_words_instead_of_weights(to_damage):
+    with h5py.File(to_damage, "r+") as file:
         group, name = next((group, name) for group in file["model_weights"].values() for name in group.attrs["weight_names"])
         del group[name]
         group[name] = "words"
-    refused(path, "no floating-point numbers")
+    refused(to_damage, "no floating-point numbers")
 
 
 @pytest.mark.parametrize("share", [0.3, 0.7, 0.95])
-def test_a_truncated_file(saved, share):
-    path = saved(structural())
-    content = path.read_bytes()
-    path.write_bytes(content[: int(share * len(content))])
-    assert not is_published_munet(path)
-    refused(path, "not an HDF5 file, or is truncated. Expected a published MU-Net")
+def test_a_truncated_file(to_damage, share):
+    content = to_damage.read_bytes()
+    to_damage.write_bytes(content[: int(share * len(content))])
+    assert not is_published_munet(to_damage)
+    refused(to_damage, "not an HDF5 file, or is truncated. Expected a published MU-Net")
 
 
 def test_no_hdf5_and_no_file(tmp_path):

@@ -1,6 +1,9 @@
+import contextlib
 import csv
+import io
 import subprocess
 import sys
+import types
 
 import h5py
 import keras
@@ -22,25 +25,34 @@ def scan(write_nifti):
     return str(write_nifti(data))
 
 
-def test_train_writes_a_network_a_history_and_a_figure(scan, tmp_path, capsys):
-    path = tmp_path / "out" / "model.h5"
-    path.parent.mkdir()
-    assert train.main(["wgan", scan, *SMALL, "-o", str(path)]) == 0
-    assert sorted(file.name for file in path.parent.iterdir()) == ["model.csv", "model.h5", "model.png"]
-    assert keras.models.load_model(path, compile=False).input_shape == (None, None, None, None, 5)
-    with open(path.with_suffix(".csv"), newline="") as file:
+@pytest.fixture(scope="module")
+def training(tmp_path_factory):
+    """Train once, keeping the second epoch: the scan, its bytes before, and the folder of what was written."""
+    folder = tmp_path_factory.mktemp("training")
+    scan, (data, *_) = folder / "scan.nii.gz", phantoms.bold_run((17, 15, 9, 12))
+    nibabel.save(nibabel.Nifti1Image(data, phantoms.oblique_affine()), scan)
+    before, out = scan.read_bytes(), folder / "out"
+    out.mkdir()
+    with contextlib.redirect_stderr(io.StringIO()) as errors:
+        status = train.main(["wgan", str(scan), *SMALL, "--checkpoint-every", "2", "-o", str(out / "model.h5")])
+    return types.SimpleNamespace(scan=scan, before=before, folder=out, path=out / "model.h5", status=status, errors=errors.getvalue())
+
+
+def test_train_writes_a_network_a_history_and_a_figure(training):
+    assert training.status == 0
+    written = {file.name for file in training.folder.iterdir()}
+    assert {name for name in written if "_epoch" not in name} == {"model.csv", "model.h5", "model.png"}
+    assert keras.models.load_model(training.path, compile=False).input_shape == (None, None, None, None, 5)
+    with open(training.path.with_suffix(".csv"), newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) >= 3 and rows[0]["l1"] and rows[-1]["critic_loss"]
-    errors = capsys.readouterr().err
-    assert "estimated noise SD" in errors and "left" in errors and f"wrote {path}" in errors
-    with h5py.File(path) as file:
-        assert str(tmp_path) not in str(file.attrs["keras_mri"])
+    assert "estimated noise SD" in training.errors and "left" in training.errors and f"wrote {training.path}" in training.errors
+    with h5py.File(training.path) as file:
+        assert str(training.folder.parent) not in str(file.attrs["keras_mri"])
 
 
-def test_networks_and_figures_of_chosen_epochs_are_kept(scan, tmp_path):
-    path = tmp_path / "model.h5"
-    assert train.main(["wgan", scan, *SMALL, "--checkpoint-every", "2", "-o", str(path)]) == 0
-    assert {"model_epoch0002.h5", "model_epoch0002.png"} <= {file.name for file in tmp_path.iterdir()}
+def test_networks_and_figures_of_chosen_epochs_are_kept(training):
+    assert {"model_epoch0002.h5", "model_epoch0002.png"} <= {file.name for file in training.folder.iterdir()}
 
 
 def test_networks_of_an_earlier_training_are_not_replaced_unasked(scan, tmp_path, capsys):
@@ -95,10 +107,8 @@ def test_existing_outputs_are_not_replaced_unasked(scan, tmp_path, capsys):
     assert (tmp_path / "model.csv").read_text() == "mine"
 
 
-def test_the_input_is_not_touched(scan, tmp_path):
-    before = open(scan, "rb").read()
-    train.main(["wgan", scan, *SMALL, "-o", str(tmp_path / "model.h5")])
-    assert open(scan, "rb").read() == before
+def test_the_input_is_not_touched(training):
+    assert training.scan.read_bytes() == training.before
 
 
 def test_a_patch_that_does_not_fit_leaves_no_file(scan, tmp_path, capsys):

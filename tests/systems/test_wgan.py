@@ -34,7 +34,7 @@ def identity(frames=1):
 @pytest.mark.parametrize(
     "settings",
     [
-        dict(warm_up=0.5),
+        dict(warm_up=0.5, critic_steps=2),
         dict(frames=1, noise="rician", target="neighbour"),
         dict(frames=3, generator="dense_unet", growth_rate=2, adversarial_weight=0.0),
     ],
@@ -47,11 +47,19 @@ def test_the_contract(run_path, tmp_path, settings):
 
 @pytest.mark.slow
 def test_the_contract_of_the_published_preset(tmp_path, write_nifti):
-    data, *_ = phantoms.bold_run((40, 36, 10, 3))
+    data, *_ = phantoms.bold_run((24, 22, 10, 3))
     path = write_nifti(data)
     published = {name: value for name, value in PRESETS["published"].items() if name not in ("epochs", "steps_per_epoch", "batch_size")}
-    checkpoint, _ = check_contract("wgan", [path], tmp_path, same_weights=False, **published)
-    assert checkpoint.network.count_params() == 272_929
+    # The published sizes take a minute to trace and are tested below; every layer, halving and loss is as published.
+    small = dict(growth_rate=2, patch_shape=(16, 12, 8), critic_steps=1)
+    check_contract("wgan", [path], tmp_path, same_weights=False, **{**published, **small})
+
+
+def test_the_published_preset_has_the_networks_of_the_original():
+    config = Config(**PRESETS["published"])
+    network = wgan._generator(config, config.frames, wgan._levels(config, config.patch_shape))
+    critic = wgan._critic(config, config.patch_shape)
+    assert (network.count_params(), critic.count_params()) == (272_929, 1_307_225)
 
 
 def test_a_single_volume_and_thin_and_odd_shapes_train(write_nifti):
@@ -75,7 +83,7 @@ def test_several_scans_of_different_shapes_train_together(write_nifti):
 
 
 def test_another_seed_gives_other_weights(run_path):
-    networks = [wgan.train([run_path], Config(epochs=1, steps_per_epoch=1, seed=seed, **SMALL)) for seed in (0, 1)]
+    networks = [wgan.train([run_path], Config(epochs=1, steps_per_epoch=1, seed=seed, adversarial_weight=0.0, **SMALL)) for seed in (0, 1)]
     assert any(not np.array_equal(a, b) for a, b in zip(networks[0].get_weights(), networks[1].get_weights()))
 
 

@@ -59,11 +59,12 @@ def dipy_mppca(run, sigma, mask):
 
 
 def patch_denoise(run, sigma, mask):
-    """Optimal singular-value thresholding (Frobenius loss) of patch-denoise, on a run."""
+    """Optimal shrinkage of singular values (nuclear norm) of patch-denoise, on a run."""
     from patch_denoise.denoise import optimal_thresholding
 
-    # With its default, half a patch inside the mask, voxels at the mask's edge that no patch covers come out as NaN.
-    options = dict(patch_shape=(5, 5, 5), patch_overlap=(2, 2, 2), loss="fro", noise_std=float(sigma), mask=mask, mask_threshold=0)
+    # With its default, half a patch inside the mask, voxels at the mask's edge that no patch covers come out as NaN. The Frobenius
+    # norm is out of order in 1.4.4: √((…) / s) in place of √(…) / s enlarges every singular value.
+    options = dict(patch_shape=(5, 5, 5), patch_overlap=(2, 2, 2), loss="nuc", noise_std=float(sigma), mask=mask, mask_threshold=0)
     restored = optimal_thresholding(run.astype(np.float32), **options)[0]
     return np.where(np.isfinite(restored), restored, run)
 

@@ -205,8 +205,8 @@ def test_training_sharpens_a_head_it_has_not_seen(affine):
     scans = [Volume.from_array(phantoms.head((40, 36, 32), seed)[0], affine, name=f"sub-{seed}") for seed in range(3)]
     pairs = [simulated_pair(scan, SIMULATE, scan.name) for scan in scans]
     config = Config(
-        simulate=SIMULATE, filters=(8, 16, 16), depths=(1, 2, 1), patch_shape=(16, 16, 16), epochs=5, steps_per_epoch=60,
-        learning_rate=2e-3, adversarial_weight=0.0,
+        simulate=SIMULATE, filters=(16, 16, 16), depths=(1, 2, 1), patch_shape=(16, 16, 16), epochs=10, steps_per_epoch=60,
+        adversarial_weight=0.0,
     )  # fmt: skip
     network = sr.train(pairs, config)
     unseen, brain = phantoms.head((38, 34, 30), seed=9)

@@ -22,7 +22,7 @@ from keras_mri.nifti import open_image
 from keras_mri.settings import n2a, wgan
 from keras_mri.volumes import Volume
 
-FILTERS, NOISE_SCALE, NOISE_RANGE = 32, 0.05, (0.0, 0.15)
+FILTERS, NOISE_SCALE, NOISE_RANGE = 16, 0.05, (0.0, 0.15)
 VOXELS = (1.0, 1.2, 1.4)
 STEPS_PER_EPOCH = 100
 

@@ -31,6 +31,7 @@ FLOORS = [
         "resampling",
         "bids",
         "pairs",
+        "slices",
         "settings.*",
     },
     {
@@ -41,6 +42,7 @@ FLOORS = [
         "repetition_data",
         "pair_augmentation",
         "pair_data",
+        "slice_data",
         "figures",
     },
     {"checkpoints", "published", "inference"},
@@ -54,7 +56,7 @@ DOORS = {
     "h5py": {"checkpoints"},
     "matplotlib": {"figures"},
     "argparse": {"_cli", "train", "predict", "evaluate", "__main__"},
-    "tensorflow": {"datasets", "denoising_data", "pair_augmentation", "pair_data", "adversarial"},
+    "tensorflow": {"datasets", "denoising_data", "pair_augmentation", "pair_data", "slice_data", "adversarial"},
 }
 MODULES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix("__init__").rstrip("."): path

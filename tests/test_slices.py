@@ -140,7 +140,7 @@ def test_too_few_slices_to_hold_any_out(places):
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        (Config(slices=11), "--slices: image has 10 slices along axis 2. Received: 11."),
+        (Config(slices=11), "--slices must not exceed the 10 slices of image along axis 2. Received: 11."),
         (Config(axis=0, filters=(1, 2, 3, 4), depths=(1, 1, 1, 1)), "at least 8 × 8 pixels. Received: 6 × 10"),
     ],
 )
@@ -187,7 +187,7 @@ def test_a_data_set_from_elsewhere_needs_no_more_than_clean_and_noisy(tmp_path, 
         (dict(clean=np.full((3, 4, 4), 900.0), noisy=np.zeros((3, 4, 4))), "scaled to .0, 1.. Received: intensities from 900 to 900"),
         (dict(clean=np.full((3, 4, 4), np.nan), noisy=np.zeros((3, 4, 4))), "clean of .* has NaN or infinity"),
         (dict(clean=np.array([[["a"]]]), noisy=np.zeros((1, 1, 1))), "must hold numbers"),
-        (dict(clean=np.array([{}], dtype=object), noisy=np.zeros((3, 4, 4))), "cannot be read as slices"),
+        (dict(clean=np.array([{}], dtype=object), noisy=np.zeros((3, 4, 4))), "cannot be read as a data set of slices"),
     ],
 )
 def test_what_is_no_data_set_is_refused(tmp_path, arrays, message):
@@ -201,11 +201,11 @@ def test_a_file_that_is_none_is_refused(tmp_path):
         load_slices(tmp_path / "nowhere.npz")
     for content in (b"", b"hello", b"PK\x03\x04 cut off"):
         (tmp_path / "bad.npz").write_bytes(content)
-        with pytest.raises(InputError, match="bad.npz cannot be read as slices"):
+        with pytest.raises(InputError, match="bad.npz cannot be read as a data set of slices"):
             load_slices(tmp_path / "bad.npz")
     with open(tmp_path / "one.npz", "wb") as file:
         np.save(file, np.zeros((3, 4, 4)))
-    with pytest.raises(InputError, match="one.npz cannot be read as slices"):
+    with pytest.raises(InputError, match="one.npz cannot be read as a data set of slices"):
         load_slices(tmp_path / "one.npz")
 
 

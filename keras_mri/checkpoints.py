@@ -159,6 +159,31 @@ def inspect(path):
     return facts
 
 
+def outline(path):
+    """Describe the network of a `.h5` file without building it.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Returns
+    -------
+    dict
+        name (str), input_shape (list of int or None, without the batch), parameters (int).
+
+    Raises
+    ------
+    CheckpointError
+        As `inspect`, for what concerns the network.
+    """
+    sizes = []
+    with opened(path) as file:
+        config = checked_config(file.attrs.get("model_config"), path)["config"]
+        file["model_weights"].visititems(lambda name, entry: sizes.append(entry.size) if isinstance(entry, h5py.Dataset) else None)
+    inputs = [layer["config"].get("batch_shape") for layer in config.get("layers", ()) if layer.get("class_name") == "InputLayer"]
+    return {"name": str(config.get("name")), "input_shape": list(inputs[0][1:]) if inputs and inputs[0] else [], "parameters": sum(sizes)}
+
+
 @contextlib.contextmanager
 def opened(path, expected="a network trained by keras_mri (.h5)"):
     """Open a file to look into it, and only that.

@@ -32,6 +32,7 @@ FLOORS = [
         "bids",
         "pairs",
         "slices",
+        "training_range",
         "settings.*",
     },
     {
@@ -48,14 +49,14 @@ FLOORS = [
     {"checkpoints", "published", "inference"},
     {"systems.*", "callbacks", "two_players"},
     {"_cli", "_progress"},
-    {"train", "predict", "evaluate", "__main__"},
+    {"train", "predict", "evaluate", "info", "__main__"},
 ]
 # library → the only modules that may import it
 DOORS = {
     "nibabel": {"nifti"},
     "h5py": {"checkpoints"},
     "matplotlib": {"figures"},
-    "argparse": {"_cli", "train", "predict", "evaluate", "__main__"},
+    "argparse": {"_cli", "train", "predict", "evaluate", "info", "__main__"},
     "tensorflow": {"datasets", "denoising_data", "pair_augmentation", "pair_data", "slice_data", "adversarial"},
 }
 MODULES = {

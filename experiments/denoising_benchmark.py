@@ -121,11 +121,11 @@ def baselines(scan, wanted):
 
 
 def ours(scan, networks):
-    """Return our denoisers by name, for files or names of pre-trained networks; without any, for all pre-trained ones."""
+    """Return our denoisers by name, for files or names of pre-trained networks; None stands for all of these."""
     if networks is None:
         networks = sorted({str(path) for path in pretrained.networks().values()})
     methods = {}
-    for network in networks:
+    for network in networks if networks != ["none"] else ():
         path = pretrained.resolve(network)
         checkpoint = checkpoints.load(path)
         restore = _restorer(scan, checkpoint)
@@ -197,7 +197,7 @@ def draw(rows, path):
             right.annotate(name, (seconds, means[middle]), xytext=(5, 3), textcoords="offset points", fontsize=8)
     left.set(xlabel="noise SD p, % of the maximum", ylabel="PSNR in the foreground, dB")
     right.set(xlabel="seconds for one volume", ylabel=f"PSNR at p = {middle:g}, dB", xscale="log")
-    right.margins(x=0.25)
+    right.margins(x=0.35)
     left.legend(fontsize=8)
     for axis in (left, right):
         axis.grid(alpha=0.3)
@@ -300,7 +300,7 @@ def _parser():
     )
     parser.add_argument("--mask", help="where to score, NIfTI on the image's grid")
     parser.add_argument(
-        "--networks", nargs="+", metavar="MODEL", help="files or names of pre-trained networks (default: all of pretrained/)"
+        "--networks", nargs="+", metavar="MODEL", help="files or names of pre-trained networks, or none (default: all of pretrained/)"
     )
     parser.add_argument("--baselines", nargs="+", default=["all"], metavar="NAME", help="parts of names; all or none (default: all)")
     parser.add_argument("--percent", nargs="+", type=float, metavar="P", help=f"noise SD, %% of the maximum (default: {PERCENT})")

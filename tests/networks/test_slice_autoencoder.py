@@ -56,6 +56,12 @@ def test_the_published_network_has_the_published_number_of_parameters():
     assert network.count_params() == 9569
 
 
+def test_the_default_network_has_the_number_of_parameters_of_the_readme():
+    # By hand: 1→32, halved 32→64, four of 64→64, doubled 64→32, 32→32, and the head, biases included.
+    wanted = (9 * 32 + 32) + (4 * 32 * 64 + 64) + 4 * (9 * 64 * 64 + 64) + (4 * 64 * 32 + 32) + (9 * 32 * 32 + 32) + (32 + 1)
+    assert residual_slice_unet().count_params() == wanted == 173_793
+
+
 @pytest.mark.parametrize("shape", [(8, 6), (14, 10), (64, 64)])
 def test_published_weights_give_the_published_output(rng, shape):
     weights = published_weights(rng)

@@ -32,6 +32,7 @@ FLOORS = [
         "bids",
         "pairs",
         "slices",
+        "slice_files",
         "training_range",
         "settings.*",
     },

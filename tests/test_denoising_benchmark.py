@@ -1,6 +1,7 @@
 """The benchmark of experiments/: its noise, its files, and which networks it takes."""
 
 import csv
+import os
 
 import numpy as np
 import pytest
@@ -89,6 +90,7 @@ def test_what_cannot_be_opened_is_one_message(tmp_path, arguments, message):
         benchmark.main([*arguments, "--quick", "-o", str(tmp_path / "out")])
 
 
+@pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="only Linux tells the peak of a part of a process")
 def test_method_memory_is_the_peak_of_the_block():
     from experiments.data import method_memory
 
@@ -99,5 +101,4 @@ def test_method_memory_is_the_peak_of_the_block():
     with method_memory() as after:
         pass
     assert during.peak_mb > before.peak_mb + 100
-    # Where the mark cannot be reset it stays up.
-    assert after.peak_mb <= during.peak_mb
+    assert after.peak_mb < during.peak_mb - 100

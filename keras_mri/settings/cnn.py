@@ -8,7 +8,8 @@ from keras_mri.config import TrainConfig, option
 from keras_mri.errors import InputError
 from keras_mri.nifti import open_image
 from keras_mri.noise import MODELS
-from keras_mri.slices import Slices, load_slices
+from keras_mri.slice_files import load_slices
+from keras_mri.slices import Slices
 
 # What training takes besides options, and writes besides the network.
 IMAGES = dict(

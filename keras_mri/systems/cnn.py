@@ -16,7 +16,8 @@ from keras_mri.networks.slice_autoencoder import residual_slice_unet, slice_auto
 from keras_mri.nifti import as_volume, load_mask
 from keras_mri.settings.cnn import PRESETS, Config, PredictConfig
 from keras_mri.slice_data import slice_data
-from keras_mri.slices import Slices, cut_slices, fitting_slices, save_slices, split_slices, with_noise
+from keras_mri.slice_files import save_slices
+from keras_mri.slices import Slices, cut_slices, fitting_slices, split_slices, with_noise
 from keras_mri.volumes import left_right_axis
 
 __all__ = ["PRESETS", "Config", "PredictConfig", "example", "predict", "prepare", "results", "train"]

@@ -43,11 +43,31 @@ def slice_autoencoder(input_shape=(None, None, 1), filters=(16, 32)):
     inputs = keras.Input(input_shape, name="noisy")
     skip = convolution(fine, "enc1")(inputs)
     tensor = convolution(coarse, "enc2")(layers.MaxPooling2D(2, name="halved")(skip))
-    # Bilinear with half-pixel centres: row i of the result lies at row (i + 1/2) / 2 - 1/2 of the coarse grid, edges repeated.
-    tensor = layers.UpSampling2D(2, interpolation="bilinear", name="doubled")(tensor)
-    tensor = layers.Add(name="skip")([convolution(fine, "dec1")(tensor), skip])
+    tensor = layers.Add(name="skip")([convolution(fine, "dec1")(bilinearly_doubled(tensor)), skip])
     outputs = layers.Conv2D(1, 3, padding="same", activation="sigmoid", dtype="float32", name="dec2")(tensor)
     return keras.Model(inputs, outputs, name="slice_autoencoder")
+
+
+def bilinearly_doubled(tensor):
+    """Double the grid by bilinear interpolation with half-pixel centres: row i lies at row (i + 1/2) / 2 - 1/2, edges are repeated.
+
+    Keras' own `UpSampling2D(interpolation="bilinear")` does the same, but fails in a graph whose sides are not known (Keras 3.15).
+
+    Parameters
+    ----------
+    tensor : keras tensor, shape (batch, x, y, channels)
+
+    Returns
+    -------
+    keras tensor, shape (batch, 2 · x, 2 · y, channels)
+    """
+    # Repeated, then smoothed by (1, 2, 1) / 4 along either axis: row 2i gets x[i-1] / 4 + 3 x[i] / 4, row 2i + 1 the mirror image.
+    tensor = layers.UpSampling2D(2)(tensor)
+    for window in ((3, 1), (1, 3)):
+        # (1, 2, 1) / 4 = 3/4 · (1, 1, 1) / 3 + 1/4 · (0, 1, 0); at the edge the mean is of the two rows there are, which are equal.
+        mean = layers.AveragePooling2D(window, strides=1, padding="same")(tensor)
+        tensor = layers.Add()([layers.Rescaling(0.75)(mean), layers.Rescaling(0.25)(tensor)])
+    return tensor
 
 
 def residual_slice_unet(input_shape=(None, None, 1), filters=(32, 64), depths=(1, 4), noise_scale=0.05):

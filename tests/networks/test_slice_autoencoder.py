@@ -8,7 +8,7 @@ from scipy.signal import correlate2d
 from keras_mri import checkpoints
 from keras_mri.checkpoints import Checkpoint
 from keras_mri.errors import InputError
-from keras_mri.networks.slice_autoencoder import residual_slice_unet, slice_autoencoder
+from keras_mri.networks.slice_autoencoder import bilinearly_doubled, residual_slice_unet, slice_autoencoder
 
 # (out, in) of the four layers, kernels 3×3 and a bias each: 160 + 4,640 + 4,624 + 145 parameters.
 PUBLISHED = {"enc1": (16, 1), "enc2": (32, 16), "dec1": (16, 32), "dec2": (1, 16)}
@@ -74,14 +74,29 @@ def test_published_weights_give_the_published_output(rng, shape):
     np.testing.assert_allclose(found, wanted, atol=1e-5)
 
 
-def test_the_built_in_layer_interpolates_with_half_pixel_centres(rng):
-    layer = keras.layers.UpSampling2D(2, interpolation="bilinear")
+@pytest.fixture(scope="module")
+def doubling():
+    inputs = keras.Input((None, None, 3))
+    return keras.Model(inputs, bilinearly_doubled(inputs))
+
+
+def test_doubling_puts_new_pixels_at_half_pixel_centres(doubling):
     # By hand: the centres of two pixels of side 2 lie at 1 and 3; new centres at 0.5, 1.5, 2.5, 3.5; edges are repeated.
-    line = keras.ops.convert_to_numpy(layer(np.array([[0.0, 4.0]], np.float32).reshape(1, 1, 2, 1)))
-    np.testing.assert_allclose(line[0, :, :, 0], [[0, 1, 3, 4]] * 2)
-    image = rng.random((3, 5, 7)).astype(np.float32)
-    found = keras.ops.convert_to_numpy(layer(image.transpose(1, 2, 0)[None]))[0].transpose(2, 0, 1)
+    line = np.repeat(np.array([[0.0, 4.0]], np.float32).reshape(1, 1, 2, 1), 3, axis=3)
+    np.testing.assert_allclose(doubling.predict_on_batch(line)[0, :, :, 1], [[0, 1, 3, 4]] * 2)
+
+
+@pytest.mark.parametrize("shape", [(5, 7), (1, 4), (8, 6), (3, 1), (33, 20)])
+def test_doubling_is_bilinear_interpolation_for_any_shape_in_turn(doubling, rng, shape):
+    image = rng.random((3, *shape)).astype(np.float32)
+    found = doubling.predict_on_batch(image.transpose(1, 2, 0)[None])[0].transpose(2, 0, 1)
     np.testing.assert_allclose(found, doubled(image), atol=1e-6)
+
+
+def test_doubling_is_what_keras_does_where_sides_are_known(doubling, rng):
+    image = rng.random((1, 6, 5, 3)).astype(np.float32)
+    theirs = keras.layers.UpSampling2D(2, interpolation="bilinear")(image)
+    np.testing.assert_allclose(doubling.predict_on_batch(image), keras.ops.convert_to_numpy(theirs), atol=1e-6)
 
 
 def test_other_conventions_of_interpolation_would_be_noticed(rng):
@@ -97,8 +112,10 @@ def test_bare_keras_loads_the_saved_network(rng, tmp_path):
     network = carried_over(slice_autoencoder(), published_weights(rng))
     checkpoints.save(Checkpoint(network, "cnn", {}, {}), tmp_path / "autoencoder.h5")
     again = keras.models.load_model(tmp_path / "autoencoder.h5", compile=False)
-    image = rng.random((2, 10, 8, 1)).astype(np.float32)
-    np.testing.assert_allclose(again.predict_on_batch(image), network.predict_on_batch(image), atol=1e-6)
+    # One shape after the other, as scans come: Keras then compiles for sides that are not known.
+    for shape in ((10, 8), (6, 12), (4, 2)):
+        image = rng.random((2, *shape, 1)).astype(np.float32)
+        np.testing.assert_allclose(again.predict_on_batch(image), network.predict_on_batch(image), atol=1e-6)
 
 
 @pytest.mark.parametrize(("filters", "depths", "sides"), [((3,), (2,), (9, 7)), ((2, 3), (1, 2), (10, 6)), ((2, 3, 4), (1, 1, 1), (12, 8))])

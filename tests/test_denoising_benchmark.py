@@ -8,6 +8,8 @@ import pytest
 from skimage.io import imread
 
 from experiments import denoising_benchmark as benchmark
+from experiments.baselines import BASELINES
+from experiments.data import FOLDER
 from keras_mri import checkpoints, phantoms
 from keras_mri.checkpoints import Checkpoint
 from keras_mri.networks.residual_unet import residual_unet
@@ -102,3 +104,28 @@ def test_method_memory_is_the_peak_of_the_block():
         pass
     assert during.peak_mb > before.peak_mb + 100
     assert after.peak_mb < during.peak_mb - 100
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "image",
+    [
+        "phantom",
+        pytest.param(
+            "t1w", marks=[pytest.mark.real_data, pytest.mark.skipif(not (FOLDER / "adi-t1t2").is_dir(), reason="needs the scans")]
+        ),
+        pytest.param(
+            "bold", marks=[pytest.mark.real_data, pytest.mark.skipif(not (FOLDER / "forrest-bold").is_dir(), reason="needs the scans")]
+        ),
+    ],
+)
+def test_the_quick_form_runs_with_every_filter_that_is_installed(tmp_path, image, capsys):
+    benchmark.main([image, "--quick", "-o", str(tmp_path)])
+    rows = rows_of(tmp_path)
+    expected = {name for name, (_, _, whole) in BASELINES.items() if image == "bold" or not whole}
+    said = capsys.readouterr().out
+    ran = {row["method"] for row in rows}
+    assert expected - ran == {name for name in expected if f"skipped {name}" in said}
+    assert all(np.isfinite(float(row["psnr"])) and float(row["ssim"]) <= 1 for row in rows)
+    # Under 3 minutes on two cores that do nothing else: the processor's time, not the clock's.
+    assert sum(float(row["cpu_seconds"]) for row in rows) < 2 * 150

@@ -74,7 +74,8 @@ def main(arguments=None):
     start = time.perf_counter()
     rows = run(scan, methods, percents, parsed.noise, seeds, parsed.baseline_seeds, parsed.output / "benchmark.csv")
     command = "python -m experiments.denoising_benchmark " + " ".join(sys.argv[1:] if arguments is None else arguments)
-    facts = f"{scan.name}, {parsed.noise} noise, seeds {' '.join(map(str, seeds))}; {time.perf_counter() - start:.0f} s in all."
+    few = f", filters with the first {parsed.baseline_seeds}" if parsed.baseline_seeds < len(seeds) else ""
+    facts = f"{scan.name}, {parsed.noise} noise, seeds {' '.join(map(str, seeds))}{few}; {time.perf_counter() - start:.0f} s in all."
     (parsed.output / "benchmark.md").write_text(markdown(rows, facts, command), encoding="utf-8")
     draw(rows, parsed.output / "benchmark.png")
     print((parsed.output / "benchmark.md").read_text())

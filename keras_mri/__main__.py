@@ -1,4 +1,4 @@
-"""keras-mri train|predict|evaluate, also python -m keras_mri …"""
+"""keras-mri train|predict|evaluate|info, also python -m keras_mri …"""
 
 import difflib
 import importlib
@@ -10,6 +10,7 @@ COMMANDS = {
     "train": "train a system on scans",
     "predict": "apply a trained network to a scan",
     "evaluate": "compare scans with a reference",
+    "info": "tell what a network's file is",
 }
 
 

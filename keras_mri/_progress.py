@@ -22,7 +22,8 @@ class TrainingProgress(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         """Move the line on, twice a second."""
-        self.error = (logs or {}).get("l1", self.error)
+        logs = logs or {}
+        self.error = logs.get("l1", logs.get("mse", self.error))
         if self.stream.isatty() and time.monotonic() - self.last > _SECONDS_BETWEEN:
             self.last = time.monotonic()
             self.stream.write("\r" + self._line() + "\x1b[K")
@@ -30,7 +31,8 @@ class TrainingProgress(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Finish the epoch's line."""
-        held_out = (logs or {}).get("val_l1")
+        logs = logs or {}
+        held_out = logs.get("val_l1", logs.get("val_mse"))
         text = self._line() + (f"  held out {held_out:.5f}" if held_out is not None else "")
         self.stream.write(("\r" + text + "\x1b[K" if self.stream.isatty() else text) + "\n")
         self.stream.flush()

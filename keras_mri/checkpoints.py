@@ -17,11 +17,11 @@ from keras_mri.outputs import replacing
 ATTRIBUTE = "keras_mri"
 _FORMAT = 1
 _LAYERS = (
-    "Activation Add Average AveragePooling3D BatchNormalization Concatenate Conv2D Conv2DTranspose Conv3D Conv3DTranspose Cropping2D "
-    "Cropping3D Dense Dropout ELU Embedding Flatten Functional GaussianNoise GlobalAveragePooling2D GlobalAveragePooling3D "
-    "GroupNormalization InputLayer LayerNormalization LeakyReLU MaxPooling2D MaxPooling3D Maximum Model MultiHeadAttention Multiply "
-    "PReLU Permute ReLU Rescaling Reshape Sequential SpatialDropout3D SpectralNormalization Subtract UpSampling2D UpSampling3D "
-    "ZeroPadding2D ZeroPadding3D"
+    "Activation Add Average AveragePooling2D AveragePooling3D BatchNormalization Concatenate Conv2D Conv2DTranspose Conv3D "
+    "Conv3DTranspose Cropping2D Cropping3D Dense Dropout ELU Embedding Flatten Functional GaussianNoise GlobalAveragePooling2D "
+    "GlobalAveragePooling3D GroupNormalization InputLayer LayerNormalization LeakyReLU MaxPooling2D MaxPooling3D Maximum Model "
+    "MultiHeadAttention Multiply PReLU Permute ReLU Rescaling Reshape Sequential SpatialDropout3D SpectralNormalization Subtract "
+    "UpSampling2D UpSampling3D ZeroPadding2D ZeroPadding3D"
 ).split()
 _OTHERS = (
     "Constant DTypePolicy GlorotNormal GlorotUniform HeNormal HeUniform L2 Ones RandomNormal RandomUniform TruncatedNormal "
@@ -157,6 +157,31 @@ def inspect(path):
     if facts["format"] != _FORMAT:
         raise CheckpointError(f"{path} has format {facts['format']}; this version reads {_FORMAT}. Update keras_mri (pip install -U).")
     return facts
+
+
+def outline(path):
+    """Describe the network of a `.h5` file without building it.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Returns
+    -------
+    dict
+        name (str), input_shape (list of int or None, without the batch), parameters (int).
+
+    Raises
+    ------
+    CheckpointError
+        As `inspect`, for what concerns the network.
+    """
+    sizes = []
+    with opened(path) as file:
+        config = checked_config(file.attrs.get("model_config"), path)["config"]
+        file["model_weights"].visititems(lambda name, entry: sizes.append(entry.size) if isinstance(entry, h5py.Dataset) else None)
+    inputs = [layer["config"].get("batch_shape") for layer in config.get("layers", ()) if layer.get("class_name") == "InputLayer"]
+    return {"name": str(config.get("name")), "input_shape": list(inputs[0][1:]) if inputs and inputs[0] else [], "parameters": sum(sizes)}
 
 
 @contextlib.contextmanager

@@ -21,7 +21,7 @@ def option(default, help, *, low=None, high=None, choices=None, parse=None, unit
         One sentence for `--help`.
     low, high : float, optional
         Inclusive bounds; for a tuple, of each of its entries.
-    choices : sequence of str, optional
+    choices : sequence of str or int, optional
         The values allowed.
     parse : callable, optional
         Turns the text of the command line into the value.
@@ -138,7 +138,7 @@ def _check(field, hint, value):
             raise InputError(f"{flag} needs a value. Received: None.")
         return
     if limits["choices"] and value not in limits["choices"]:
-        raise InputError(f"{flag} must be one of {', '.join(limits['choices'])}. Received: {value!r}.")
+        raise InputError(f"{flag} must be one of {', '.join(map(str, limits['choices']))}. Received: {value!r}.")
     length = _tuple_length(hint)
     if length and not (isinstance(value, tuple) and len(value) == length):
         raise InputError(f"{flag} needs {length} values. Received: {value}.")

@@ -9,6 +9,8 @@ import numpy as np  # noqa: E402
 
 # Inches: width of the figure, height of its curves, most that panels may take; least height of a view as a share of the other.
 _WIDTH, _CURVES, _HIGHEST, _THIN = 12, 3.2, 16, 0.2
+# Inches of one slice in a table of examples.
+_EXAMPLE = 3.2
 
 
 def save_training(path, rows, panels):
@@ -27,10 +29,10 @@ def save_training(path, rows, panels):
     heights = (_CURVES, _panel_height(panels))
     figure = plt.figure(figsize=(_WIDTH, sum(heights)), layout="constrained")
     top, bottom = figure.subfigures(2, 1, height_ratios=heights)
-    for axis, (title, lines) in zip(top.subplots(1, len(curves), squeeze=False)[0], curves.items()):
+    for axis, (title, x, scale, lines) in zip(top.subplots(1, len(curves), squeeze=False)[0], curves):
         for label, points in lines.items():
             axis.plot(*zip(*points), marker="." if len(points) < 20 else "", label=label)
-        axis.set(title=title, xlabel="seconds")
+        axis.set(title=title, xlabel=x, xscale=scale, yscale=scale)
         axis.grid(alpha=0.3)
         if lines:
             axis.legend()
@@ -39,8 +41,34 @@ def save_training(path, rows, panels):
     plt.close(figure)
 
 
+def save_examples(path, examples):
+    """Draw slices beside one another, one row for each example, on the grey scale of its last one.
+
+    Parameters
+    ----------
+    path : path-like
+        PNG.
+    examples : list of dict of str to ndarray of float32, shape (x, y)
+        Slices by title.
+    """
+    columns = len(examples[0])
+    figure, rows = plt.subplots(
+        len(examples), columns, figsize=(_EXAMPLE * columns, _EXAMPLE * len(examples)), layout="constrained", squeeze=False
+    )
+    for axes, example in zip(rows, examples):
+        scale = list(example.values())[-1]
+        for axis, (title, view) in zip(axes, example.items()):
+            axis.imshow(
+                view.T, cmap="gray", vmin=min(0.0, float(scale.min())), vmax=float(scale.max()), origin="lower", interpolation="nearest"
+            )
+            axis.set_axis_off()
+            axis.set_title(title)
+    figure.savefig(path, dpi=100)
+    plt.close(figure)
+
+
 def draw_panels(figure, panels):
-    """Draw volumes beside one another: the middle axial slice above the middle coronal one.
+    """Draw volumes beside one another: the middle axial slice above the middle coronal one, if there is more than one slice.
 
     Parameters
     ----------
@@ -50,7 +78,8 @@ def draw_panels(figure, panels):
     scale = list(panels.values())[-1]
     low, high = min(0.0, float(scale.min())), float(np.percentile(scale, 99.8))
     # Rows as high as what they show, so that no white is left between them.
-    axes = figure.subplots(2, len(panels), height_ratios=(scale.shape[1], max(scale.shape[2], _THIN * scale.shape[1])), squeeze=False)
+    heights = (scale.shape[1], max(scale.shape[2], _THIN * scale.shape[1]))[: 2 if scale.shape[2] > 1 else 1]
+    axes = figure.subplots(len(heights), len(panels), height_ratios=heights, squeeze=False)
     for column, (title, volume) in zip(axes.T, panels.items()):
         for axis, view in zip(column, (volume[:, :, volume.shape[2] // 2], volume[:, volume.shape[1] // 2])):
             axis.imshow(view.T, cmap="gray", vmin=low, vmax=high, origin="lower", interpolation="nearest")
@@ -59,20 +88,24 @@ def draw_panels(figure, panels):
 
 
 def _panel_height(panels):
-    """Return the inches that two rows of panels fill at full width, titles included."""
+    """Return the inches that the rows of panels fill at full width, titles included."""
     x, y, z = list(panels.values())[-1].shape
-    return min(_HIGHEST, _WIDTH / len(panels) * (y + max(z, _THIN * y)) / x + 0.6)
+    return min(_HIGHEST, _WIDTH / len(panels) * (y + (max(z, _THIN * y) if z > 1 else 0)) / x + 0.6)
 
 
 def _curves(rows):
-    """Sort the logged numbers into one plot of errors and, where an adversary took part, one for each player."""
+    """Sort the logged numbers into plots (title, x label, scale, lines): errors, and where an adversary took part one for each player."""
+    if any("mse" in row for row in rows):
+        # The published way to look at it: against the epoch, linear and log-log.
+        lines = _lines(rows, {"mse": "training", "val_mse": "held out"}, "epoch")
+        return [("mean squared error", "epoch", "linear", lines), ("mean squared error, log-log", "epoch", "log", lines)]
     groups = {"mean absolute error (network units)": {"l1": "training", "val_l1": "held out"}}
     if any("critic_loss" in row for row in rows):
         groups["weighted sum of losses"] = {"loss": "total"}
         groups["critic"] = {"critic_loss": "critic loss"}
         groups["generator"] = {"adversarial_loss": "adversarial loss"}
-    return {title: {label: points for name, label in names.items() if (points := _points(rows, name))} for title, names in groups.items()}
+    return [(title, "seconds", "linear", _lines(rows, names, "seconds")) for title, names in groups.items()]
 
 
-def _points(rows, name):
-    return [(row["seconds"], row[name]) for row in rows if name in row]
+def _lines(rows, names, x):
+    return {label: points for name, label in names.items() if (points := [(row[x], row[name]) for row in rows if name in row])}

@@ -1,6 +1,7 @@
 """From a network to a function on whole volumes: tiles where memory asks for them, mirrored averaging on request."""
 
 import functools
+import math
 import os
 import pathlib
 
@@ -13,6 +14,8 @@ from keras_mri.patches import PatchGrid
 _MOST_BYTES = 700e6
 # A network without a bounded reach sees tiles that overlap by half of this share of their side on either side.
 _BLEND_SHARE = 0.25
+# A 2D network sees as many slices at once as have this many pixels: some 200 MB for 32 channels.
+_MOST_PIXELS = 400_000
 
 
 def predictor(network, shape, tile=None, mirror_axis=None, overlap=None):
@@ -59,7 +62,43 @@ def predictor(network, shape, tile=None, mirror_axis=None, overlap=None):
         wanted = [int(_BLEND_SHARE * size) if overlap is None else overlap for size in window]
         halo = tuple(min(margin, (size - facts.stride) // 2) for margin, size in zip(wanted, window))
     grid = PatchGrid(padded, window, tuple(h if size < side else 0 for h, size, side in zip(halo, window, padded)), facts.stride)
-    run = functools.partial(_run, network, grid, exact, shape)
+    return _mirrored(functools.partial(_run, network, grid, exact, shape), mirror_axis)
+
+
+def slice_predictor(network, axis, mirror_axis=None):
+    """Prepare a 2D network for volumes, which it sees slice by slice.
+
+    Parameters
+    ----------
+    network : keras.Model
+        From (batch, x, y, 1) to (batch, x, y, 1).
+    axis : int
+        The axis across which volumes are cut.
+    mirror_axis : int, optional
+        Average with the result for the volume mirrored along this axis.
+
+    Returns
+    -------
+    callable
+        From an ndarray of float32, shape (x, y, z), to the same; slices whose sides the network cannot halve are continued by
+        their edges meanwhile.
+    """
+    halvings = [layer.strides for layer in network.layers if type(layer).__name__ in ("Conv2D", "MaxPooling2D", "AveragePooling2D")]
+    return _mirrored(functools.partial(_run_slices, network, axis, math.prod(max(strides) for strides in halvings)), mirror_axis)
+
+
+def _run_slices(network, axis, factor, data):
+    slices = np.moveaxis(data, axis, 0)
+    x, y = slices.shape[1:]
+    slices = np.pad(slices, [(0, 0), (0, -x % factor), (0, -y % factor)], mode="edge")[..., None]
+    pixels = slices.shape[1] * slices.shape[2]
+    # Batches of nearly one size: each size is another graph.
+    batches = np.array_split(slices, -(-len(slices) // max(1, _MOST_PIXELS // pixels)))
+    restored = np.concatenate([np.asarray(network.predict_on_batch(batch)) for batch in batches])
+    return np.ascontiguousarray(np.moveaxis(restored[:, :x, :y, 0], 0, axis))
+
+
+def _mirrored(run, mirror_axis):
     if mirror_axis is None:
         return run
     return lambda data: (run(data) + np.flip(run(np.flip(data, mirror_axis)), mirror_axis)) / np.float32(2)

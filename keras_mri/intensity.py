@@ -59,7 +59,7 @@ def fit_image_scaling(volume, policy="percentile"):
     Parameters
     ----------
     volume : Volume
-    policy : {"percentile", "minmax"}
+    policy : {"percentile", "minmax"} or pair of float
         As for `fit_scaling`.
 
     Returns
@@ -106,9 +106,10 @@ def fit_scaling(sample, policy="percentile"):
     ----------
     sample : ndarray of float32, any shape
         Intensities of the image, for a run those of some of its frames.
-    policy : {"percentile", "minmax"}
+    policy : {"percentile", "minmax"} or pair of float
         "percentile": 0 stays 0 (magnitude data) or the lowest 0.1 % maps to 0 (data with negative values), and the
-        99.9th percentile of the voxels that are not exactly zero maps to 1. "minmax": the extremes map to 0 and 1.
+        99.9th percentile of the voxels that are not exactly zero maps to 1. "minmax": the extremes map to 0 and 1. Two
+        numbers: these percentiles of all voxels do.
 
     Returns
     -------
@@ -122,7 +123,9 @@ def fit_scaling(sample, policy="percentile"):
     low, high = float(sample.min()), float(sample.max())
     if low == high:
         raise InputError(f"the image is constant or empty: its intensities run from {low:g} to {high:g}. There is nothing to restore.")
-    if policy == "percentile":
+    if not isinstance(policy, str):
+        low, high = (float(value) for value in np.percentile(sample, policy))
+    elif policy == "percentile":
         # Exact zeros are a scanner's mask or a defaced region, not signal.
         tissue = sample[sample != 0]
         if tissue.size:

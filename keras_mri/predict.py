@@ -1,13 +1,17 @@
-"""python -m keras_mri.predict MODEL.h5 IMAGE… -o OUT.nii.gz"""
+"""python -m keras_mri.predict MODEL IMAGE… -o OUT.nii.gz"""
 
+import logging
 import pathlib
 import sys
 
-from keras_mri import _cli, checkpoints, nifti
+from keras_mri import _cli, checkpoints, nifti, pretrained
 from keras_mri.config import PredictConfig
 from keras_mri.errors import ForeignNetworkError
 from keras_mri.outputs import check_output
 from keras_mri.systems import get_settings, get_system
+from keras_mri.training_range import remarks
+
+_LOGGER = logging.getLogger(__name__)
 
 
 def main(arguments=None):
@@ -17,13 +21,14 @@ def main(arguments=None):
 
 def _predict(arguments):
     # The model decides which options there are; without one, only those that all systems share.
-    model = next((argument for argument in arguments if argument.endswith(".h5")), None)
+    model = _model_among(arguments)
     settings = None
-    if model and (pathlib.Path(model).exists() or not {"-h", "--help"} & set(arguments)):
+    if model and (model.exists() or not {"-h", "--help"} & set(arguments)):
         settings = get_settings(_system_of(model))
     options = getattr(settings, "PredictConfig", PredictConfig)
     parsed = _parser(options).parse_all(arguments)
-    system_name = _system_of(parsed.model)
+    model = pretrained.resolve(parsed.model)
+    system_name = _system_of(model)
     path = check_output(parsed.output, nifti.SUFFIXES, parsed.overwrite)
     chosen = _cli.chosen_options(options, parsed)
     images = [nifti.open_image(image, parsed.replace_nonfinite) for image in parsed.images]
@@ -32,9 +37,23 @@ def _predict(arguments):
         system = get_system(system_name)
     from keras_mri._progress import counted
 
-    restored = system.predict(_load(parsed.model), images, chosen)
+    checkpoint = _load(model)
+    for remark in remarks(images[0], checkpoint.training, checkpoint.config, averaged=len(images)):
+        _LOGGER.warning("warning: %s", remark)
+    restored = system.predict(checkpoint, images, chosen)
     nifti.save(counted(restored), path, parsed.dtype)
     print(f"wrote {path}", file=sys.stderr)
+
+
+def _model_among(arguments):
+    """Return the path of the network that a command line names, None if it names none yet."""
+    known = pretrained.networks()
+    model = next((argument for argument in arguments if argument.endswith(".h5") or argument in known), None)
+    if model is None and arguments and not arguments[0].startswith("-"):
+        model = arguments[0]
+    if model is None or not (model.endswith(".h5") or pretrained.is_name(model)):
+        return None
+    return pretrained.resolve(model)
 
 
 def _system_of(model):
@@ -58,7 +77,9 @@ def _load(model):
 
 def _parser(options):
     parser = _cli.Parser(prog="python -m keras_mri.predict", description="Apply a trained network to a scan, or to its repetitions.")
-    parser.add_argument("model", type=pathlib.Path, metavar="MODEL.h5", help="a network that keras_mri.train wrote")
+    names = ", ".join(sorted(pretrained.networks()))
+    text = "a network that keras_mri.train wrote (.h5)" + (f", or the name of a pre-trained one: {names}" if names else "")
+    parser.add_argument("model", metavar="MODEL", help=text)
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="NIfTI, 3D or 4D, any shape")
     parser.add_argument("-o", "--output", type=pathlib.Path, required=True, metavar="OUT", help="NIfTI to write (.nii or .nii.gz)")
     parser.add_argument("--overwrite", action="store_true", help="replace a file that exists")

@@ -1,6 +1,8 @@
-"""Where the pre-trained networks lie: in the checkout, or where an installation put them."""
+"""The pre-trained networks: where they lie, in the checkout or where an installation put them, and what they are called."""
 
+import difflib
 import pathlib
+import re
 import site
 import sysconfig
 
@@ -12,6 +14,10 @@ _FOLDERS = (
     pathlib.Path(__file__).parents[1] / "pretrained",
     *(pathlib.Path(prefix) / "share" / "keras_mri" / "pretrained" for prefix in _PREFIXES),
 )
+# Neither an ending nor a folder: that would be a path.
+_NAME = re.compile(r"[A-Za-z0-9_-]+")
+# Where two networks restore one kind of scan, its short name means the one that needs a single scan, not repetitions.
+_ORDER = ("wgan", "cnn", "sr", "n2a")
 
 
 def path_of(name):
@@ -38,3 +44,56 @@ def path_of(name):
         f"the pre-trained network {name} was not found in {' or '.join(map(str, _FOLDERS))}. Copy it there, or "
         "train without it (--initial none)."
     )
+
+
+def networks():
+    """List the pre-trained networks at hand.
+
+    Returns
+    -------
+    dict of str to pathlib.Path
+        By name: SYSTEM_SCAN as its file is called, for example "wgan_epi", and SCAN alone, "epi".
+    """
+    files = {path.stem: path for folder in reversed(_FOLDERS) for path in sorted(folder.glob("*_*.h5"))}
+
+    def rank(stem):
+        system = stem.partition("_")[0]
+        return _ORDER.index(system) if system in _ORDER else len(_ORDER)
+
+    short = {stem.partition("_")[2]: files[stem] for stem in sorted(files, key=rank, reverse=True)}
+    return {**short, **files}
+
+
+def resolve(model):
+    """Return the path of a network that is given by its path or by the name of a pre-trained one.
+
+    Parameters
+    ----------
+    model : str or path-like
+
+    Returns
+    -------
+    pathlib.Path
+        Of a file that may be missing, if `model` looks like a path.
+
+    Raises
+    ------
+    InputError
+        If `model` looks like a name and no pre-trained network is called so.
+    """
+    if not is_name(model):
+        return pathlib.Path(model)
+    known = networks()
+    if str(model) in known:
+        return known[str(model)]
+    nearest = difflib.get_close_matches(str(model), known, n=1)
+    hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+    raise InputError(
+        f"there is no pre-trained network {str(model)!r}. Expected the path of an .h5 file or one of: {', '.join(sorted(known)) or 'none'}."
+        f"{hint}"
+    )
+
+
+def is_name(model):
+    """Tell the name of a pre-trained network from the path of a file, by its form."""
+    return bool(_NAME.fullmatch(str(model))) and not pathlib.Path(model).is_file()

@@ -29,6 +29,9 @@ def _train(arguments):
     results = getattr(settings, "RESULTS", ())
     endings = [".csv", ".png", *results, *([_LAST] if getattr(settings, "KEEP_LAST", False) else [])]
     beside = {ending: check_output(path.with_name(path.stem + ending), (ending,), parsed.overwrite) for ending in endings}
+    for option, suffixes in getattr(settings, "OUTPUTS", {}).items():
+        if getattr(config, option):
+            check_output(getattr(config, option), suffixes, parsed.overwrite)
     if config.checkpoint_every and not parsed.overwrite:
         _check_no_epochs(path)
     images = getattr(settings, "open_inputs", _open_images)(parsed.images, config, parsed.replace_nonfinite)
@@ -42,7 +45,7 @@ def _train(arguments):
     from keras_mri.networks.precision import in_float32
 
     log = EpochLog(beside[".csv"])
-    facts = {"zooms": [list(image.zooms) for image in images], "sigma": list(getattr(config, "noise_range", ()))}
+    facts = getattr(settings, "training_facts", _training_facts)(images, config)
     config = system.settle(config) if hasattr(system, "settle") else config
     images = system.prepare(images, config) if hasattr(system, "prepare") else images
 
@@ -75,13 +78,21 @@ def _open_images(paths, config, replace_nonfinite):
     return [open_image(path, replace_nonfinite) for path in paths]
 
 
+def _training_facts(images, config):
+    """Return what the trained network's file tells of its data: voxel sides, and the range of the noise SD."""
+    return {"zooms": [list(image.zooms) for image in images], "sigma": list(getattr(config, "noise_range", ()))}
+
+
 def _write_result(result, path):
-    """Write what a system returns besides its network: a Volume as NIfTI, text as it is."""
+    """Write what a system returns besides its network: a Volume as NIfTI, text as it is, anything else by calling it."""
     if isinstance(result, Volume):
         save(result, path)
         return
     with replacing(path) as temporary:
-        temporary.write_text(result, encoding="utf-8")
+        if isinstance(result, str):
+            temporary.write_text(result, encoding="utf-8")
+        else:
+            result(temporary)
 
 
 def _check_no_epochs(path):

@@ -31,6 +31,9 @@ FLOORS = [
         "resampling",
         "bids",
         "pairs",
+        "slices",
+        "slice_files",
+        "training_range",
         "settings.*",
     },
     {
@@ -41,20 +44,21 @@ FLOORS = [
         "repetition_data",
         "pair_augmentation",
         "pair_data",
+        "slice_data",
         "figures",
     },
     {"checkpoints", "published", "inference"},
     {"systems.*", "callbacks", "two_players"},
     {"_cli", "_progress"},
-    {"train", "predict", "evaluate", "__main__"},
+    {"train", "predict", "evaluate", "info", "__main__"},
 ]
 # library → the only modules that may import it
 DOORS = {
     "nibabel": {"nifti"},
     "h5py": {"checkpoints"},
     "matplotlib": {"figures"},
-    "argparse": {"_cli", "train", "predict", "evaluate", "__main__"},
-    "tensorflow": {"datasets", "denoising_data", "pair_augmentation", "pair_data", "adversarial"},
+    "argparse": {"_cli", "train", "predict", "evaluate", "info", "__main__"},
+    "tensorflow": {"datasets", "denoising_data", "pair_augmentation", "pair_data", "slice_data", "adversarial"},
 }
 MODULES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix("__init__").rstrip("."): path

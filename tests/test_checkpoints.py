@@ -110,6 +110,12 @@ def test_weights_without_a_network(tmp_path):
         checkpoints.load(tmp_path / "weights.h5")
 
 
+def test_the_outline_of_a_network_is_read_without_building_it(network, path, monkeypatch):
+    monkeypatch.setattr(keras.models, "load_model", None)
+    wanted = {"name": "residual_unet", "input_shape": [None, None, None, 3], "parameters": network.count_params()}
+    assert checkpoints.outline(path) == wanted
+
+
 def test_another_system(path):
     with pytest.raises(CheckpointError, match="of the system 'wgan'. Expected: 'sr'"):
         checkpoints.load(path, "sr")

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from skimage.io import imread
 
 from keras_mri import figures, phantoms
@@ -32,3 +33,37 @@ def test_thin_volumes_and_a_training_without_an_epoch_can_be_drawn(tmp_path):
     volume = np.ones((5, 7, 1), np.float32)
     figures.save_training(tmp_path / "figure.png", [], {"noisy": volume, "clean": volume})
     assert (tmp_path / "figure.png").stat().st_size > 1000
+
+
+def test_squared_errors_are_drawn_against_the_epoch_linear_and_log_log():
+    rows = [{"epoch": n, "seconds": 3.0 * n, "mse": 0.1 / n, "val_mse": 0.2 / n} for n in (1, 2)]
+    plots = figures._curves(rows)
+    assert [(x, scale) for _, x, scale, _ in plots] == [("epoch", "linear"), ("epoch", "log")]
+    assert plots[0][3] == plots[1][3] == {"training": [(1, 0.1), (2, 0.05)], "held out": [(1, 0.2), (2, 0.1)]}
+
+
+def test_other_errors_are_drawn_against_time():
+    plots = figures._curves(ROWS)
+    assert {(x, scale) for _, x, scale, _ in plots} == {("seconds", "linear")}
+    assert plots[0][3]["held out"] == [(3.0, 0.05), (6.0, 0.04), (9.0, 0.03)]
+    assert [title for title, *_ in plots][1:] == ["weighted sum of losses", "critic", "generator"]
+
+
+@pytest.mark.parametrize("count", [2, 5])
+def test_examples_are_a_table_of_slices(tmp_path, count):
+    head, _ = phantoms.head((24, 20, 9))
+    examples = [{"noisy": head[..., k] + 50, "denoised": head[..., k], "clean": head[..., k]} for k in range(3, 3 + count)]
+    figures.save_examples(tmp_path / "examples.png", examples)
+    height, width = imread(tmp_path / "examples.png").shape[:2]
+    # Square cells: `count` rows of three.
+    assert height / width == pytest.approx(count / 3, rel=0.01)
+
+
+def test_a_single_slice_is_not_shown_from_the_side():
+    import matplotlib.pyplot as plt
+
+    figure = plt.figure()
+    figures.draw_panels(figure, {"noisy": np.ones((8, 6, 1), np.float32), "clean": np.eye(8, 6, dtype=np.float32)[..., None]})
+    shapes = [image.get_array().shape for axis in figure.axes for image in axis.get_images()]
+    plt.close(figure)
+    assert shapes == [(6, 8), (6, 8)]

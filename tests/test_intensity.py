@@ -77,3 +77,16 @@ def test_a_z_score_has_mean_0_and_sd_1_inside_the_mask_whatever_lies_outside(rng
 def test_a_brain_of_one_intensity_has_no_z_score():
     with pytest.raises(InputError, match="constant where its brain should be: every voxel is 5"):
         fit_zscore(np.full((3, 4, 5), 5, np.float32), np.ones((3, 4, 5), bool))
+
+
+def test_a_pair_of_percentiles_maps_to_zero_and_one():
+    # 0 … 100 in steps of 1: the p-th percentile is p itself.
+    scaling = fit_scaling(np.arange(101, dtype=np.float32), (1.0, 99.0))
+    assert (scaling.offset, scaling.offset + scaling.scale) == pytest.approx((1.0, 99.0))
+
+
+def test_percentiles_between_which_nothing_lies_are_refused():
+    data = np.zeros(1000, np.float32)
+    data[0] = 5
+    with pytest.raises(InputError, match="its intensities run from 0 to 0"):
+        fit_scaling(data, (1.0, 99.0))

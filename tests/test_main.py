@@ -40,12 +40,16 @@ def _python(*arguments):
         (("train", "wgan", "--help"), 0),
         (("predict", "--help"), 0),
         (("evaluate", "--help"), 0),
+        (("info", "--help"), 0),
         (("train", "wgann", "scan.nii"), 2),
         (("train", "wgan", "scan.nii", "--epoch", "3"), 2),
         (("train", "wgan", "scan.nii", "--epochs", "0"), 2),
         (("train", "wgan", "missing.nii", "-o", "/tmp/never-written.h5"), 2),
         (("predict", "missing.h5", "scan.nii", "-o", "out.nii"), 2),
         (("evaluate", "missing.nii", "missing.nii"), 2),
+        (("predict", "t1ww", "scan.nii", "-o", "out.nii"), 2),
+        (("info", "missing.h5"), 2),
+        (("info", "n2a_t1w"), 0),
     ],
     ids=lambda value: "_".join(value) or "import" if isinstance(value, tuple) else "",
 )
@@ -87,7 +91,7 @@ def test_help_lists_every_command_with_what_it_does(capsys, arguments, status):
 def test_an_unknown_command_exits_2_and_names_the_nearest(capsys, name, hint):
     assert front.main([name, "scan.nii"]) == 2
     captured = capsys.readouterr()
-    expected = f"keras_mri: error: unknown command {name!r}. Expected one of: train, predict, evaluate.{hint}\n"
+    expected = f"keras_mri: error: unknown command {name!r}. Expected one of: {', '.join(front.COMMANDS)}.{hint}\n"
     assert (captured.out, captured.err) == ("", expected)
 
 

@@ -140,3 +140,36 @@ def test_super_resolution_predicts_on_a_finer_grid(tmp_path, write_nifti):
     # The outer face of the first voxel stays where it was.
     np.testing.assert_allclose(after.affine @ [-0.5, -0.5, -0.5, 1], before.affine @ [-0.5, -0.5, -0.5, 1], atol=1e-4)
     np.testing.assert_allclose(after.header.get_zooms(), np.array(before.header.get_zooms()) / (2, 2, 1), rtol=1e-5)
+
+
+def test_a_pre_trained_network_is_called_by_its_name(model, scan, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(predict.pretrained, "_FOLDERS", [tmp_path])
+    (tmp_path / "model.h5").rename(tmp_path / "wgan_epi.h5")
+    for name in ("epi", "wgan_epi"):
+        out = tmp_path / f"{name}.nii.gz"
+        # --mirror is an option of the system: the name must have been understood before the options.
+        assert predict.main([name, scan, "-o", str(out), "--mirror"]) == 0
+        assert nibabel.load(out).shape == (9, 8, 7, 3)
+    assert predict.main(["ep", scan, "-o", str(tmp_path / "none.nii.gz"), "--mask", "mask.nii"]) == 2
+    assert (
+        "no pre-trained network 'ep'. Expected the path of an .h5 file or one of: epi, wgan_epi. Did you mean 'epi'?"
+        in capsys.readouterr().err
+    )
+
+
+@pytest.mark.parametrize(
+    ("training", "said"),
+    [
+        ({"zooms": [[2, 2.5, 3]], "sigma": [0.0, 0.9]}, ()),
+        ({"zooms": [[1, 1, 1]], "sigma": [0.0, 0.9]}, ("voxels of 2 × 2.5 × 3 mm; the network was trained on 1 × 1 × 1 mm",)),
+        ({"zooms": [[1, 1, 1]], "sigma": [0.0, 0.01]}, ("voxels of", "the network was trained on 0 to 0.01: some of it will stay")),
+        ({}, ()),
+    ],
+)
+def test_a_scan_unlike_the_training_is_told_and_restored(scan, tmp_path, capsys, training, said):
+    network = residual_unet((None, None, None, 1), (2, 2), (1, 1))
+    checkpoints.save(Checkpoint(network, "wgan", Config().to_json(), training), tmp_path / "told.h5")
+    assert predict.main([str(tmp_path / "told.h5"), scan, "-o", str(tmp_path / "out.nii.gz")]) == 0
+    warnings = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: ")]
+    assert len(warnings) == len(said) and all(text in line for text, line in zip(said, warnings))
+    assert (tmp_path / "out.nii.gz").is_file()

@@ -23,3 +23,60 @@ def test_a_network_that_is_nowhere_is_an_error_that_names_the_folders(tmp_path, 
 
 def test_the_start_of_noise2average_is_in_this_checkout():
     assert pretrained.path_of("n2a_t1w.h5").stat().st_size <= 5_000_000
+
+
+@pytest.fixture
+def folders(tmp_path, monkeypatch):
+    """Two folders: networks of the first hide those of the same name in the second."""
+    places = [tmp_path / "one", tmp_path / "two"]
+    for place, names in zip(places, (["wgan_epi", "n2a_t1w"], ["n2a_epi", "n2a_t1w", "sr_t1w_7t"])):
+        place.mkdir()
+        for name in names:
+            (place / f"{name}.h5").touch()
+    monkeypatch.setattr(pretrained, "_FOLDERS", [*places, tmp_path / "three"])
+    return places
+
+
+def test_networks_have_a_full_and_a_short_name(folders):
+    one, two = folders
+    assert pretrained.networks() == {
+        "wgan_epi": one / "wgan_epi.h5",
+        "n2a_epi": two / "n2a_epi.h5",
+        "n2a_t1w": one / "n2a_t1w.h5",
+        "sr_t1w_7t": two / "sr_t1w_7t.h5",
+        # One scan is enough for wgan; n2a needs repetitions.
+        "epi": one / "wgan_epi.h5",
+        "t1w": one / "n2a_t1w.h5",
+        "t1w_7t": two / "sr_t1w_7t.h5",
+    }
+
+
+def test_a_name_is_resolved_and_a_path_is_left_alone(folders, tmp_path, monkeypatch):
+    assert pretrained.resolve("epi") == folders[0] / "wgan_epi.h5"
+    for path in ("epi.h5", "networks/epi", "./epi", "scan.nii.gz", str(tmp_path / "epi")):
+        assert str(pretrained.resolve(path)) == str(pretrained.pathlib.Path(path))
+    # A file of the user's comes first.
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "epi").touch()
+    assert str(pretrained.resolve("epi")) == "epi"
+
+
+@pytest.mark.parametrize(("name", "hint"), [("epi1", " Did you mean 'epi'?"), ("wgan_ep", " Did you mean 'wgan_epi'?"), ("xyz", "")])
+def test_a_name_that_is_none_is_an_error_with_the_nearest(folders, name, hint):
+    with pytest.raises(InputError) as caught:
+        pretrained.resolve(name)
+    known = "epi, n2a_epi, n2a_t1w, sr_t1w_7t, t1w, t1w_7t, wgan_epi"
+    assert str(caught.value) == f"there is no pre-trained network {name!r}. Expected the path of an .h5 file or one of: {known}.{hint}"
+
+
+def test_without_any_network_that_is_said(monkeypatch, tmp_path):
+    monkeypatch.setattr(pretrained, "_FOLDERS", [tmp_path])
+    with pytest.raises(InputError, match="or one of: none.$"):
+        pretrained.resolve("epi")
+
+
+def test_every_network_of_this_checkout_has_a_card_and_a_checksum():
+    folder = pretrained._FOLDERS[0]
+    sums = (folder / "SHA256SUMS").read_text()
+    for path in folder.glob("*.h5"):
+        assert path.with_suffix(".md").is_file() and f"  {path.name}\n" in sums

@@ -13,6 +13,7 @@ import pytest
 
 from keras_mri import phantoms, train
 from keras_mri.errors import InputError
+from keras_mri.systems import SYSTEMS
 
 SMALL = (
     "--epochs 3 --steps-per-epoch 2 --batch-size 2 --filters 2 2 --depths 1 1 --patch-shape 8 8 4 --precision float32 --warm-up 0.5".split()
@@ -80,7 +81,7 @@ def test_a_training_that_fails_leaves_no_file(scan, tmp_path, capsys, monkeypatc
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["wgam", "x.nii.gz"], "unknown system 'wgam'. Expected one of: wgan, n2a, sr. Did you mean 'wgan'?"),
+        (["wgam", "x.nii.gz"], f"unknown system 'wgam'. Expected one of: {', '.join(SYSTEMS)}. Did you mean 'wgan'?"),
         (["wgan", "x.nii.gz", "--epoch", "3"], "unknown option --epoch. Did you mean --epochs?"),
         (["wgan", "nowhere.nii.gz"], "nowhere.nii.gz is not a file"),
         (["wgan", "sample", "--time-budget", "soon"], "90s, 5m or 1h30m"),

@@ -11,12 +11,15 @@ and may offer
 
     settle(config)                          -> Config, with what depends on more than the options (a file to start from)
     prepare(images, config)                 -> what the verbs of training take instead of images, where making it is costly
-    results(checkpoint, images, config)     -> dict of file ending -> Volume or str, written beside the network (settings.RESULTS)
+    results(checkpoint, images, config)     -> dict of file ending -> Volume, str or function of a path, written beside the network
+                                               (settings.RESULTS)
 
 Its settings may also say
 
     IMAGES                                  what differs in the `images` argument of the command line, for argparse
     open_inputs(paths, config, replace_nonfinite)   -> what stands for the images (each with `zooms`), where they are not just opened
+    training_facts(images, config)          -> dict with the `zooms` and `sigma` of the training data, where the options do not tell
+    OUTPUTS                                 dict of option -> file endings: further files that training writes
     KEEP_LAST                               whether the last epoch's network is saved too, as NAME_last.h5
 
 and it never imports another one.
@@ -44,6 +47,9 @@ SYSTEMS = {
     ),
     "n2a": System("keras_mri.systems.n2a", "keras_mri.settings.n2a", "denoise a scan from its repetitions: Noise2Average", "n2a.h5"),
     "sr": System("keras_mri.systems.sr", "keras_mri.settings.sr", "super-resolution, such as 3T to 7T: 3D U-Net against PatchGAN", "sr.h5"),
+    "cnn": System(
+        "keras_mri.systems.cnn", "keras_mri.settings.cnn", "denoise slices: 2D autoencoder trained from one scan", "autoencoder.h5"
+    ),
 }
 
 

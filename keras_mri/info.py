@@ -1,0 +1,93 @@
+"""python -m keras_mri.info MODEL: what a network's file is, without building the network."""
+
+import json
+import sys
+
+from keras_mri import _cli, checkpoints, pretrained
+from keras_mri.systems import SYSTEMS
+from keras_mri.training_range import range_of_sides, trained_sigma, trained_zooms
+
+
+def main(arguments=None):
+    """Print what a file says of its network; see `--help`."""
+    return _cli.run(_info, arguments)
+
+
+def describe(path):
+    """Return what a file says of its network.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+
+    Returns
+    -------
+    dict
+        file, system, version, format, network (name, input_shape, parameters), config, training, card (a path, or None).
+
+    Raises
+    ------
+    CheckpointError
+        If keras_mri did not write it, or it cannot be read.
+    """
+    facts = checkpoints.inspect(path)
+    card = path.with_suffix(".md")
+    return {
+        "file": str(path),
+        "system": facts["system"],
+        "version": facts["version"],
+        "format": facts["format"],
+        "network": checkpoints.outline(path),
+        "config": facts["config"],
+        "training": facts["training"],
+        "card": str(card) if card.is_file() else None,
+    }
+
+
+def _info(arguments):
+    parsed = _parser().parse_all(arguments)
+    facts = describe(pretrained.resolve(parsed.model))
+    print(json.dumps(facts, indent=1, ensure_ascii=False) if parsed.json else "\n".join(_lines(facts)))
+
+
+def _lines(facts):
+    network = facts["network"]
+    zooms, sigma = trained_zooms(facts["training"]), trained_sigma(facts["training"])
+    known = SYSTEMS.get(facts["system"])
+    rows = {
+        "file": facts["file"],
+        "system": facts["system"] + (f": {known.help}" if known else " (this version does not know it)"),
+        "written by": f"keras_mri {facts['version']}, format {facts['format']}",
+        "network": f"{network['name']}, {network['parameters']:,} parameters, input {_shape(network['input_shape'])}",
+        "trained voxels": f"{range_of_sides(zooms)} mm, of {len(zooms)} scan(s)" if len(zooms) else "not told",
+        "trained noise": f"SD {sigma[0]:.3g} to {sigma[1]:.3g} in network units" if sigma else "not told",
+        "card": facts["card"] or "none beside the file",
+        "settings": "",
+    }
+    width = max(map(len, rows)) + 2
+    inner = max(map(len, facts["config"]), default=0) + 2
+    settings = [f"  {name:{inner}s}{_value(value)}" for name, value in facts["config"].items()]
+    return [*(f"{name:{width}s}{text}".rstrip() for name, text in rows.items()), *settings]
+
+
+def _shape(sides):
+    return "(" + ", ".join("any" if side is None else str(side) for side in sides) + ")"
+
+
+def _value(value):
+    if value is None:
+        return "none"
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _parser():
+    parser = _cli.Parser(prog="python -m keras_mri.info", description="Tell what a network's file is: system, settings, training data.")
+    names = ", ".join(sorted(pretrained.networks()))
+    text = "an .h5 file that keras_mri.train wrote" + (f", or the name of a pre-trained network: {names}" if names else "")
+    parser.add_argument("model", metavar="MODEL", help=text)
+    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

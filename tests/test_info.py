@@ -1,0 +1,83 @@
+"""What keras-mri info tells of a file, and which files it refuses."""
+
+import json
+
+import h5py
+import numpy as np
+import pytest
+
+from keras_mri import checkpoints, info
+from keras_mri.checkpoints import Checkpoint
+from keras_mri.networks.residual_unet import residual_unet
+from keras_mri.settings.wgan import Config
+
+
+@pytest.fixture
+def network():
+    return residual_unet((None, None, None, 3), (2, 3), (1, 1))
+
+
+@pytest.fixture
+def path(network, tmp_path):
+    path = tmp_path / "wgan_epi.h5"
+    training = {"zooms": [[3.0, 3.0, 3.3], [2.0, 2.2, 2.0]], "sigma": [0.0, 0.2]}
+    checkpoints.save(Checkpoint(network, "wgan", Config(filters=(2, 3), seed=7).to_json(), training), path)
+    return path
+
+
+def test_the_text_tells_system_settings_training_and_parameters(path, network, capsys):
+    assert info.main([str(path)]) == 0
+    lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines() if len(line.split(maxsplit=1)) == 2)
+    assert lines["system"].startswith("wgan: denoise fMRI")
+    assert lines["network"] == f"residual_unet, {network.count_params():,} parameters, input (any, any, any, 3)"
+    assert lines["trained"].startswith("noise") and "0 to 0.2" in lines["trained"]
+    assert (lines["seed"], lines["filters"], lines["time_budget"]) == ("7", "2 3", "none")
+    assert lines["card"] == "none beside the file"
+
+
+def test_voxels_and_card_are_told(path, capsys):
+    path.with_suffix(".md").write_text("card")
+    assert info.main([str(path)]) == 0
+    text = capsys.readouterr().out
+    assert "2 × 2 × 2.2 to 3 × 3 × 3.3 mm, of 2 scan(s)" in text
+    assert str(path.with_suffix(".md")) in text
+
+
+def test_json_holds_the_same(path, network, capsys):
+    assert info.main([str(path), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["network"] == {"name": "residual_unet", "input_shape": [None, None, None, 3], "parameters": network.count_params()}
+    assert (facts["system"], facts["config"]["seed"], facts["training"]["sigma"], facts["card"]) == ("wgan", 7, [0.0, 0.2], None)
+
+
+def test_a_file_that_tells_little_is_described_all_the_same(network, tmp_path, capsys):
+    checkpoints.save(Checkpoint(network, "later", {}, {}), tmp_path / "network.h5")
+    assert info.main([str(tmp_path / "network.h5")]) == 0
+    text = capsys.readouterr().out
+    assert "later (this version does not know it)" in text and text.count("not told") == 2
+
+
+def test_pre_trained_networks_have_names(capsys):
+    assert info.main(["n2a_t1w"]) == 0
+    text = capsys.readouterr().out
+    assert "146,305 parameters" in text and "n2a_t1w.md" in text
+    assert info.main(["n2a_t1x"]) == 2
+    assert "Did you mean 'n2a_t1w'?" in capsys.readouterr().err
+
+
+def test_files_of_others_are_refused_as_everywhere(network, tmp_path, capsys):
+    network.save(tmp_path / "foreign.h5")
+    (tmp_path / "text.h5").write_text("hello")
+    with h5py.File(tmp_path / "weights.h5", "w") as file:
+        file["kernel"] = np.zeros(3)
+    for name, message in {
+        "foreign.h5": "was not written by keras_mri",
+        "text.h5": "is not an HDF5 file",
+        "weights.h5": "holds no network",
+        "missing.h5": "missing.h5 is not a file",
+        "scan.nii.gz": "must end in .h5",
+    }.items():
+        capsys.readouterr()
+        assert info.main([str(tmp_path / name)]) == 2
+        captured = capsys.readouterr()
+        assert message in captured.err and captured.out == ""

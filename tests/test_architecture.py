@@ -31,6 +31,8 @@ FLOORS = [
         "resampling",
         "bids",
         "pairs",
+        "schedules",
+        "samplers",
         "settings.*",
     },
     {
@@ -41,6 +43,7 @@ FLOORS = [
         "repetition_data",
         "pair_augmentation",
         "pair_data",
+        "sampling",
         "figures",
     },
     {"checkpoints", "published", "inference"},
@@ -54,7 +57,7 @@ DOORS = {
     "h5py": {"checkpoints"},
     "matplotlib": {"figures"},
     "argparse": {"_cli", "train", "predict", "evaluate", "__main__"},
-    "tensorflow": {"datasets", "denoising_data", "pair_augmentation", "pair_data", "adversarial"},
+    "tensorflow": {"datasets", "denoising_data", "pair_augmentation", "pair_data", "adversarial", "sampling"},
 }
 MODULES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix("__init__").rstrip("."): path

@@ -31,6 +31,8 @@ FLOORS = [
         "resampling",
         "bids",
         "pairs",
+        "labels",
+        "imputation",
         "schedules",
         "samplers",
         "settings.*",

@@ -32,3 +32,14 @@ def test_thin_volumes_and_a_training_without_an_epoch_can_be_drawn(tmp_path):
     volume = np.ones((5, 7, 1), np.float32)
     figures.save_training(tmp_path / "figure.png", [], {"noisy": volume, "clean": volume})
     assert (tmp_path / "figure.png").stat().st_size > 1000
+
+
+def test_a_denoiser_has_a_plot_of_its_own():
+    rows = [{"seconds": 1.0, "l1": 0.1, "val_l1": 0.2}, {"seconds": 2.0, "denoising": 0.5, "val_denoising": 0.6}]
+    assert figures._curves(rows)["denoiser: mean squared error"] == {"training": [(2.0, 0.5)], "held out": [(2.0, 0.6)]}
+
+
+def test_a_contact_sheet_shows_every_volume(tmp_path, rng):
+    for count in (1, 5):
+        figures.save_contact_sheet(tmp_path / "sheet.png", [rng.random((9, 8, 7)) for _ in range(count)])
+        assert imread(tmp_path / "sheet.png").std() > 10

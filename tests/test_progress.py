@@ -13,9 +13,9 @@ class Terminal(io.StringIO):
         return True
 
 
-def fit(stream):
+def fit(stream, name="l1"):
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
-    model.compile("sgd", loss="mae", metrics=[keras.metrics.MeanAbsoluteError(name="l1")])
+    model.compile("sgd", loss="mae", metrics=[keras.metrics.MeanAbsoluteError(name=name)])
     data = np.ones((8, 1), np.float32)
     callbacks = [FollowPace(Pace(steps=8)), TrainingProgress(stream)]
     model.fit(data, data, batch_size=2, epochs=2, verbose=0, callbacks=callbacks, validation_data=(data, data))
@@ -28,6 +28,12 @@ def test_a_log_file_gets_one_line_for_each_epoch():
     assert len(lines) == 2 and "\r" not in stream.getvalue()
     assert lines[0].startswith("epoch   1 ██████████··········  50 %") and "left" in lines[0] and "held out" in lines[0]
     assert "100 %" in lines[1] and "0:00 left" in lines[1]
+
+
+def test_a_denoiser_s_error_is_shown_as_well():
+    stream = io.StringIO()
+    fit(stream, "denoising")
+    assert "nan" not in stream.getvalue() and stream.getvalue().count("held out") == 2
 
 
 def test_a_terminal_gets_one_moving_line():

@@ -39,12 +39,14 @@ def _python(*arguments):
         (("train", "--help"), 0),
         (("train", "wgan", "--help"), 0),
         (("predict", "--help"), 0),
+        (("generate", "--help"), 0),
         (("evaluate", "--help"), 0),
         (("train", "wgann", "scan.nii"), 2),
         (("train", "wgan", "scan.nii", "--epoch", "3"), 2),
         (("train", "wgan", "scan.nii", "--epochs", "0"), 2),
         (("train", "wgan", "missing.nii", "-o", "/tmp/never-written.h5"), 2),
         (("predict", "missing.h5", "scan.nii", "-o", "out.nii"), 2),
+        (("generate", "missing.h5", "-o", "/tmp/never-written"), 2),
         (("evaluate", "missing.nii", "missing.nii"), 2),
     ],
     ids=lambda value: "_".join(value) or "import" if isinstance(value, tuple) else "",
@@ -87,7 +89,7 @@ def test_help_lists_every_command_with_what_it_does(capsys, arguments, status):
 def test_an_unknown_command_exits_2_and_names_the_nearest(capsys, name, hint):
     assert front.main([name, "scan.nii"]) == 2
     captured = capsys.readouterr()
-    expected = f"keras_mri: error: unknown command {name!r}. Expected one of: train, predict, evaluate.{hint}\n"
+    expected = f"keras_mri: error: unknown command {name!r}. Expected one of: train, predict, generate, evaluate.{hint}\n"
     assert (captured.out, captured.err) == ("", expected)
 
 

@@ -195,7 +195,7 @@ def test_the_image_goes_through_the_latent(latent, affine):
     """Published originals with skips fail this: without the latent, 27.86 dB instead of 27.85."""
     heads = [Volume.from_array(phantoms.head((16, 16, 12), seed)[0], affine) for seed in range(6)]
     config = Config(
-        stage="autoencoder", latent=latent, filters=(8, 16), latent_channels=4, codes=64, epochs=6, steps_per_epoch=60, learning_rate=3e-3
+        stage="autoencoder", latent=latent, filters=(8, 16), latent_channels=4, codes=64, epochs=15, steps_per_epoch=60, learning_rate=3e-3
     )  # fmt: skip
     network = ldm.train(heads, config)
     space = LatentSpace(parts(network), config)

@@ -1,7 +1,9 @@
 """Fixtures of the whole suite: odd shapes, an oblique affine, quiet TensorFlow."""
 
+import gc
 import os
 import pathlib
+import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
@@ -11,6 +13,15 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
 from keras_mri import phantoms  # noqa: E402
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forget_networks():
+    """Let go of what a module built: with gigabytes of dead graphs, one collection takes most of a minute."""
+    yield
+    if "keras" in sys.modules:
+        sys.modules["keras"].utils.clear_session()
+        gc.collect()
 
 
 @pytest.fixture

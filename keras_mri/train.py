@@ -50,8 +50,7 @@ def _train(arguments):
     images = system.prepare(images, config) if hasattr(system, "prepare") else images
 
     def write(network, path):
-        more = system.facts(network, images, config) if hasattr(system, "facts") else {}
-        checkpoint = Checkpoint(in_float32(network), name, config.to_json(), {**facts, **more})
+        checkpoint = Checkpoint(in_float32(network), name, config.to_json(), facts)
         _write(checkpoint, path, log.rows, functools.partial(system.example, checkpoint, images, config))
         return checkpoint
 

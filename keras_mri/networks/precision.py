@@ -41,19 +41,15 @@ def in_float32(network):
     Parameters
     ----------
     network : keras.Model
-        Functional; so are the networks that it may be made of.
+        Functional.
 
     Returns
     -------
     keras.Model
     """
-
-    def in_float32_too(layer):
-        if isinstance(layer, keras.Model):
-            return in_float32(layer)
-        return type(layer).from_config({**layer.get_config(), "dtype": "float32"})
-
-    copy = keras.models.clone_model(network, clone_function=in_float32_too)
+    copy = keras.models.clone_model(
+        network, clone_function=lambda layer: type(layer).from_config({**layer.get_config(), "dtype": "float32"})
+    )
     copy.set_weights(network.get_weights())
     return copy
 

@@ -24,7 +24,7 @@ from keras_mri.settings import n2a, wgan
 from keras_mri.volumes import Volume
 
 FILTERS, NOISE_SCALE, NOISE_RANGE = 16, 0.05, (0.0, 0.15)
-PATCH_SHAPE, BATCH_SIZE = (48, 48, 48), 1
+PATCH_SHAPE, BATCH_SIZE = (32, 32, 32), 2
 # Voxels that were measured, voxels of the grid (mm), and the power of the intensities.
 COPIES = ((1.0, 1.0, 1.0), (1.2, 1.2, 0.7), (1.4, 1.4, 1.3), (1.2, 0.9, 1.0), (1.4, 1.0, 1.3), (1.6, 1.1, 0.8))
 STEPS_PER_EPOCH = 100

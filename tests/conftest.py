@@ -17,11 +17,15 @@ from keras_mri import phantoms  # noqa: E402
 
 @pytest.fixture(scope="module", autouse=True)
 def forget_networks():
-    """Let go of what a module built: with gigabytes of dead graphs, one collection takes most of a minute."""
+    """Let go of what a module built: with gigabytes of dead graphs, one collection takes most of a minute.
+
+    What is left by then stays for good (TensorFlow's modules, its traced functions), so later collections need not look at it.
+    """
     yield
     if "keras" in sys.modules:
         sys.modules["keras"].utils.clear_session()
         gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture

@@ -10,11 +10,10 @@ import subprocess
 import sys
 import time
 
-import nibabel
 import numpy as np
 
 from experiments.baselines import bm4d
-from experiments.data import FOLDER, write_rows
+from experiments.data import adi_t1w, write_rows
 from keras_mri import checkpoints, nifti, pretrained
 from keras_mri.metrics import psnr, ssim
 from keras_mri.noise import add_gaussian_noise, add_rician_noise
@@ -23,7 +22,7 @@ from keras_mri.settings.n2a import Config
 from keras_mri.systems import n2a
 from keras_mri.volumes import Volume
 
-SIGMA, SEEDS, MARGIN = 0.05, (0, 1, 2), 8
+SIGMA, SEEDS = 0.05, (0, 1, 2)
 ADD_NOISE = {"gaussian": add_gaussian_noise, "rician": add_rician_noise}
 
 
@@ -31,7 +30,8 @@ def main(folder, budget, seeds=SEEDS, bm4d_seeds=(0,)):
     """Make the repetitions, train from the command line, score, and write simulated.csv; networks that exist are kept."""
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    clean, mask, affine = scan()
+    scan, mask = adi_t1w()
+    clean, affine = scan.frame(0) / scan.frame(0).max(), scan.affine
     region = mask & (clean > 10 / 255)
     nifti.save(Volume.from_array(mask.astype(np.float32), affine), folder / "mask.nii.gz")
     rows = []
@@ -46,18 +46,6 @@ def main(folder, budget, seeds=SEEDS, bm4d_seeds=(0,)):
                     rows.append(dict(noise=model, moved=moved, seed=seed, method=method, psnr=scores[0], ssim=scores[1], seconds=seconds))
                     print(f"{case:20s} {method:34s} {scores[0]:6.2f} dB  SSIM {scores[1]:.4f}  {seconds:5.0f} s", flush=True)
                 write_rows(pathlib.Path(__file__).with_name("simulated.csv"), rows)
-
-
-def scan():
-    """Return the clean scan (maximum 1), its brain mask, and the affine, all cut to the brain's box and a margin."""
-    image = nibabel.load(FOLDER / "adi-t1t2" / "T1w_defaced.nii.gz")
-    data, mask = image.get_fdata(dtype=np.float32), nibabel.load(FOLDER / "adi-t1t2" / "T1w_brainmask.nii.gz").get_fdata() > 0
-    inside = np.argwhere(mask)
-    low, high = np.maximum(inside.min(axis=0) - MARGIN, 0), np.minimum(inside.max(axis=0) + 1 + MARGIN, mask.shape)
-    box = tuple(slice(a, b) for a, b in zip(low, high))
-    affine = image.affine.copy()
-    affine[:3, 3] += affine[:3, :3] @ low
-    return data[box] / data.max(), mask[box], affine
 
 
 def _repetitions(folder, case, clean, affine, model, moved, seed):

@@ -1,6 +1,7 @@
 """Train the start of Noise2Average, supervised, on simulated noise: python -m experiments.02_n2a.pretrain OUT.h5 [--time-budget 30m]
 
-The clean targets are coarser copies of the studyforrest T1w (`experiments.data.forrest_t1w_copies`); prisma-mini's T1w is held out. The scans of adi-t1t2 take no part: they are the test.
+The clean targets are coarser copies of the studyforrest T1w (`experiments.data.forrest_t1w_copies`); prisma-mini's T1w is held
+out. The scans of adi-t1t2 take no part: they are the test.
 """
 
 import argparse

@@ -1,7 +1,8 @@
 """True repetitions: python -m experiments.02_n2a.real [FOLDER] [--time-budget 2m]
 
 ge-seepi: trained on volumes 1 and 2, scored against volume 3, whose noise nobody saw. cabi-dti: the six b = 1000 directions of two
-runs; there is no third one, so the score is that of held-out blocks, one repetition against the other.
+runs; there is no third one, so each repetition is restored by itself and scored against the other in the held-out blocks, where
+the network was not trained.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import numpy as np
 
 from experiments.data import FOLDER, write_rows
 from keras_mri import checkpoints, nifti
+from keras_mri.repetition_data import RepetitionBlocks
 from keras_mri.settings.n2a import Config
 from keras_mri.systems import n2a
 from keras_mri.volumes import Volume
@@ -43,13 +45,15 @@ def _facts(model, paths, mask, third, seed):
     scan = n2a.prepare(paths, config)
     denoised = n2a.results(checkpoints.load(model), scan, config)["_denoised.nii.gz"].data.reshape(scan.average.shape)
     inside = scan.mask
-    noise = float(np.var(scan.data[0][inside] - scan.data[1][inside], dtype=np.float64)) / 2
+    noise = _noise_variance(scan, inside)
     residual = (scan.average - denoised)[inside]
+    held_out = _held_out(scan, n2a.settle(config))
     facts = {
         "noise SD / mean": np.sqrt(noise) / scan.average[inside].mean(),
         "residual SD / SD of the average's noise": residual.std() / np.sqrt(noise / 2),
         "correlation of residual and image": np.corrcoef(residual.ravel(), scan.average[inside].ravel())[0, 1],
     }
+    facts["gain over one repetition, against the other, held-out blocks, dB"] = _gain_over_one(model, scan, config, held_out)
     if third is not None:
         # The third volume has the noise of one; what is left is the error of the estimate.
         target = third * (scan.data[0][inside].mean() / third[inside[..., None] & np.ones(third.shape, bool)].mean())
@@ -61,6 +65,31 @@ def _facts(model, paths, mask, third, seed):
         facts["mean square against the third, ours"] = errors["ours"] / noise
         facts["gain over the average, dB"] = 10 * np.log10((errors["average"] - noise) / (errors["ours"] - noise))
     return facts
+
+
+def _held_out(scan, config):
+    """Return where the held-out blocks of the training are, inside the mask: bool, shape (x, y, z)."""
+    blocks = RepetitionBlocks(scan.data, scan.mask, scan.reference.affine, 1, config)
+    chosen = np.zeros_like(scan.mask)
+    # A view: the box of the blocks.
+    view = chosen[blocks.box]
+    for corner in blocks.held_out:
+        view[tuple(slice(low, low + side) for low, side in zip(corner, blocks.shape))] = True
+    return chosen & scan.mask
+
+
+def _gain_over_one(model, scan, config, region):
+    """Restore each repetition by itself; what its error falls by, when the other one's own noise is taken off."""
+    checkpoint, noise, errors = checkpoints.load(model), _noise_variance(scan, region), []
+    for one, other in ((0, 1), (1, 0)):
+        alone = scan._replace(data=scan.data[[one, one]])
+        restored = n2a.results(checkpoint, alone, config)["_denoised.nii.gz"].data.reshape(scan.average.shape)
+        errors.append(np.mean((restored[region] - scan.data[other][region]) ** 2, dtype=np.float64) - noise)
+    return 10 * np.log10(noise / np.mean(errors))
+
+
+def _noise_variance(scan, region):
+    return float(np.var(scan.data[0][region] - scan.data[1][region], dtype=np.float64)) / 2
 
 
 def _seepi(folder):

@@ -54,6 +54,53 @@ def in_float32(network):
     return copy
 
 
+def with_hidden_layers_in(network, precision):
+    """Return a copy of a network whose hidden layers, between the first and the last convolution, compute in this precision.
+
+    Parameters
+    ----------
+    network : keras.Model
+        Functional.
+    precision : {"auto", "float32", "bfloat16"}
+
+    Returns
+    -------
+    keras.Model
+        With the same weights.
+    """
+    with hidden_layers_in(precision) as chosen:
+        hidden = _hidden_layers(network) if chosen == "bfloat16" else ()
+        policy = keras.config.dtype_policy()
+    copy = keras.models.clone_model(
+        network,
+        clone_function=lambda layer: type(layer).from_config(
+            {**layer.get_config(), "dtype": policy if layer.name in hidden else "float32"}
+        ),
+    )
+    copy.set_weights(network.get_weights())
+    return copy
+
+
+def _hidden_layers(network):
+    """Return the names of the layers from the first convolution to the one before the last: the others work on intensities."""
+    behind, kept = {}, []
+
+    def follow(layer, *inputs, **options):
+        outputs = layer(*inputs, **options)
+        kept.append(outputs)  # identifiers stay unique while the tensors live
+        earlier = [behind.get(id(tensor), {}) for tensor in keras.tree.flatten(inputs)]
+        convolved = "Conv" in type(layer).__name__ or any(convolved for layers in earlier for convolved in layers.values())
+        behind[id(outputs)] = {**{name: flag for layers in earlier for name, flag in layers.items()}, layer.name: convolved}
+        return outputs
+
+    keras.models.clone_model(network, call_function=follow, clone_function=lambda layer: layer)
+    convolutions = {layer.name for layer in network.layers if "Conv" in type(layer).__name__}
+    # The last convolution is the one with most behind it; a filter over frames that by-passes the network is none.
+    chains = [layers for layers in behind.values() if next(reversed(layers)) in convolutions]
+    *chain, _ = max(chains, key=len).items()
+    return {name for name, convolved in chain if convolved}
+
+
 def has_bfloat16():
     """Tell whether this processor multiplies bfloat16 in hardware (Linux on x86 tells; elsewhere: False)."""
     try:

@@ -11,7 +11,7 @@ from keras_mri.callbacks import FollowPace, KeepBest, Pace, StopOnNonFinite
 from keras_mri.errors import InputError
 from keras_mri.inference import slice_predictor
 from keras_mri.intensity import fit_image_scaling
-from keras_mri.networks.precision import hidden_layers_in, in_float32
+from keras_mri.networks.precision import hidden_layers_in, in_float32, with_hidden_layers_in
 from keras_mri.networks.slice_autoencoder import residual_slice_unet, slice_autoencoder
 from keras_mri.nifti import as_volume, load_mask
 from keras_mri.settings.cnn import PRESETS, Config, PredictConfig
@@ -133,7 +133,8 @@ def predict(checkpoint, images, options):
     config = checkpoint.config
     scaling = fit_image_scaling(volume, config["percentiles"] or "percentile")
     mirror_axis = left_right_axis(volume.affine) if options.mirror else None
-    restore = slice_predictor(checkpoint.network, config["axis"] if options.axis is None else options.axis, mirror_axis)
+    network = with_hidden_layers_in(checkpoint.network, options.precision)
+    restore = slice_predictor(network, config["axis"] if options.axis is None else options.axis, mirror_axis)
     mask = load_mask(options.mask, volume) if options.mask else None
     magnitude = volume.extremes[0] >= 0
 

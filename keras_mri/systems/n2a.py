@@ -19,7 +19,7 @@ from keras_mri.inference import predictor
 from keras_mri.intensity import Scaling, fit_scaling
 from keras_mri.networks.geometry import geometry
 from keras_mri.networks.munet import munet, munet_diffusion
-from keras_mri.networks.precision import hidden_layers_in, in_float32
+from keras_mri.networks.precision import hidden_layers_in, in_float32, with_hidden_layers_in
 from keras_mri.repetition_data import RepetitionBlocks
 from keras_mri.repetitions import Repetitions, bring_together
 from keras_mri.settings.n2a import PRESETS, Config, PredictConfig
@@ -31,10 +31,11 @@ _LOGGER = logging.getLogger(__name__)
 # Without a number of iterations: no more than this, and no further one unless the score falls by this share.
 _MOST_ITERATIONS, _LEAST_GAIN = 3, 1e-3
 _DEFAULT_FILTERS = {"munet": 16, "munet_diffusion": 64}
+# Voxels by which neighbouring tiles go on beyond their share. The MU-Net's reach is 21, but beyond this its output hardly
+# changes, and exact halos would be nine tenths of the work.
+_OVERLAP = 8
 # Voxels of surroundings that a network without a bounded reach is shown.
 _SURROUNDINGS = 16
-# What works on intensities rather than on features stays in float32, as the builders have it.
-_FLOAT32_LAYERS = ("noisy", "noise_units", "local_mean", "local_contrast", "residual", "image_units", "restored")
 
 
 def settle(config):
@@ -148,7 +149,8 @@ def predict(checkpoint, images, options):
     """
     config = Config.from_json(checkpoint.config)
     scan = bring_together(images, options, _match(config))
-    return _denoised(checkpoint.network, scan, config, options.tile, options.mirror)
+    network = with_hidden_layers_in(checkpoint.network, options.precision)
+    return _denoised(network, scan, config, options.tile, options.mirror)
 
 
 def results(checkpoint, images, config):
@@ -165,7 +167,8 @@ def results(checkpoint, images, config):
     dict of str to Volume
         By the ending of the file's name.
     """
-    return {"_denoised.nii.gz": _denoised(checkpoint.network, prepare(images, config), config)}
+    network = with_hidden_layers_in(checkpoint.network, config.precision)
+    return {"_denoised.nii.gz": _denoised(network, prepare(images, config), config)}
 
 
 def example(checkpoint, images, config):
@@ -183,7 +186,7 @@ def example(checkpoint, images, config):
     """
     scan = prepare(images, config)
     average = scan.average[..., 0]
-    denoised = _denoised(checkpoint.network, scan, config).frame(0)
+    denoised = _denoised(with_hidden_layers_in(checkpoint.network, config.precision), scan, config).frame(0)
     return {
         "first repetition": scan.data[0, ..., 0],
         f"average of {len(scan.data)}": average,
@@ -260,16 +263,7 @@ def _network(config, frames):
         raise InputError(
             f"{config.initial} sees {initial.input_shape[-1]} frames together. Received: repetitions of {frames}. Use --initial none."
         )
-    network = keras.models.clone_model(initial, clone_function=_in_this_precision)
-    network.set_weights(initial.get_weights())
-    return network
-
-
-def _in_this_precision(layer):
-    options = layer.get_config()
-    if layer.name not in _FLOAT32_LAYERS:
-        options["dtype"] = keras.config.dtype_policy()
-    return type(layer).from_config(options)
+    return with_hidden_layers_in(initial, config.precision)
 
 
 def _match(config):
@@ -292,7 +286,7 @@ def _denoised(network, scan, config, tile=None, mirror=False):
     box = _with_surroundings(scan.mask, geometry(network).reach or (_SURROUNDINGS,) * 3)
     # As published, each repetition is restored as it is and mirrored.
     mirror_axis = left_right_axis(scan.reference.affine) if mirror or each else None
-    run = predictor(network, average[box].shape[:3], tile, mirror_axis)
+    run = predictor(network, average[box].shape[:3], tile, mirror_axis, _OVERLAP)
 
     def restored_frame(frame):
         first = frame // channels * channels

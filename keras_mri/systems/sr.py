@@ -18,7 +18,7 @@ from keras_mri.inference import predictor
 from keras_mri.intensity import fit_zscore
 from keras_mri.kspace import finer_step, resampled
 from keras_mri.networks import patchgan
-from keras_mri.networks.precision import hidden_layers_in, in_float32
+from keras_mri.networks.precision import hidden_layers_in, in_float32, with_hidden_layers_in
 from keras_mri.networks.residual_unet import residual_unet
 from keras_mri.networks.unet3d import check_patch, unet3d
 from keras_mri.nifti import as_volume, on_finer_grid
@@ -152,7 +152,8 @@ def predict(checkpoint, images, options):
     mask = brain_of(volume, options.mask) if config.scaling == "mask" or options.mask else None
     scaling = fit_zscore(volume.frame(0), mask)
     mirror_axis = left_right_axis(volume.affine) if options.mirror else None
-    run = _predictor(checkpoint.network, shape, config, options.tile, mirror_axis)
+    network = with_hidden_layers_in(checkpoint.network, options.precision)
+    run = _predictor(network, shape, config, options.tile, mirror_axis)
 
     def restored_frame(t):
         # Zero-filled in k-space, as simulated sources are, so that no blur is added that the network has not seen.

@@ -20,7 +20,7 @@ from keras_mri.intensity import fit_image_scaling
 from keras_mri.networks.blocks import check_sides
 from keras_mri.networks.dense_unet import dense_critic, dense_unet, published_levels
 from keras_mri.networks.encoder_critic import encoder_critic
-from keras_mri.networks.precision import hidden_layers_in, in_float32
+from keras_mri.networks.precision import hidden_layers_in, in_float32, with_hidden_layers_in
 from keras_mri.networks.residual_unet import residual_unet
 from keras_mri.nifti import as_volume, load_mask
 from keras_mri.noise import add_gaussian_noise, add_rician_noise
@@ -114,7 +114,8 @@ def predict(checkpoint, images, options):
         )
     scaling = fit_image_scaling(volume, checkpoint.config["scaling"])
     mirror_axis = left_right_axis(volume.affine) if options.mirror else None
-    restore = predictor(checkpoint.network, volume.shape[:3], options.tile, mirror_axis)
+    network = with_hidden_layers_in(checkpoint.network, options.precision)
+    restore = predictor(network, volume.shape[:3], options.tile, mirror_axis)
     mask = load_mask(options.mask, volume) if options.mask else None
     magnitude = volume.extremes[0] >= 0
 

@@ -91,5 +91,13 @@ def write_rows(path, rows):
         writer.writerows({name: _short(value) for name, value in row.items()} for row in rows)
 
 
+def read_rows(path):
+    """Return the rows of a CSV: list of dict of str to str."""
+    import csv
+
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def _short(value):
     return f"{value:.5g}" if isinstance(value, (float, np.floating)) else value

@@ -7,6 +7,9 @@ import typing
 
 from keras_mri.errors import InputError
 
+# Of which mirror images a prediction may average the results.
+MIRRORS = ("none", "left-right", "all")
+
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?")
 
 
@@ -124,7 +127,11 @@ class TrainConfig(Options):
 class PredictConfig(Options):
     """What every system's prediction can be told."""
 
-    mirror: bool = option(False, "average the results of the scan and its left-right mirror image (twice the time)")
+    mirror: str = option(
+        "none",
+        "average the results of the scan and its mirror images: left-right (twice the time), or along all axes (eight times)",
+        choices=MIRRORS,
+    )
     tile: tuple[int, int, int] | None = option(
         None, "predict in tiles of this many voxels instead of a size chosen from the memory at hand", low=1, unit="N"
     )

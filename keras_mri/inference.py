@@ -1,6 +1,7 @@
 """From a network to a function on whole volumes: tiles where memory asks for them, mirrored averaging on request."""
 
 import functools
+import itertools
 import math
 import os
 import pathlib
@@ -18,7 +19,7 @@ _BLEND_SHARE = 0.25
 _MOST_PIXELS = 400_000
 
 
-def predictor(network, shape, tile=None, mirror_axis=None, overlap=None):
+def predictor(network, shape, tile=None, mirror_axes=(), overlap=None):
     """Prepare a network for volumes of one shape.
 
     A convolutional network runs on the whole volume, or on tiles with a halo as wide as its reach, which gives the same
@@ -33,8 +34,8 @@ def predictor(network, shape, tile=None, mirror_axis=None, overlap=None):
     shape : tuple of int, (x, y, z)
     tile : tuple of int, optional
         Voxels of a tile; chosen from the memory at hand if not given.
-    mirror_axis : int, optional
-        Average with the result for the volume mirrored along this axis.
+    mirror_axes : sequence of int
+        Average the results for the volume and its mirror images along every choice of these axes.
     overlap : int, optional
         Blend tiles that go on for this many voxels beyond their share on either side, instead of cutting exact halos off.
 
@@ -62,10 +63,10 @@ def predictor(network, shape, tile=None, mirror_axis=None, overlap=None):
         wanted = [int(_BLEND_SHARE * size) if overlap is None else overlap for size in window]
         halo = tuple(min(margin, (size - facts.stride) // 2) for margin, size in zip(wanted, window))
     grid = PatchGrid(padded, window, tuple(h if size < side else 0 for h, size, side in zip(halo, window, padded)), facts.stride)
-    return _mirrored(functools.partial(_run, network, grid, exact, shape), mirror_axis)
+    return _mirrored(functools.partial(_run, network, grid, exact, shape), mirror_axes)
 
 
-def slice_predictor(network, axis, mirror_axis=None):
+def slice_predictor(network, axis, mirror_axes=()):
     """Prepare a 2D network for volumes, which it sees slice by slice.
 
     Parameters
@@ -74,8 +75,8 @@ def slice_predictor(network, axis, mirror_axis=None):
         From (batch, x, y, 1) to (batch, x, y, 1).
     axis : int
         The axis across which volumes are cut.
-    mirror_axis : int, optional
-        Average with the result for the volume mirrored along this axis.
+    mirror_axes : sequence of int
+        Average the results for the volume and its mirror images along every choice of these axes.
 
     Returns
     -------
@@ -84,7 +85,7 @@ def slice_predictor(network, axis, mirror_axis=None):
         their edges meanwhile.
     """
     halvings = [layer.strides for layer in network.layers if type(layer).__name__ in ("Conv2D", "MaxPooling2D", "AveragePooling2D")]
-    return _mirrored(functools.partial(_run_slices, network, axis, math.prod(max(strides) for strides in halvings)), mirror_axis)
+    return _mirrored(functools.partial(_run_slices, network, axis, math.prod(max(strides) for strides in halvings)), mirror_axes)
 
 
 def _run_slices(network, axis, factor, data):
@@ -98,10 +99,16 @@ def _run_slices(network, axis, factor, data):
     return np.ascontiguousarray(np.moveaxis(restored[:, :x, :y, 0], 0, axis))
 
 
-def _mirrored(run, mirror_axis):
-    if mirror_axis is None:
-        return run
-    return lambda data: (run(data) + np.flip(run(np.flip(data, mirror_axis)), mirror_axis)) / np.float32(2)
+def _mirrored(run, mirror_axes):
+    chosen = [axes for count in range(len(mirror_axes) + 1) for axes in itertools.combinations(mirror_axes, count)]
+
+    def average(data):
+        restored = run(data)
+        for axes in chosen[1:]:
+            restored = restored + np.flip(run(np.flip(data, axes)), axes)
+        return restored / np.float32(len(chosen))
+
+    return average
 
 
 def _run(network, grid, exact, shape, data):

@@ -1,7 +1,7 @@
 """Repetitions of one scan, brought together: same grid, same place, same intensity, and noise of their own."""
 
+import dataclasses
 import logging
-import typing
 
 import numpy as np
 
@@ -24,7 +24,8 @@ _LEAST_SIMILARITY = 0.5
 _MOST_REMAINING = 0.5
 
 
-class Repetitions(typing.NamedTuple):
+@dataclasses.dataclass(frozen=True, eq=False)
+class Repetitions:
     """Aligned and matched repetitions.
 
     Parameters

@@ -92,6 +92,24 @@ def left_right_axis(affine):
     return int(np.argmax(np.abs(directions)))
 
 
+def mirror_axes(affine, mirror, across=None):
+    """Return the voxel axes along which mirror images are made.
+
+    Parameters
+    ----------
+    affine : ndarray of float64, shape (4, 4)
+    mirror : {"none", "left-right", "all"}
+    across : int, optional
+        An axis to leave out: that across which slices follow one another.
+
+    Returns
+    -------
+    tuple of int
+    """
+    axes = {"none": (), "left-right": (left_right_axis(affine),), "all": (0, 1, 2)}[mirror]
+    return tuple(axis for axis in axes if axis != across)
+
+
 def check_same_grid(first, second, expectation="the images must lie on one grid"):
     """Raise unless two Volumes share spatial shape and affine (no voxel further apart than 3 % of its side).
 

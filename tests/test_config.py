@@ -86,7 +86,7 @@ def test_options_are_given_by_name_only():
     [
         Example(sides=(9, 8, 7), limit=2.5, colour="blue"),
         TrainConfig(seed=7, time_budget=90.0, steps_per_epoch=None),
-        PredictConfig(mirror=True, tile=(16, 24, 8)),
+        PredictConfig(mirror="all", tile=(16, 24, 8)),
         Config(patch_shape=(32, 16, 8), filters=(8, 16, 32), depths=(1, 2, 3), noise_range=(0.01, 0.2), clip_norm=None),
     ],
 )

@@ -57,10 +57,18 @@ def test_little_memory_means_tiles_and_the_same_result(unet, rng, monkeypatch):
 
 def test_mirrored_averaging_of_a_mirrored_scan_is_the_mirrored_result(unet, rng):
     data = rng.random((8, 6, 4, 3), dtype=np.float32)
-    run = predictor(unet, (8, 6, 4), mirror_axis=0)
+    run = predictor(unet, (8, 6, 4), mirror_axes=(0,))
     np.testing.assert_allclose(run(data[::-1]), run(data)[::-1], atol=1e-6)
     plain = predictor(unet, (8, 6, 4))
     np.testing.assert_allclose(run(data), (plain(data) + plain(data[::-1])[::-1]) / 2, atol=1e-6)
+
+
+def test_mirrored_averaging_along_all_axes_has_no_preferred_corner(unet, rng):
+    data = rng.random((8, 6, 4, 3), dtype=np.float32)
+    run = predictor(unet, (8, 6, 4), mirror_axes=(0, 1, 2))
+    plain = predictor(unet, (8, 6, 4))
+    choices = [[axis for axis in range(3) if number >> axis & 1] for number in range(8)]
+    np.testing.assert_allclose(run(data), np.mean([np.flip(plain(np.flip(data, axes)), axes) for axes in choices], axis=0), atol=1e-6)
 
 
 def test_a_network_without_a_reach_is_blended_and_keeps_a_constant(rng):
@@ -150,6 +158,6 @@ def test_slices_in_many_batches_give_the_same_volume(slice_network, rng, monkeyp
 def test_mirrored_averaging_of_slices_has_no_preferred_side(rng):
     network = shaken(slice_autoencoder(filters=(2, 3)))
     data = rng.random((8, 6, 3), dtype=np.float32)
-    run = slice_predictor(network, 2, mirror_axis=0)
+    run = slice_predictor(network, 2, mirror_axes=(0,))
     assert np.abs(slice_predictor(network, 2)(data[::-1])[::-1] - slice_predictor(network, 2)(data)).max() > 1e-3
     np.testing.assert_allclose(run(data[::-1])[::-1], run(data), atol=1e-6)

@@ -39,7 +39,7 @@ def test_predict_writes_float32_on_the_same_grid(model, scan, tmp_path):
 def test_options_of_the_system_are_known(model, scan, tmp_path):
     outs = [tmp_path / f"{number}.nii.gz" for number in range(2)]
     predict.main([model, scan, "-o", str(outs[0])])
-    assert predict.main([model, scan, "-o", str(outs[1]), "--mirror", "--tile", "16", "16", "16", "--dtype", "int16"]) == 0
+    assert predict.main([model, scan, "-o", str(outs[1]), "--mirror", "left-right", "--tile", "16", "16", "16", "--dtype", "int16"]) == 0
     first, second = (nibabel.load(out) for out in outs)
     assert second.get_data_dtype() == np.int16
     assert not np.array_equal(first.get_fdata(), second.get_fdata())
@@ -148,7 +148,7 @@ def test_a_pre_trained_network_is_called_by_its_name(model, scan, tmp_path, monk
     for name in ("epi", "wgan_epi"):
         out = tmp_path / f"{name}.nii.gz"
         # --mirror is an option of the system: the name must have been understood before the options.
-        assert predict.main([name, scan, "-o", str(out), "--mirror"]) == 0
+        assert predict.main([name, scan, "-o", str(out), "--mirror", "left-right"]) == 0
         assert nibabel.load(out).shape == (9, 8, 7, 3)
     assert predict.main(["ep", scan, "-o", str(tmp_path / "none.nii.gz"), "--mask", "mask.nii"]) == 2
     assert (

@@ -6,6 +6,7 @@ the network was not trained.
 """
 
 import argparse
+import dataclasses
 import pathlib
 import subprocess
 import sys
@@ -82,7 +83,7 @@ def _gain_over_one(model, scan, config, region):
     """Restore each repetition by itself; what its error falls by, when the other one's own noise is taken off."""
     checkpoint, noise, errors = checkpoints.load(model), _noise_variance(scan, region), []
     for one, other in ((0, 1), (1, 0)):
-        alone = scan._replace(data=scan.data[[one, one]])
+        alone = dataclasses.replace(scan, data=scan.data[[one, one]])
         restored = n2a.results(checkpoint, alone, config)["_denoised.nii.gz"].data.reshape(scan.average.shape)
         errors.append(np.mean((restored[region] - scan.data[other][region]) ** 2, dtype=np.float64) - noise)
     return 10 * np.log10(noise / np.mean(errors))

@@ -13,7 +13,7 @@ import time
 import numpy as np
 
 from experiments.baselines import bm4d
-from experiments.data import adi_t1w, write_rows
+from experiments.data import adi_t1w, read_rows, write_rows
 from keras_mri import checkpoints, nifti, pretrained
 from keras_mri.metrics import psnr, ssim
 from keras_mri.noise import add_gaussian_noise, add_rician_noise
@@ -27,14 +27,18 @@ ADD_NOISE = {"gaussian": add_gaussian_noise, "rician": add_rician_noise}
 
 
 def main(folder, budget, seeds=SEEDS, bm4d_seeds=(0,)):
-    """Make the repetitions, train from the command line, score, and write simulated.csv; networks that exist are kept."""
+    """Make the repetitions, train from the command line, score, and write simulated.csv.
+
+    Networks that exist are kept, and so are the file's rows of other seeds.
+    """
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     scan, mask = adi_t1w()
     clean, affine = scan.frame(0) / scan.frame(0).max(), scan.affine
     region = mask & (clean > 10 / 255)
     nifti.save(Volume.from_array(mask.astype(np.float32), affine), folder / "mask.nii.gz")
-    rows = []
+    table = pathlib.Path(__file__).with_name("simulated.csv")
+    rows = [row for row in read_rows(table) if int(row["seed"]) not in seeds] if table.exists() else []
     for seed in seeds:
         for model in ADD_NOISE:
             for moved in (False, True):
@@ -45,7 +49,7 @@ def main(folder, budget, seeds=SEEDS, bm4d_seeds=(0,)):
                     scores = psnr(clean, restored, region, 1.0), ssim(clean, restored, region, 1.0)
                     rows.append(dict(noise=model, moved=moved, seed=seed, method=method, psnr=scores[0], ssim=scores[1], seconds=seconds))
                     print(f"{case:20s} {method:34s} {scores[0]:6.2f} dB  SSIM {scores[1]:.4f}  {seconds:5.0f} s", flush=True)
-                write_rows(pathlib.Path(__file__).with_name("simulated.csv"), rows)
+                write_rows(table, rows)
 
 
 def _repetitions(folder, case, clean, affine, model, moved, seed):
@@ -95,5 +99,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", nargs="?", default="n2a_networks")
     parser.add_argument("--time-budget", default="2m")
+    parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
     chosen = parser.parse_args()
-    main(chosen.folder, chosen.time_budget)
+    main(chosen.folder, chosen.time_budget, chosen.seeds)

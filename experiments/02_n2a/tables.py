@@ -1,17 +1,18 @@
 """simulated.csv and real.csv as Markdown, for the READMEs: python -m experiments.02_n2a.tables"""
 
-import csv
 import pathlib
 
 import numpy as np
+
+from experiments.data import read_rows
 
 
 def main():
     """Print both tables, means (± SD) over the seeds."""
     here = pathlib.Path(__file__).parent
-    _simulated(_read(here / "simulated.csv"))
+    _simulated(read_rows(here / "simulated.csv"))
     print()
-    _real(_read(here / "real.csv"))
+    _real(read_rows(here / "real.csv"))
 
 
 def _simulated(rows):
@@ -37,11 +38,6 @@ def _real(rows):
     for name in names:
         values = [[float(row[name]) for row in rows if row["scan"] == scan and row[name]] for scan in scans]
         print(f"| {name} | " + " | ".join(f"{np.mean(v):.3g} ± {np.std(v):.2g}" if v else "" for v in values) + " |")
-
-
-def _read(path):
-    with open(path, newline="") as file:
-        return list(csv.DictReader(file))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ _POINTWISE = (
     "Activation Add Average BatchNormalization Concatenate Dense Dropout ELU GaussianNoise LeakyReLU Maximum Multiply PReLU ReLU "
     "Rescaling SpatialDropout3D Subtract"
 ).split()
-_FLOAT32_BYTES = 4
+_BYTES = {"bfloat16": 2, "float16": 2, "float64": 8}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Geometry:
     stride : int
         The network sees the grid in blocks of this side: shapes and tile corners must be multiples of it.
     bytes_per_voxel : float
-        Memory of all tensors alive at once, at worst, per input voxel in float32.
+        Memory of all tensors alive at once, at worst, per input voxel.
     """
 
     reach: tuple[int, int, int] | None
@@ -64,7 +64,8 @@ def geometry(network):
         tensors = [tensor for tensor in keras.tree.flatten(inputs) if hasattr(tensor, "shape")]
         known = [axes.get(id(tensor)) for tensor in tensors]
         axes[id(outputs)] = None if None in known or not known else _through(layer, known)
-        steps.append(([id(tensor) for tensor in tensors], id(outputs), outputs.shape[-1] or 1))
+        size = (outputs.shape[-1] or 1) * _BYTES.get(outputs.dtype, 4)
+        steps.append(([id(tensor) for tensor in tensors], id(outputs), size))
         kept.append(outputs)
         return outputs
 
@@ -76,7 +77,7 @@ def geometry(network):
     strides = [axis.jump for tensor in axes.values() if tensor for axis in tensor]
     known = final and all(math.isfinite(axis.high) for axis in final[:3])
     reach = tuple(math.ceil(max(-axis.low, axis.high, 0)) for axis in final[:3]) if known else None
-    return Geometry(reach, int(max(strides)), _FLOAT32_BYTES * _peak_channels(steps, axes))
+    return Geometry(reach, int(max(strides)), _peak_bytes(steps, axes))
 
 
 def _through(layer, inputs):
@@ -118,15 +119,15 @@ def _up(axis, size, stride, before):
     return _Axis(axis.low + (before - (size - 1)) * jump, axis.high + before * jump, jump)
 
 
-def _peak_channels(steps, axes):
-    """Return the largest sum of channels alive at once, each weighted by its share of the full grid."""
+def _peak_bytes(steps, axes):
+    """Return the largest sum of bytes alive at once, each tensor's weighted by its share of the full grid."""
     last_use = {tensor: number for number, (inputs, _, _) in enumerate(steps) for tensor in inputs}
     alive, peak = {}, 0.0
-    for number, (_, output, channels) in enumerate(steps):
+    for number, (_, output, size) in enumerate(steps):
         share = 1.0
         for axis in (axes.get(output) or [])[:3]:
             share /= axis.jump
-        alive[output] = channels * share
+        alive[output] = size * share
         # A convolution on the CPU keeps re-ordered copies of what it reads and writes: count its output twice.
         peak = max(peak, sum(alive.values()) + alive[output])
         alive = {tensor: size for tensor, size in alive.items() if last_use.get(tensor, -1) > number}

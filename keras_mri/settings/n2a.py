@@ -4,7 +4,7 @@ import dataclasses
 import pathlib
 
 from keras_mri import config
-from keras_mri.config import TrainConfig, option, parse_duration
+from keras_mri.config import MIRRORS, TrainConfig, option, parse_duration
 from keras_mri.errors import InputError
 
 RESULTS = ("_denoised.nii.gz",)
@@ -33,7 +33,7 @@ class Config(_Repetitions, TrainConfig):
     """Options of `keras_mri.train n2a`."""
 
     epochs: int = option(10, "number of epochs of one iteration, unless --time-budget ends training first", low=1)
-    learning_rate: float = option(1e-4, "Adam's learning rate at its highest", low=1e-9, high=1.0)
+    learning_rate: float = option(1e-3, "Adam's learning rate at its highest", low=1e-9, high=1.0)
     time_budget: float | None = option(
         None, "train all iterations for this long, e.g. 90s, 5m, 1h30m", low=1, parse=parse_duration, unit="TIME"
     )
@@ -52,8 +52,11 @@ class Config(_Repetitions, TrainConfig):
     )
     restore: str = option(
         "average",
-        "what the trained network restores: the average of the repetitions, or, as published, each of them and its mirror image",
+        "what the trained network restores: the average of the repetitions, or, as published, each of them",
         choices=("average", "each"),
+    )
+    mirror: str = option(
+        "all", "average the results of the scan and its mirror images: left-right as published, or along all axes", choices=MIRRORS
     )
     restart: bool = option(False, "start every iteration from the initial weights instead of the best so far")
 
@@ -91,12 +94,18 @@ class Config(_Repetitions, TrainConfig):
 class PredictConfig(_Repetitions, config.PredictConfig):
     """Options of `keras_mri.predict` for this system."""
 
+    mirror: str | None = option(
+        None,
+        "average the results of the scan and its mirror images, left-right or along all axes; by itself as in training",
+        choices=MIRRORS,
+    )
+
 
 PRESETS = {
     # The settings of the original for structural scans, to the letter.
     "published": dict(
         epochs=20, steps_per_epoch=None, batch_size=1, learning_rate=5e-5, precision="float32", iterations=2, initial="none",
-        target="average", restore="each", restart=True, filters=64, noise_scale=None, scaling="zscore", patch_shape=(80, 80, 80),
-        blocks="covering", mirror_training="left-right", anneal=False, beta_2=0.999, clip_norm=None, align=False,
+        target="average", restore="each", mirror="left-right", restart=True, filters=64, noise_scale=None, scaling="zscore",
+        patch_shape=(80, 80, 80), blocks="covering", mirror_training="left-right", anneal=False, beta_2=0.999, clip_norm=None, align=False,
     ),
 }  # fmt: skip

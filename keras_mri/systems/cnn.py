@@ -18,7 +18,7 @@ from keras_mri.settings.cnn import PRESETS, Config, PredictConfig
 from keras_mri.slice_data import slice_data
 from keras_mri.slice_files import save_slices
 from keras_mri.slices import Slices, cut_slices, fitting_slices, split_slices, with_noise
-from keras_mri.volumes import left_right_axis
+from keras_mri.volumes import mirror_axes
 
 __all__ = ["PRESETS", "Config", "PredictConfig", "example", "predict", "prepare", "results", "train"]
 
@@ -132,9 +132,9 @@ def predict(checkpoint, images, options):
     volume = as_volume(images[0])
     config = checkpoint.config
     scaling = fit_image_scaling(volume, config["percentiles"] or "percentile")
-    mirror_axis = left_right_axis(volume.affine) if options.mirror else None
+    axis = config["axis"] if options.axis is None else options.axis
     network = with_hidden_layers_in(checkpoint.network, options.precision)
-    restore = slice_predictor(network, config["axis"] if options.axis is None else options.axis, mirror_axis)
+    restore = slice_predictor(network, axis, mirror_axes(volume.affine, options.mirror, across=axis))
     mask = load_mask(options.mask, volume) if options.mask else None
     magnitude = volume.extremes[0] >= 0
 

@@ -7,6 +7,7 @@ Lehtinen et al., ICML 2018 (Noise2Noise). arXiv:1803.04189
 """
 
 import dataclasses
+import functools
 import logging
 
 import keras
@@ -23,7 +24,7 @@ from keras_mri.networks.precision import hidden_layers_in, in_float32, with_hidd
 from keras_mri.repetition_data import RepetitionBlocks
 from keras_mri.repetitions import Repetitions, bring_together
 from keras_mri.settings.n2a import PRESETS, Config, PredictConfig
-from keras_mri.volumes import left_right_axis
+from keras_mri.volumes import mirror_axes
 
 __all__ = ["PRESETS", "Config", "PredictConfig", "example", "predict", "prepare", "results", "settle", "train"]
 
@@ -116,7 +117,8 @@ def train(images, config, callbacks=()):
     _LOGGER.info("%d repetitions of %s voxels, %d parameters, blocks of %s voxels, %d held out, %s", *facts)
 
     def denoised():
-        return scaling.apply(_denoised(network, scan, config).data.reshape(scan.average.shape))
+        # A target need not be the best there is: no mirror images.
+        return scaling.apply(_denoised(network, scan, config, "none").data.reshape(scan.average.shape))
 
     best = KeepBest(network, "val_loss")
     try:
@@ -150,7 +152,7 @@ def predict(checkpoint, images, options):
     config = Config.from_json(checkpoint.config)
     scan = bring_together(images, options, _match(config))
     network = with_hidden_layers_in(checkpoint.network, options.precision)
-    return _denoised(network, scan, config, options.tile, options.mirror)
+    return _denoised(network, scan, config, options.mirror or config.mirror, options.tile)
 
 
 def results(checkpoint, images, config):
@@ -167,8 +169,7 @@ def results(checkpoint, images, config):
     dict of str to Volume
         By the ending of the file's name.
     """
-    network = with_hidden_layers_in(checkpoint.network, config.precision)
-    return {"_denoised.nii.gz": _denoised(network, prepare(images, config), config)}
+    return {"_denoised.nii.gz": _result(checkpoint.network, prepare(images, config), config)}
 
 
 def example(checkpoint, images, config):
@@ -186,7 +187,7 @@ def example(checkpoint, images, config):
     """
     scan = prepare(images, config)
     average = scan.average[..., 0]
-    denoised = _denoised(with_hidden_layers_in(checkpoint.network, config.precision), scan, config).frame(0)
+    denoised = _result(checkpoint.network, scan, config).frame(0)
     return {
         "first repetition": scan.data[0, ..., 0],
         f"average of {len(scan.data)}": average,
@@ -277,16 +278,20 @@ def _scaling(scan, config):
     return fit_scaling(scan.average)
 
 
-def _denoised(network, scan, config, tile=None, mirror=False):
+@functools.lru_cache(maxsize=1)
+def _result(network, scan, config):
+    """Return the denoised scan of a training; the figure and the file show one and the same."""
+    return _denoised(with_hidden_layers_in(network, config.precision), scan, config, config.mirror)
+
+
+def _denoised(network, scan, config, mirror, tile=None):
     """Return the denoised scan, frame by frame when asked for: restored inside the mask, the average outside."""
     average, scaling, channels = scan.average, _scaling(scan, config), network.input_shape[-1]
     if average.shape[-1] % channels:
         raise InputError(f"this network sees {channels} frames together. Received: repetitions of {average.shape[-1]} frame(s).")
     each = config.restore == "each"
     box = _with_surroundings(scan.mask, geometry(network).reach or (_SURROUNDINGS,) * 3)
-    # As published, each repetition is restored as it is and mirrored.
-    mirror_axis = left_right_axis(scan.reference.affine) if mirror or each else None
-    run = predictor(network, average[box].shape[:3], tile, mirror_axis, _OVERLAP)
+    run = predictor(network, average[box].shape[:3], tile, mirror_axes(scan.reference.affine, mirror), _OVERLAP)
 
     def restored_frame(frame):
         first = frame // channels * channels

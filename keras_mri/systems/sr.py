@@ -26,7 +26,7 @@ from keras_mri.pair_data import PATCH_SHAPE, pair_data
 from keras_mri.pairs import Pair, Parts, brain_of, open_pairs, split_pairs
 from keras_mri.settings.sr import PRESETS, Config, PredictConfig
 from keras_mri.two_players import fit_in_two_phases
-from keras_mri.volumes import left_right_axis
+from keras_mri.volumes import mirror_axes
 
 __all__ = ["PRESETS", "Config", "PredictConfig", "example", "predict", "prepare", "results", "train"]
 
@@ -151,9 +151,8 @@ def predict(checkpoint, images, options):
     shape = tuple(side * factor for side, factor in zip(volume.shape, factors))
     mask = brain_of(volume, options.mask) if config.scaling == "mask" or options.mask else None
     scaling = fit_zscore(volume.frame(0), mask)
-    mirror_axis = left_right_axis(volume.affine) if options.mirror else None
     network = with_hidden_layers_in(checkpoint.network, options.precision)
-    run = _predictor(network, shape, config, options.tile, mirror_axis)
+    run = _predictor(network, shape, config, options.tile, mirror_axes(volume.affine, options.mirror))
 
     def restored_frame(t):
         # Zero-filled in k-space, as simulated sources are, so that no blur is added that the network has not seen.
@@ -209,11 +208,11 @@ def example(checkpoint, images, config):
     return {f"source ({part})": data[..., 0] - dark, "restored": restored - dark, "target": data[..., 1] - dark}
 
 
-def _predictor(network, shape, config, tile=None, mirror_axis=None):
+def _predictor(network, shape, config, tile=None, axes=()):
     if tile is None and _shape_of_generator(config)[1] == "instance":
         # Its statistics are those of a patch in training: of a patch they must be here.
         tile = config.patch_shape or PATCH_SHAPE
-    return predictor(network, shape, tile, mirror_axis, _OVERLAP)
+    return predictor(network, shape, tile, axes, _OVERLAP)
 
 
 def _generator(config):

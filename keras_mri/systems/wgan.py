@@ -26,7 +26,7 @@ from keras_mri.nifti import as_volume, load_mask
 from keras_mri.noise import add_gaussian_noise, add_rician_noise
 from keras_mri.settings.wgan import PRESETS, Config, PredictConfig
 from keras_mri.two_players import fit_in_two_phases
-from keras_mri.volumes import left_right_axis
+from keras_mri.volumes import mirror_axes
 
 __all__ = ["PRESETS", "Config", "PredictConfig", "example", "predict", "train"]
 
@@ -113,9 +113,8 @@ def predict(checkpoint, images, options):
             "Use a network trained with --frames 1."
         )
     scaling = fit_image_scaling(volume, checkpoint.config["scaling"])
-    mirror_axis = left_right_axis(volume.affine) if options.mirror else None
     network = with_hidden_layers_in(checkpoint.network, options.precision)
-    restore = predictor(network, volume.shape[:3], options.tile, mirror_axis)
+    restore = predictor(network, volume.shape[:3], options.tile, mirror_axes(volume.affine, options.mirror))
     mask = load_mask(options.mask, volume) if options.mask else None
     magnitude = volume.extremes[0] >= 0
 

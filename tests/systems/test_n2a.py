@@ -1,3 +1,4 @@
+import dataclasses
 import logging
 
 import keras
@@ -45,7 +46,15 @@ def repetitions(affine, count=2, sigma=60, frames=1):
     "settings",
     [
         dict(),
-        dict(iterations=2, target="average", restore="each", restart=True, scaling="zscore", mirror_training="left-right"),
+        dict(
+            iterations=2,
+            target="average",
+            restore="each",
+            mirror="left-right",
+            restart=True,
+            scaling="zscore",
+            mirror_training="left-right",
+        ),
         dict(network="munet_diffusion", noise_scale=None, filters=4),
     ],
 )
@@ -80,7 +89,7 @@ def test_magnitudes_do_not_become_negative(affine):
     checkpoint.network.get_layer("residual").set_weights([np.zeros((3, 3, 3, 2, 1)), np.full(1, -100.0)])
     scan = repetitions(affine)
     for magnitude in (True, False):
-        denoised = n2a.results(checkpoint, scan._replace(magnitude=magnitude), Config(**SMALL))["_denoised.nii.gz"].data
+        denoised = n2a.results(checkpoint, dataclasses.replace(scan, magnitude=magnitude), Config(**SMALL))["_denoised.nii.gz"].data
         assert (denoised[scan.mask].min() < 0) != magnitude
 
 
@@ -106,8 +115,27 @@ def test_restoring_each_repetition_averages_the_restored_ones(affine):
 
     # Each repetition and its mirror image; the phantom's first axis runs from right to left.
     wanted = np.mean([(restored(member) + restored(member[::-1])[::-1]) / 2 for member in scan.data], axis=0)
-    denoised = n2a.results(checkpoint, scan, Config(**{**SMALL, "restore": "each"}))["_denoised.nii.gz"].data
+    denoised = n2a.results(checkpoint, scan, Config(**{**SMALL, "restore": "each", "mirror": "left-right"}))["_denoised.nii.gz"].data
     np.testing.assert_allclose(denoised[scan.mask], wanted[scan.mask], rtol=1e-3, atol=0.5)
+
+
+def test_the_result_averages_mirror_images_along_all_axes_and_a_target_none(affine):
+    checkpoint = identity()
+    rng = np.random.default_rng(3)
+    checkpoint.network.get_layer("residual").set_weights([rng.normal(0, 0.3, (3, 3, 3, 2, 1)), np.zeros(1)])
+    scan, config = repetitions(affine), Config(**SMALL)
+    scaling = n2a._scaling(scan, config)
+
+    def restored(data):
+        return scaling.invert(checkpoint.network.predict_on_batch(scaling.apply(data)[None])[0, ..., 0])
+
+    choices = [[axis for axis in range(3) if number >> axis & 1] for number in range(8)]
+    wanted = np.mean([np.flip(restored(np.flip(scan.average, axes)), axes) for axes in choices], axis=0)
+    found = n2a.results(checkpoint, scan, config)["_denoised.nii.gz"].data
+    np.testing.assert_allclose(found[scan.mask], wanted[scan.mask], rtol=1e-3, atol=0.5)
+    plain = n2a._denoised(checkpoint.network, scan, config, "none").data
+    np.testing.assert_allclose(plain[scan.mask], restored(scan.average)[scan.mask], rtol=1e-3, atol=0.5)
+    assert np.abs(plain - found)[scan.mask].max() > 5
 
 
 def test_training_is_no_worse_than_its_start(affine, caplog):

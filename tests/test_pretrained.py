@@ -1,7 +1,14 @@
+import hashlib
+import re
+
+import numpy as np
 import pytest
 
-from keras_mri import pretrained
+from keras_mri import checkpoints, phantoms, pretrained
 from keras_mri.errors import InputError
+from keras_mri.intensity import fit_scaling
+from keras_mri.metrics import psnr
+from keras_mri.noise import add_gaussian_noise
 
 
 def test_a_network_is_found_in_the_first_folder_that_has_it(tmp_path, monkeypatch):
@@ -79,4 +86,16 @@ def test_every_network_of_this_checkout_has_a_card_and_a_checksum():
     folder = pretrained._FOLDERS[0]
     sums = (folder / "SHA256SUMS").read_text()
     for path in folder.glob("*.h5"):
-        assert path.with_suffix(".md").is_file() and f"  {path.name}\n" in sums
+        assert path.with_suffix(".md").is_file() and f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" in sums
+        assert path.stat().st_size <= 5e6
+
+
+@pytest.mark.parametrize("path", sorted(pretrained._FOLDERS[0].glob("*.h5")), ids=lambda path: path.stem)
+def test_the_card_says_what_the_network_does_to_the_phantom(path):
+    said = re.search(r"`phantoms.head\(\(64, 64, 64\), seed=3\)`.*?([\d.]+) dB in, ([\d.]+) dB out", path.with_suffix(".md").read_text())
+    clean, *_ = phantoms.head((64, 64, 64), seed=3)
+    clean = clean / clean.max()
+    noisy = add_gaussian_noise(clean, 0.05, np.random.default_rng(0))
+    denoised = fit_scaling(noisy).invert(checkpoints.load(path).network.predict_on_batch(fit_scaling(noisy).apply(noisy)[None, ..., None]))
+    found = [psnr(clean, image, clean > 10 / 255, 1.0) for image in (noisy, denoised[0, ..., 0])]
+    np.testing.assert_allclose(found, [float(value) for value in said.groups()], atol=0.05)

@@ -162,7 +162,7 @@ def on_finer_grid(volume, shape, step, read_frame):
         for (form, code), set_form in forms:
             if form is not None:
                 set_form(form @ step, int(code))
-    return Volume(read_frame, shape, affine, header, volume.name)
+    return Volume(read_frame, shape, affine, header, volume.name, source=volume)
 
 
 def _write(path, volume, frames, dtype, slope, intercept):

@@ -9,7 +9,7 @@ from keras_mri.kspace import resampled
 from keras_mri.metrics import RunStatistics
 from keras_mri.noise import estimate_sigma
 from keras_mri.spectrum import radial_power
-from keras_mri.views import centre_of, orthogonal_views
+from keras_mri.views import centre_of, orthogonal_views, voxel_sides
 
 # Successive frames of a run from which noise is estimated; frames spread over it whose spectra are averaged.
 _NOISE_FRAMES, _SPECTRUM_FRAMES = 10, 16
@@ -86,7 +86,7 @@ class Comparison:
                 self._successive[name].append(frame)
         if t in self._spectrum_frames:
             for name, frame in (("before", measured), ("after", restored), ("removed", removed)):
-                self._powers.setdefault(name, []).append(radial_power(frame, self.after.zooms))
+                self._powers.setdefault(name, []).append(radial_power(frame, voxel_sides(self.after.affine)))
         if t == self.shown:
             self._panels = {"before": original, "after": restored, "removed": removed}
         self.seconds += time.perf_counter() - start

@@ -175,8 +175,10 @@ def _stability(stability):
 
 
 def _log_ratio(before, after):
-    ratio = np.divide(after.image, before.image, out=np.ones(after.image.shape), where=(before.image > 0) & (after.image > 0))
-    return View(np.log2(np.where(np.isfinite(ratio), ratio, 1.0)), after.size, after.sides)
+    """Return the view of log2(after / before); 0, no change, where either has no finite value above 0."""
+    known = (before.image > 0) & (after.image > 0) & np.isfinite(before.image) & np.isfinite(after.image)
+    ratio = np.divide(after.image, before.image, out=np.ones(after.image.shape), where=known)
+    return View(np.log2(ratio), after.size, after.sides)
 
 
 def _headers(fields):

@@ -45,7 +45,7 @@ def orthogonal_views(data, affine, centre):
         axial, coronal, sagittal; the left of the body is on the left.
     """
     axes, backwards = anatomical_axes(affine)
-    zooms = np.linalg.norm(affine[:3, :3], axis=0)
+    zooms = voxel_sides(affine)
     views = {}
     for plane, (across, up) in _PLANES.items():
         through = axes[3 - across - up]
@@ -76,9 +76,15 @@ def anatomical_axes(affine):
     backwards : tuple of bool
         Whether each runs to the left, posterior, inferior.
     """
-    directions = affine[:3, :3] / np.maximum(np.linalg.norm(affine[:3, :3], axis=0), 1e-12)
+    directions = affine[:3, :3] / voxel_sides(affine)
     axes = max(itertools.permutations(range(3)), key=lambda order: sum(abs(directions[axis, order[axis]]) for axis in range(3)))
     return axes, tuple(bool(directions[axis, axes[axis]] < 0) for axis in range(3))
+
+
+def voxel_sides(affine):
+    """Return the voxel sides of an affine, mm; 1 where a broken one says 0, so that there is something to draw."""
+    sides = np.linalg.norm(affine[:3, :3], axis=0)
+    return np.where(sides > 0, sides, 1.0)
 
 
 def centre_of(mask):

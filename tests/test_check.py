@@ -148,5 +148,15 @@ def test_slope_and_intercept_become_intensities(tmp_path, capsys, slope):
     np.testing.assert_allclose(nibabel.load(tmp_path / "out.nii").get_fdata(), nibabel.load(source).get_fdata(), rtol=1e-6)
 
 
+@pytest.mark.parametrize("slope", [0.0, np.nan])
+def test_a_slope_that_says_nothing_becomes_one(tmp_path, capsys, slope):
+    content = bytearray(write(tmp_path / "scan.nii").read_bytes())
+    # The offset of `scl_slope` in the NIfTI-1 standard; 0 means that intensities are as they are written.
+    content[112:116] = np.float32(slope).tobytes()
+    (tmp_path / "scan.nii").write_bytes(content)
+    assert proven(tmp_path / "scan.nii", tmp_path / "out.nii", capsys) == {"datatype", "bitpix", "scl_slope"}
+    np.testing.assert_array_equal(nibabel.load(tmp_path / "out.nii").get_fdata().ravel("F")[:3], [0, 30, 60])
+
+
 def test_a_float_scan_survives_whole(tmp_path, capsys):
     assert proven(write(tmp_path / "scan.nii", dtype=np.float32), tmp_path / "out.nii.gz", capsys) == set()

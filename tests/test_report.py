@@ -9,6 +9,7 @@ import pytest
 from keras_mri import phantoms
 from keras_mri.headers import Field
 from keras_mri.report import Facts, render
+from keras_mri.volumes import Volume
 from tests.test_comparison import compared
 
 _NASTY = '<script src="http://x.example/">&\'"</script>'
@@ -119,6 +120,22 @@ def test_input_that_is_negative_everywhere_constant_or_has_nan_after_is_drawn(ru
         parsed, _ = page(before, after)
         assert parsed.tags.count("img") >= 11
     assert "NaN or infinity in 28,800 voxels" in " ".join(parsed.text)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("constant", [0, 1])
+def test_voxels_that_never_change_have_no_gain(run, constant):
+    frozen = [volume.copy() for volume in run]
+    frozen[constant][5:15, 5:15] = frozen[constant][5:15, 5:15, :, :1]
+    _, text = page(*frozen)
+    assert "nan" not in re.sub('base64,[^"]*', "", text) and re.search(r"<span>÷ [\d.]+</span><span>1</span><span>× [\d.]+</span>", text)
+
+
+@pytest.mark.filterwarnings("ignore:divide by zero")
+def test_an_affine_of_zeros_does_not_cost_the_page(run):
+    before, after = (Volume.from_array(data, np.diag([0.0, 0, 0, 1])) for data in run)
+    parsed, _ = page(before, after)
+    assert parsed.tags.count("img") == 2 * 9 + 4
 
 
 def test_an_input_of_another_format_has_no_header_to_compare(run):

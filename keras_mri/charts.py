@@ -10,7 +10,7 @@ import numpy as np
 _WIDTH, _HEIGHT = 520, 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 12, 10, 46
 # A logarithmic axis shows no more than this many powers of ten.
-_DECADES = 7
+_DECADES = 12
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -53,7 +53,7 @@ def chart(curves, x_label, y_label, log=False):
         return '<p class="note">There is nothing to draw: the result equals its input.</p>'
     xs, ys = (np.concatenate([getattr(curve, axis) for curve in curves]) for axis in "xy")
     x_axis = (float(xs.min()), float(xs.max()))
-    y_axis = _log_limits(ys) if log else (min(0.0, float(ys.min())), 1.05 * float(ys.max()) or 1.0)
+    y_axis = _log_limits(curves) if log else (min(0.0, float(ys.min())), 1.05 * float(ys.max()) or 1.0)
 
     def place(x, y):
         return (
@@ -101,9 +101,12 @@ def _drawable(curve, log):
     return Curve(curve.label, curve.x[kept], np.log10(curve.y[kept]) if log else curve.y[kept], curve.style)
 
 
-def _log_limits(ys):
-    high = math.ceil(float(ys.max()) - 1e-9)
-    return max(min(math.floor(float(ys.min()) + 1e-9), high - 1), high - _DECADES), high
+def _log_limits(curves):
+    """Return whole powers of ten between which every curve shows, but for what lies far below its median."""
+    filled = [curve.y for curve in curves if len(curve.y)]
+    high = math.ceil(max(float(y.max()) for y in filled) - 1e-9)
+    low = min(max(float(y.min()), float(np.median(y)) - 1) for y in filled)
+    return max(min(math.floor(low + 1e-9), high - 1), high - _DECADES), high
 
 
 def _grid(place, x_axis, y_axis, log):

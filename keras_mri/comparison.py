@@ -13,6 +13,8 @@ from keras_mri.views import centre_of, orthogonal_views, voxel_sides
 
 # Successive frames of a run from which noise is estimated; frames spread over it whose spectra are averaged.
 _NOISE_FRAMES, _SPECTRUM_FRAMES = 10, 16
+# A standard deviation over fewer frames says nothing of a voxel.
+_LEAST_FRAMES = 5
 
 
 class Comparison:
@@ -75,7 +77,7 @@ class Comparison:
         measured = resampled(original, restored.shape) if self.regridded else original
         if self.foreground is None:
             self.foreground = _foreground(measured)
-            if self.after.n_frames > 1:
+            if self.after.n_frames >= _LEAST_FRAMES:
                 self._runs = {name: RunStatistics(self.foreground) for name in ("before", "after")}
         removed = measured - restored
         self.residual.add(removed[self.foreground])
@@ -105,7 +107,7 @@ class Comparison:
         return {name: (pairs[0][0], np.mean([power for _, power in pairs], axis=0)) for name, pairs in self._powers.items()}
 
     def stability(self):
-        """Return what only a run has, by "before" and "after": median tsnr, fwhm (mm), and views of the tSNR; else nothing."""
+        """Return what only a run of five frames or more has, by "before" and "after": median tsnr, fwhm (mm), views of the tSNR."""
         return {
             name: {
                 "tsnr": run.tsnr(),

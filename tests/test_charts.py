@@ -69,11 +69,13 @@ def test_a_logarithmic_axis_shows_powers_of_ten_and_leaves_out_what_has_no_logar
     assert {"10⁰", "10¹", "10²"} <= {text.text for text in svg.iter("text")}
 
 
-def test_a_logarithmic_axis_ends_seven_powers_below_the_top():
-    svg = drawn(chart([Curve("one", np.arange(2.0), np.array([1.0, 1e-30]), "after")], "x", "y", log=True))
-    places = points(svg, "after")
-    # The lower end is clipped to the edge of the drawing.
-    assert places[1, 1] == pytest.approx(300 - 46)
+def test_every_curve_shows_on_a_logarithmic_axis_but_for_its_deepest_falls():
+    x = np.arange(5.0)
+    high, low = Curve("high", x, np.full(5, 1e9), "after"), Curve("low", x, np.array([20, 20, 20, 20, 1e-30]), "removed")
+    svg = drawn(chart([high, low], "x", "y", log=True))
+    places = points(svg, "removed")
+    # From 10⁰ to 10⁹ over 300 − 10 − 46; what falls out of it is drawn on the edge.
+    np.testing.assert_allclose(places[:, 1], [*[254 - 244 * np.log10(20) / 9] * 4, 254], atol=0.1)
 
 
 def test_an_area_reaches_down_to_the_axis():

@@ -79,6 +79,11 @@ def test_a_volume_has_no_temporal_snr_but_everything_else(run):
     assert comparison.residual.deviation == pytest.approx(40, rel=0.1)
 
 
+@pytest.mark.parametrize(("frames", "enough"), [(2, False), (4, False), (5, True)])
+def test_a_deviation_over_a_few_frames_is_not_shown(run, frames, enough):
+    assert bool(compared(*(volume[..., :frames] for volume in run)).stability()) == enough
+
+
 def test_the_views_are_of_the_middle_frame(run):
     clean, noisy = run
     views = compared(noisy, clean).views()

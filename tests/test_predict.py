@@ -44,7 +44,7 @@ def test_a_report_shows_what_was_done(model, scan, tmp_path, capsys):
     predict.main([model, scan, "-o", str(plain)])
     np.testing.assert_array_equal(nibabel.load(out).get_fdata(), nibabel.load(plain).get_fdata())
     text = page.read_text()
-    assert "scan.nii.gz → out.nii.gz" in text and "Temporal SNR" in text and "43 of 45 fields are equal" in text
+    assert "scan.nii.gz → out.nii.gz" in text and "Frame 1 of 0 to 2" in text and "43 of 45 fields are equal" in text
     capsys.readouterr()
     assert predict.main([*arguments[:3], str(tmp_path / "other.nii"), *arguments[4:]]) == 2
     assert "page.html exists. Name another file with --report, or replace it with --overwrite." in capsys.readouterr().err

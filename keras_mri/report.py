@@ -105,7 +105,7 @@ def _tiles(comparison, stability, facts):
     sigma, removed = comparison.sigma(), comparison.residual.deviation
     tiles = [
         ("noise SD, estimated", _change(sigma["before"], sigma["after"]), "image units"),
-        ("SD of what was removed", number(removed), "image units"),
+        ("SD of the difference", number(removed), "image units"),
     ]
     if stability:
         before, after = stability["before"], stability["after"]
@@ -153,7 +153,7 @@ def _residual(comparison):
     histogram = chart(curves if residual.deviation or residual.mean else [], "before − after (image units)", "density")
     spectrum = chart(lines, "spatial frequency (cycles/mm)", "power (image units²)", log=True)
     note = f"Mean {number(residual.mean)}, SD {number(residual.deviation)}. {_READING}"
-    return _section("What was removed", f'<div class="charts">{histogram}{spectrum}</div><p class="note">{note}</p>')
+    return _section("The difference", f'<div class="charts">{histogram}{spectrum}</div><p class="note">{note}</p>')
 
 
 def _stability(stability):

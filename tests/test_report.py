@@ -64,7 +64,7 @@ def page(before, after, **changes):
 def test_a_run_has_every_section_and_its_numbers(run):
     parsed, text = page(*run)
     words = " ".join(parsed.text)
-    for title in ("Before and after", "What was removed", "Temporal SNR", "Header", "Files", "Programs"):
+    for title in ("Before and after", "The difference", "Temporal SNR", "Header", "Files", "Programs"):
         assert title in words
     for number in ("12.3 s", "3.00 GiB", "1 of 3 fields are equal", "1 changed without a reason", "Frame 2 of 0 to 4"):
         assert number in words

@@ -1,4 +1,4 @@
-"""keras-mri train|predict|evaluate|info, also python -m keras_mri …"""
+"""keras-mri train|predict|evaluate|info|check, also python -m keras_mri …"""
 
 import difflib
 import importlib
@@ -11,6 +11,7 @@ COMMANDS = {
     "predict": "apply a trained network to a scan",
     "evaluate": "compare scans with a reference",
     "info": "tell what a network's file is",
+    "check": "compare the headers of two NIfTI files",
 }
 
 

@@ -76,6 +76,26 @@ def run(command, arguments=None):
 
 
 @contextlib.contextmanager
+def kept_messages():
+    """Keep, besides showing it, what is logged within the block.
+
+    Yields
+    ------
+    list of (int, str)
+        Level and text of each message; it grows.
+    """
+    messages = []
+    handler = logging.Handler()
+    handler.emit = lambda record: messages.append((record.levelno, record.getMessage()))
+    logger = logging.getLogger("keras_mri")
+    logger.addHandler(handler)
+    try:
+        yield messages
+    finally:
+        logger.removeHandler(handler)
+
+
+@contextlib.contextmanager
 def native_messages_held_back():
     """Keep off the screen what TensorFlow's C++ part says when it is imported, which no logger can hold back.
 
@@ -127,10 +147,17 @@ def chosen_options(options, parsed, preset=None):
     return options(**{**(preset or {}), **said})
 
 
+def shown(value):
+    """Write the value of an option as the user would."""
+    if value is None:
+        return "none"
+    return " ".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)
+
+
 def _flag(field, hint):
     """Return the arguments of `add_argument` for one field."""
     metadata = field.metadata
-    text = f"{metadata['help']} (default: {_shown(field.default)})".replace("%", "%%")
+    text = f"{metadata['help']} (default: {shown(field.default)})".replace("%", "%%")
     if hint is bool:
         return dict(action=argparse.BooleanOptionalAction, help=text)
     optional = type(None) in typing.get_args(hint)
@@ -167,9 +194,3 @@ def _or_none(convert):
 
     parse.__name__ = getattr(convert, "__name__", "value")
     return parse
-
-
-def _shown(default):
-    if default is None:
-        return "none"
-    return " ".join(map(str, default)) if isinstance(default, tuple) else default

@@ -86,7 +86,7 @@ def evaluate(reference, image, mask, data_range):
 def _evaluate(arguments):
     parsed = _parser().parse_all(arguments)
     if parsed.csv:
-        check_output(parsed.csv, (".csv",), parsed.overwrite)
+        check_output(parsed.csv, (".csv",), parsed.overwrite, flag="--csv")
     reference = nifti.open_image(parsed.reference, parsed.replace_nonfinite)
     images = [nifti.open_image(path, parsed.replace_nonfinite) for path in parsed.images]
     if parsed.data_range is not None and not 0 < parsed.data_range < math.inf:

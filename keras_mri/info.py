@@ -66,18 +66,12 @@ def _lines(facts):
     }
     width = max(map(len, rows)) + 2
     inner = max(map(len, facts["config"]), default=0) + 2
-    settings = [f"  {name:{inner}s}{_value(value)}" for name, value in facts["config"].items()]
+    settings = [f"  {name:{inner}s}{_cli.shown(value)}" for name, value in facts["config"].items()]
     return [*(f"{name:{width}s}{text}".rstrip() for name, text in rows.items()), *settings]
 
 
 def _shape(sides):
     return "(" + ", ".join("any" if side is None else str(side) for side in sides) + ")"
-
-
-def _value(value):
-    if value is None:
-        return "none"
-    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _parser():

@@ -113,9 +113,14 @@ class RunStatistics:
         """Return the median over the mask of temporal mean / SD, a ratio; NaN for a single frame."""
         if self.count < 2:
             return float("nan")
-        deviation = np.sqrt(self._squares / (self.count - 1))
-        valid = self.mask & (deviation > 0)
-        return float(np.median(self.mean[valid] / deviation[valid])) if valid.any() else float("inf")
+        inside = self.tsnr_map()[self.mask]
+        inside = inside[np.isfinite(inside)]
+        return float(np.median(inside)) if len(inside) else float("inf")
+
+    def tsnr_map(self):
+        """Return temporal mean / SD of every voxel: ndarray of float64, shape (x, y, z); infinity where nothing fluctuates."""
+        deviation = np.sqrt(self._squares / max(1, self.count - 1))
+        return np.divide(self.mean, deviation, out=np.full(self.mean.shape, np.inf), where=deviation > 0)
 
     def fwhm(self, zooms):
         """Return the smoothness of the fluctuation from frame to frame, as the full width at half maximum of a Gaussian.

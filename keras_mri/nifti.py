@@ -32,6 +32,10 @@ class ConstantImageError(InputError):
     """All voxels of an image have one value."""
 
 
+class NoNiftiError(InputError):
+    """An image of another format, where a NIfTI header is asked for."""
+
+
 def open_image(path, replace_nonfinite=False):
     """Open an image and check all of it once, without keeping more than a few frames in memory.
 
@@ -52,15 +56,43 @@ def open_image(path, replace_nonfinite=False):
     InputError
         If the file is missing, no image, truncated, neither 3D nor 4D, not of real numbers, not finite, or constant.
     """
-    path = _sample_path() if str(path) == "sample" else pathlib.Path(path)
-    if not path.is_file():
-        raise InputError(f"{path} is not a file. Expected a NIfTI image (.nii or .nii.gz); check the path.")
+    path = _existing(path)
     image = _load(path)
     _check_dtype(image.get_data_dtype(), path)
     read = functools.partial(_read_frame, image, path, replace_nonfinite)
     volume = Volume(read, image.shape, image.affine, _nifti_header(image), path)
     _check_values(volume)
     return volume
+
+
+def read_header(path):
+    """Return a header as it lies in the file; what nibabel loads has lost slope, intercept and the offset of the data.
+
+    Parameters
+    ----------
+    path : str or path-like
+        NIfTI-1 or -2, or `sample`.
+
+    Returns
+    -------
+    nibabel.Nifti1Header
+        Extensions included.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, cannot be read, or is no NIfTI.
+    """
+    path = _existing(path)
+    image = _load(path)
+    if not isinstance(image.header, nibabel.Nifti1Header):
+        raise NoNiftiError(f"{path} is no NIfTI file but {type(image).__name__}. Expected .nii, .nii.gz, or .hdr with .img.")
+    holder = image.file_map.get("header", image.file_map["image"])
+    try:
+        with holder.get_prepare_fileobj("rb") as file:
+            return type(image.header).from_fileobj(file, check=False)
+    except _READ_ERRORS as error:
+        raise InputError(f"the header of {path} is damaged: {_first_line(error)}. Copy or download it again.") from error
 
 
 def as_volume(image, replace_nonfinite=False):
@@ -162,7 +194,7 @@ def on_finer_grid(volume, shape, step, read_frame):
         for (form, code), set_form in forms:
             if form is not None:
                 set_form(form @ step, int(code))
-    return Volume(read_frame, shape, affine, header, volume.name)
+    return Volume(read_frame, shape, affine, header, volume.name, source=volume)
 
 
 def _write(path, volume, frames, dtype, slope, intercept):
@@ -206,6 +238,13 @@ def _unspool(file, volume):
     shape = volume.shape[:3]
     for _ in range(volume.n_frames):
         yield np.frombuffer(file.read(4 * int(np.prod(shape))), np.float32).reshape(shape)
+
+
+def _existing(path):
+    path = _sample_path() if str(path) == "sample" else pathlib.Path(path)
+    if not path.is_file():
+        raise InputError(f"{path} is not a file. Expected a NIfTI image (.nii or .nii.gz); check the path.")
+    return path
 
 
 def _load(path):

@@ -8,7 +8,7 @@ import tempfile
 from keras_mri.errors import InputError
 
 
-def check_output(path, suffixes, overwrite=False):
+def check_output(path, suffixes, overwrite=False, flag="-o"):
     """Raise unless a file can be written at `path`; called before any work is done.
 
     Parameters
@@ -17,6 +17,8 @@ def check_output(path, suffixes, overwrite=False):
     suffixes : sequence of str
         The endings allowed.
     overwrite : bool
+    flag : str
+        The option that names the file, for the messages.
 
     Returns
     -------
@@ -29,15 +31,16 @@ def check_output(path, suffixes, overwrite=False):
     """
     path = pathlib.Path(path)
     if not path.name.endswith(tuple(suffixes)):
-        raise InputError(f"the output must end in {' or '.join(suffixes)}. Received: {path}.")
+        what = "output" if flag == "-o" else f"file of {flag}"
+        raise InputError(f"the {what} must end in {' or '.join(suffixes)}. Received: {path}.")
     if not path.parent.is_dir():
-        raise InputError(f"the output folder {path.parent} does not exist. Create it, or choose another with -o.")
+        raise InputError(f"the output folder {path.parent} does not exist. Create it, or choose another with {flag}.")
     if not os.access(path.parent, os.W_OK):
-        raise InputError(f"the output folder {path.parent} is not writable. Choose another with -o.")
+        raise InputError(f"the output folder {path.parent} is not writable. Choose another with {flag}.")
     if path.is_dir():
-        raise InputError(f"{path} is a folder. Name a file with -o.")
+        raise InputError(f"{path} is a folder. Name a file with {flag}.")
     if path.exists() and not overwrite:
-        raise InputError(f"{path} exists. Name another file with -o, or replace it with --overwrite.")
+        raise InputError(f"{path} exists. Name another file with {flag}, or replace it with --overwrite.")
     return path
 
 

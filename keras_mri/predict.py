@@ -3,6 +3,7 @@
 import logging
 import pathlib
 import sys
+import time
 
 from keras_mri import _cli, checkpoints, nifti, pretrained
 from keras_mri.config import PredictConfig
@@ -30,6 +31,8 @@ def _predict(arguments):
     model = pretrained.resolve(parsed.model)
     system_name = _system_of(model)
     path = check_output(parsed.output, nifti.SUFFIXES, parsed.overwrite)
+    if parsed.report:
+        check_output(parsed.report, (".html",), parsed.overwrite, flag="--report")
     chosen = _cli.chosen_options(options, parsed)
     images = [nifti.open_image(image, parsed.replace_nonfinite) for image in parsed.images]
 
@@ -38,11 +41,25 @@ def _predict(arguments):
     from keras_mri._progress import counted
 
     checkpoint = _load(model)
-    for remark in remarks(images[0], checkpoint.training, checkpoint.config, averaged=len(images)):
-        _LOGGER.warning("warning: %s", remark)
-    restored = system.predict(checkpoint, images, chosen)
-    nifti.save(counted(restored), path, parsed.dtype)
+    with _cli.kept_messages() as messages:
+        for remark in remarks(images[0], checkpoint.training, checkpoint.config, averaged=len(images)):
+            _LOGGER.warning("warning: %s", remark)
+        start = time.perf_counter()
+        restored = system.predict(checkpoint, images, chosen)
+        reporter = _reporter(images, restored) if parsed.report else None
+        nifti.save(counted(reporter.watched() if reporter else restored), path, parsed.dtype)
+        seconds = time.perf_counter() - start
     print(f"wrote {path}", file=sys.stderr)
+    if reporter:
+        reporter.write(parsed.report, path, model, checkpoint, chosen, parsed.dtype, seconds, messages)
+        print(f"wrote {parsed.report}", file=sys.stderr)
+
+
+def _reporter(images, restored):
+    # Only here: nothing else of prediction needs what it imports.
+    from keras_mri.reporting import Reporter
+
+    return Reporter(images, restored)
 
 
 def _model_among(arguments):
@@ -82,7 +99,8 @@ def _parser(options):
     parser.add_argument("model", metavar="MODEL", help=text)
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="NIfTI, 3D or 4D, any shape")
     parser.add_argument("-o", "--output", type=pathlib.Path, required=True, metavar="OUT", help="NIfTI to write (.nii or .nii.gz)")
-    parser.add_argument("--overwrite", action="store_true", help="replace a file that exists")
+    parser.add_argument("--report", type=pathlib.Path, metavar="OUT.html", help="also write a page that shows what was done to the scan")
+    parser.add_argument("--overwrite", action="store_true", help="replace files that exist")
     parser.add_argument("--replace-nonfinite", action="store_true", help="read NaN and infinity as 0")
     parser.add_argument("--dtype", choices=nifti.DTYPES, default="float32", help="of the output (default: float32)")
     _cli.add_options(parser, options)

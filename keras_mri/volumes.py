@@ -28,6 +28,8 @@ class Volume:
         Carried to the output, never changed.
     name : str, optional
         What messages call this image: its path.
+    source : Volume, optional
+        What this one was computed from.
 
     Raises
     ------
@@ -35,8 +37,9 @@ class Volume:
         If `shape` is neither 3D nor 4D.
     """
 
-    def __init__(self, read_frame, shape, affine, header=None, name="image"):
+    def __init__(self, read_frame, shape, affine, header=None, name="image", source=None):
         self.shape, self.affine, self.header, self.name = tuple(int(side) for side in shape), affine, header, str(name)
+        self.source = source
         if len(self.shape) not in (3, 4) or 0 in self.shape:
             raise InputError(f"{name} must be a 3D volume (x, y, z) or a 4D run (x, y, z, t). Received: {len(shape)}D, shape {self.shape}.")
         self._read_frame = functools.lru_cache(maxsize=_FRAMES_KEPT)(read_frame)
@@ -82,8 +85,8 @@ class Volume:
         return np.stack([self.frame(t) for t in chosen], axis=-1)
 
     def with_frames(self, read_frame):
-        """Return a Volume on the same grid, with the same header, whose frames `read_frame(t)` computes."""
-        return Volume(read_frame, self.shape, self.affine, self.header, self.name)
+        """Return a Volume on the same grid, with the same header, whose frames `read_frame(t)` computes from this one's."""
+        return Volume(read_frame, self.shape, self.affine, self.header, self.name, source=self)
 
 
 def left_right_axis(affine):

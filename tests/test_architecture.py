@@ -34,6 +34,12 @@ FLOORS = [
         "slices",
         "slice_files",
         "training_range",
+        "headers",
+        "histogram",
+        "spectrum",
+        "views",
+        "comparison",
+        "provenance",
         "settings.*",
     },
     {
@@ -46,18 +52,21 @@ FLOORS = [
         "pair_data",
         "slice_data",
         "figures",
+        "pictures",
+        "charts",
+        "report",
     },
     {"checkpoints", "published", "inference"},
     {"systems.*", "callbacks", "two_players"},
-    {"_cli", "_progress"},
-    {"train", "predict", "evaluate", "info", "__main__"},
+    {"_cli", "_progress", "reporting"},
+    {"train", "predict", "evaluate", "info", "check", "__main__"},
 ]
 # library → the only modules that may import it
 DOORS = {
     "nibabel": {"nifti"},
     "h5py": {"checkpoints"},
     "matplotlib": {"figures"},
-    "argparse": {"_cli", "train", "predict", "evaluate", "info", "__main__"},
+    "argparse": {"_cli", "train", "predict", "evaluate", "info", "check", "__main__"},
     "tensorflow": {"datasets", "denoising_data", "pair_augmentation", "pair_data", "slice_data", "adversarial"},
 }
 MODULES = {

@@ -183,3 +183,11 @@ def test_native_messages_are_held_back_and_python_s_errors_are_not(capfd):
         raise KeyError
     os.write(2, b"after")
     assert capfd.readouterr().err == "after"
+
+
+def test_messages_are_kept_while_the_block_lasts():
+    logger = logging.getLogger("keras_mri.somewhere")
+    with _cli.kept_messages() as messages:
+        logger.warning("warning: %d", 3)
+    logger.warning("later")
+    assert messages == [(logging.WARNING, "warning: 3")]

@@ -50,6 +50,9 @@ def _python(*arguments):
         (("predict", "t1ww", "scan.nii", "-o", "out.nii"), 2),
         (("info", "missing.h5"), 2),
         (("info", "n2a_t1w"), 0),
+        (("check", "--help"), 0),
+        (("check", "sample", "sample"), 0),
+        (("check", "sample", "missing.nii"), 2),
     ],
     ids=lambda value: "_".join(value) or "import" if isinstance(value, tuple) else "",
 )

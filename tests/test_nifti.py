@@ -165,6 +165,30 @@ def test_a_path_becomes_a_volume(write_nifti, integers):
     np.testing.assert_array_equal(nifti.as_volume(str(write_nifti(integers.astype(np.int16)))).data, integers)
 
 
+@pytest.mark.parametrize("kind", [nibabel.Nifti1Image, nibabel.Nifti2Image, nibabel.Nifti1Pair, nibabel.Nifti2Pair])
+@pytest.mark.parametrize("endianness", "<>")
+def test_a_header_is_read_as_it_lies_in_the_file(tmp_path, integers, affine, kind, endianness):
+    path = tmp_path / ("scan.img" if "Pair" in kind.__name__ else "scan.nii.gz")
+    header = kind.header_class(endianness=endianness)
+    header.extensions.append(Nifti1Extension("comment", b"a word"))
+    image = kind(integers.astype(np.int16), affine, header)
+    image.header.set_slope_inter(0.5, -20)
+    image.to_filename(path)
+    read = nifti.read_header(path)
+    assert (float(read["scl_slope"]), float(read["scl_inter"])) == (0.5, -20)
+    single = "Pair" not in kind.__name__
+    assert int(read["vox_offset"]) == ((544 if "2" in kind.__name__ else 352) + 16 if single else 0)
+    assert read.endianness == endianness and read.extensions.count("comment") == 1
+
+
+def test_what_has_no_nifti_header_is_named(tmp_path):
+    nibabel.MGHImage(np.ones((3, 4, 5), np.float32), np.eye(4)).to_filename(tmp_path / "scan.mgz")
+    with pytest.raises(nifti.NoNiftiError, match="scan.mgz is no NIfTI file but MGHImage. Expected .nii, .nii.gz, or .hdr with .img."):
+        nifti.read_header(tmp_path / "scan.mgz")
+    with pytest.raises(InputError, match="missing.nii is not a file"):
+        nifti.read_header(tmp_path / "missing.nii")
+
+
 # --- what is written ---------------------------------------------------------------------------------------------------
 
 

@@ -31,6 +31,13 @@ def test_another_ending_is_refused(tmp_path, name):
         check_output(tmp_path / name, _ENDINGS)
 
 
+def test_the_option_that_names_the_file_is_named(tmp_path):
+    with pytest.raises(InputError, match="the file of --report must end in .html. Received"):
+        check_output(tmp_path / "out.pdf", (".html",), flag="--report")
+    with pytest.raises(InputError, match="Create it, or choose another with --report."):
+        check_output(tmp_path / "nowhere" / "out.html", (".html",), flag="--report")
+
+
 def test_a_missing_folder_is_named(tmp_path):
     with pytest.raises(InputError, match="the output folder .*/nowhere does not exist. Create it, or choose another with -o."):
         check_output(tmp_path / "nowhere" / "out.nii", _ENDINGS)

@@ -36,6 +36,21 @@ def test_predict_writes_float32_on_the_same_grid(model, scan, tmp_path):
     assert 0 < np.abs(after.get_fdata() - before.get_fdata()).max() < 500
 
 
+def test_a_report_shows_what_was_done(model, scan, tmp_path, capsys):
+    out, page = tmp_path / "out.nii.gz", tmp_path / "page.html"
+    arguments = [model, scan, "-o", str(out), "--report", str(page)]
+    assert predict.main(arguments) == 0
+    plain = tmp_path / "plain.nii.gz"
+    predict.main([model, scan, "-o", str(plain)])
+    np.testing.assert_array_equal(nibabel.load(out).get_fdata(), nibabel.load(plain).get_fdata())
+    text = page.read_text()
+    assert "scan.nii.gz → out.nii.gz" in text and "Frame 1 of 0 to 2" in text and "43 of 45 fields are equal" in text
+    capsys.readouterr()
+    assert predict.main([*arguments[:3], str(tmp_path / "other.nii"), *arguments[4:]]) == 2
+    assert "page.html exists. Name another file with --report, or replace it with --overwrite." in capsys.readouterr().err
+    assert not (tmp_path / "other.nii").exists()
+
+
 def test_options_of_the_system_are_known(model, scan, tmp_path):
     outs = [tmp_path / f"{number}.nii.gz" for number in range(2)]
     predict.main([model, scan, "-o", str(outs[0])])
@@ -96,6 +111,7 @@ def test_ctrl_c_leaves_no_output(model, scan, tmp_path, capsys, monkeypatch):
         (["{model}", "{scan}"], "-o/--output"),
         (["{model}", "{scan}", "-o", "out.nii", "--miror"], "unknown option --miror. Did you mean --mirror?"),
         (["{model}", "{scan}", "-o", "out.mgz"], "must end in .nii.gz or .nii"),
+        (["{model}", "{scan}", "-o", "out.nii", "--report", "out.pdf"], "the file of --report must end in .html"),
         (["missing.h5", "{scan}", "-o", "out.nii"], "missing.h5 is not a file"),
         (["{scan}", "{model}", "-o", "out.nii"], "scan.nii.gz must end in .h5"),
         (["{model}", "nowhere.nii", "-o", "out.nii"], "nowhere.nii is not a file"),
@@ -121,7 +137,10 @@ def test_a_published_network_of_two_inputs_denoises_repetitions(tmp_path, write_
     paths = [str(write_nifti(clean + rng.normal(0, 20, clean.shape).astype(np.float32), f"rep{k}.nii.gz")) for k in (1, 2)]
     network = structural(filters=2)
     network.save(tmp_path / "original.h5")
-    assert predict.main([str(tmp_path / "original.h5"), *paths, "-o", str(tmp_path / "out.nii.gz"), "--no-align"]) == 0
+    page = tmp_path / "page.html"
+    arguments = [*paths, "-o", str(tmp_path / "out.nii.gz"), "--no-align", "--report", str(page)]
+    assert predict.main([str(tmp_path / "original.h5"), *arguments]) == 0
+    assert "<th>input 2</th>" in page.read_text() and "rep2.nii.gz" in page.read_text()
     denoised = nibabel.load(tmp_path / "out.nii.gz").get_fdata()
     assert denoised.shape == clean.shape and np.isfinite(denoised).all()
 
@@ -130,11 +149,12 @@ def test_super_resolution_predicts_on_a_finer_grid(tmp_path, write_nifti):
     from keras_mri.networks.unet3d import unet3d
     from keras_mri.settings import sr
 
-    model, out = tmp_path / "sr.h5", tmp_path / "out.nii.gz"
+    model, out, page = tmp_path / "sr.h5", tmp_path / "out.nii.gz", tmp_path / "page.html"
     checkpoints.save(Checkpoint(unet3d(2, 2, residual=True, normalization="none"), "sr", sr.Config().to_json(), {}), model)
     scan = str(write_nifti(phantoms.head((19, 17, 14))[0]))
     mask = str(write_nifti(phantoms.head((19, 17, 14))[1].astype(np.uint8), "mask.nii.gz"))
-    assert predict.main([str(model), scan, "-o", str(out), "--upsample", "2", "2", "1", "--mask", mask]) == 0
+    assert predict.main([str(model), scan, "-o", str(out), "--upsample", "2", "2", "1", "--mask", mask, "--report", str(page)]) == 0
+    assert "brought to them in k-space" in page.read_text() and "Temporal SNR" not in page.read_text()
     before, after = nibabel.load(scan), nibabel.load(out)
     assert after.shape == (38, 34, 14)
     # The outer face of the first voxel stays where it was.

@@ -68,7 +68,9 @@ def test_sample_frames_spreads_them_from_the_first_to_the_last(run, affine, most
 
 def test_with_frames_keeps_grid_header_and_name(run, affine):
     header = nibabel.Nifti1Header()
-    doubled = Volume.from_array(run, affine, header, "scan.nii").with_frames(lambda t: 2 * run[..., t])
+    scan = Volume.from_array(run, affine, header, "scan.nii")
+    doubled = scan.with_frames(lambda t: 2 * run[..., t])
+    assert doubled.source is scan and scan.source is None
     np.testing.assert_array_equal(doubled.data, 2 * run)
     assert (doubled.shape, doubled.affine, doubled.header, doubled.name) == (run.shape, affine, header, "scan.nii")
 

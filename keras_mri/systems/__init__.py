@@ -4,7 +4,7 @@ A system offers
 
     Config, PRESETS, PredictConfig          from keras_mri.settings: frozen dataclasses, and a dict of dicts of Config values
     train(images, config, callbacks=())     -> functional keras.Model, float32
-    predict(checkpoint, images, options)    -> Volume
+    predict(checkpoint, images, options)    -> Volume, whose `source` is what a report compares it with
     example(checkpoint, images, config)     -> dict of title -> ndarray (x, y, z): the panel beside the trained network
 
 and may offer

@@ -303,7 +303,9 @@ def _denoised(network, scan, config, mirror, tile=None):
         whole[box] = np.where(scan.mask[box], restored, whole[box])
         return whole
 
-    return scan.reference.with_frames(restored_frame)
+    # What is restored is the average, not the first repetition: a report compares with it.
+    measured = scan.reference.with_frames(lambda frame: average[..., frame])
+    return measured.with_frames(restored_frame)
 
 
 def _with_surroundings(mask, reach):

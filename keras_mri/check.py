@@ -1,0 +1,64 @@
+"""python -m keras_mri.check IN OUT: what differs between the headers of two NIfTI files."""
+
+import json
+import sys
+
+from keras_mri import _cli
+from keras_mri.headers import STORAGE, compare
+from keras_mri.nifti import read_header
+
+
+def main(arguments=None):
+    """Print the fields that differ; see `--help`.
+
+    Parameters
+    ----------
+    arguments : list of str, optional
+        `sys.argv` without the program's name by default.
+
+    Returns
+    -------
+    int
+        0 if no field differs, 1 if one does, 2 if a file cannot be compared.
+    """
+    return _cli.run(_check, arguments)
+
+
+def _check(arguments):
+    parsed = _parser().parse_all(arguments)
+    fields = compare(read_header(parsed.first), read_header(parsed.second))
+    differing = [field for field in fields if not field.equal and not (parsed.ignore_storage and field.name in STORAGE)]
+    if parsed.json:
+        print(json.dumps([field._asdict() for field in differing], indent=1, ensure_ascii=False))
+    else:
+        print("\n".join([*_lines(differing), _verdict(fields, differing)]))
+    return 1 if differing else 0
+
+
+def _lines(fields):
+    width = max((len(field.name) for field in fields), default=0)
+    for field in fields:
+        why = f"   ({field.why})" if field.why else ""
+        yield f"{field.name:{width}s}  {field.before or '(empty)'}  →  {field.after or '(empty)'}{why}"
+
+
+def _verdict(fields, differing):
+    ignored = sum(not field.equal for field in fields) - len(differing)
+    text = f"{len(differing)} of {len(fields)} fields differ" if differing else f"{len(fields) - ignored} of {len(fields)} fields are equal"
+    return f"{text}; {ignored} that say how numbers are stored were ignored" if ignored else text
+
+
+def _parser():
+    parser = _cli.Parser(
+        prog="python -m keras_mri.check",
+        description="Compare the headers of two NIfTI files, field by field. Exit status: 0 if none differs, 1 if one does, 2 for errors.",
+    )
+    parser.add_argument("first", metavar="IN", help="NIfTI-1 or -2 (.nii, .nii.gz, .hdr with .img)")
+    parser.add_argument("second", metavar="OUT", help="NIfTI to compare with it")
+    parser.add_argument("--ignore-storage", action="store_true", help=f"let what says how numbers are stored differ: {', '.join(STORAGE)}")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -36,7 +36,7 @@ def reported(scan, out, model, checkpoint, page, messages=()):
     volume = nifti.open_image(scan)
     reporter = Reporter([volume], volume.with_frames(lambda t: volume.frame(t) / 2))
     nifti.save(reporter.watched(), out)
-    reporter.write(page, out, model, checkpoint, PredictConfig(mirror=True), "float32", 1.5, messages)
+    reporter.write(page, out, model, checkpoint, PredictConfig(mirror="left-right"), "float32", 1.5, messages)
     return page.read_text()
 
 

@@ -47,7 +47,7 @@ def test_the_page_tells_files_network_options_and_header(scan, model, checkpoint
         "43 of 45 fields are equal</span>, and each change has a reason", "9 × 8 × 7 voxels, 4 frames, 2 × 2.5 × 3 mm",
         # SHA-256 of "abc", FIPS 180-2 appendix B.1.
         "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
-        "<th>mirror</th><td>True</td>", "<th>noise_range</th>",
+        "<th>mirror</th><td>left-right</td>", "<th>noise_range</th>",
     ):  # fmt: skip
         assert part in text, part
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.h5", "model.md", "out.nii", "page.html", "s&an.nii.gz"]

@@ -243,7 +243,7 @@ def test_ctrl_c_keeps_the_best_network_so_far(affine, caplog):
     assert all(np.isfinite(weight).all() for weight in network.get_weights())
 
 
-@pytest.mark.parametrize(("iterations", "budgets"), [(1, [8]), (2, [4, 4]), (3, [4, 2, 2])])
+@pytest.mark.parametrize(("iterations", "budgets"), [(1, [8]), (2, [6, 2]), (3, [6, 1.5, 0.5])])
 def test_the_time_is_shared_among_the_iterations_without_rest(affine, monkeypatch, iterations, budgets):
     given = []
 

@@ -7,6 +7,7 @@ import pytest
 from keras_mri import checkpoints, phantoms, pretrained
 from keras_mri.errors import InputError
 from keras_mri.intensity import fit_scaling
+from keras_mri.kspace import truncated
 from keras_mri.metrics import psnr
 from keras_mri.noise import add_gaussian_noise
 
@@ -92,8 +93,9 @@ def test_every_network_of_this_checkout_has_a_card_and_a_checksum():
 
 @pytest.mark.parametrize("path", sorted(pretrained._FOLDERS[0].glob("*.h5")), ids=lambda path: path.stem)
 def test_the_card_says_what_the_network_does_to_the_phantom(path):
-    said = re.search(r"`phantoms.head\(\(64, 64, 64\), seed=3\)`.*?([\d.]+) dB in, ([\d.]+) dB out", path.with_suffix(".md").read_text())
-    clean, *_ = phantoms.head((64, 64, 64), seed=3)
+    said = re.search(r"phantom.*?([\d.]+) dB in, ([\d.]+) dB out", path.with_suffix(".md").read_text())
+    # No scanner measures an edge as sharp as the phantom's.
+    clean = truncated(phantoms.head((64, 64, 64), seed=3)[0], (1.5, 1.5, 1.5))
     clean = clean / clean.max()
     noisy = add_gaussian_noise(clean, 0.05, np.random.default_rng(0))
     denoised = fit_scaling(noisy).invert(checkpoints.load(path).network.predict_on_batch(fit_scaling(noisy).apply(noisy)[None, ..., None]))

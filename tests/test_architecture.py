@@ -34,6 +34,12 @@ FLOORS = [
         "slices",
         "slice_files",
         "training_range",
+        "labels",
+        "imputation",
+        "conditions",
+        "labelled_runs",
+        "schedules",
+        "samplers",
         "settings.*",
     },
     {
@@ -45,20 +51,24 @@ FLOORS = [
         "pair_augmentation",
         "pair_data",
         "slice_data",
+        "sampling",
+        "autoencoding",
+        "latent_data",
+        "latent_denoising",
         "figures",
     },
-    {"checkpoints", "published", "inference"},
-    {"systems.*", "callbacks", "two_players"},
+    {"checkpoints", "published", "inference", "latent_space", "latent_tasks"},
+    {"systems.*", "callbacks", "two_players", "latent_training"},
     {"_cli", "_progress"},
-    {"train", "predict", "evaluate", "info", "__main__"},
+    {"train", "predict", "generate", "evaluate", "info", "__main__"},
 ]
 # library → the only modules that may import it
 DOORS = {
     "nibabel": {"nifti"},
     "h5py": {"checkpoints"},
     "matplotlib": {"figures"},
-    "argparse": {"_cli", "train", "predict", "evaluate", "info", "__main__"},
-    "tensorflow": {"datasets", "denoising_data", "pair_augmentation", "pair_data", "slice_data", "adversarial"},
+    "argparse": {"_cli", "train", "predict", "generate", "evaluate", "info", "__main__"},
+    "tensorflow": {"datasets", "denoising_data", "pair_augmentation", "pair_data", "slice_data", "adversarial", "sampling", "latent_data"},
 }
 MODULES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix("__init__").rstrip("."): path

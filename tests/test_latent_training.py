@@ -1,0 +1,87 @@
+import types
+
+import numpy as np
+import pytest
+
+from keras_mri.conditions import coarse_view
+from keras_mri.labelled_runs import labelled_runs
+from keras_mri.latent_training import encoded, fit_autoencoder, fit_denoiser, moments
+from keras_mri.networks.latent_diffusion import latent_only
+from keras_mri.settings.ldm import Config
+from keras_mri.volumes import Volume
+
+CONFIG = Config(
+    filters=(4, 4), unet_filters=(4, 6), latent_channels=2, codes=8, diffusion_steps=20, diffusion_batch_size=2, precision="float32",
+    epochs=2, steps_per_epoch=4,
+)  # fmt: skip
+
+
+class Space:
+    """Two channels: the voxels, shifted, and their double."""
+
+    config = types.SimpleNamespace(latent_channels=2, condition=True, coarse=(2, 2, 2))
+
+    def padded(self, data):
+        return data
+
+    def encode(self, volume):
+        return np.stack([volume + 3, 2 * volume], axis=-1)
+
+
+@pytest.fixture
+def data(rng, affine):
+    return labelled_runs([Volume.from_array(rng.random((8, 8, 4, 5)), affine)], Config(scaling="minmax", labels=("a",)))
+
+
+def test_moments_are_those_of_all_frames(data):
+    run = data.runs[0]
+    mean, deviation = moments(Space(), [run, run + 1])
+    both = np.concatenate([run.ravel(), run.ravel() + 1])
+    np.testing.assert_allclose(mean, [both.mean() + 3, 2 * both.mean()], rtol=1e-5)
+    np.testing.assert_allclose(deviation, [both.std(), 2 * both.std()], rtol=1e-5)
+    assert moments(Space(), [np.zeros((4, 4, 4, 2), np.float32)])[1].tolist() == [1, 1]
+
+
+def test_every_frame_has_a_coarse_view_first_and_then_damaged_ones(data, rng):
+    latents = encoded(Space(), data, rng)
+    run = data.runs[0]
+    assert latents.clean.shape == (5, 8, 8, 4, 2) and latents.views.shape == (5, 3, 8, 8, 4, 4)
+    assert (latents.codes == 0).all()
+    for t in range(5):
+        np.testing.assert_allclose(latents.clean[t, ..., 0], run[..., t] + 3)
+        np.testing.assert_allclose(latents.views[t, 0, ..., 0], coarse_view(run[..., t], (2, 2, 2)) + 3, rtol=1e-5)
+        assert (latents.views[t, 0, ..., 2:] == 1).all() and (latents.views[t, 1:, ..., 3] == 0).all()
+        for view in latents.views[t, 1:]:
+            known = view[..., 2] == 1
+            assert not known.all()
+            np.testing.assert_allclose(view[known][:, 0], run[..., t][known] + 3, rtol=1e-6)
+
+
+@pytest.mark.parametrize("latent", ["kl", "vq"])
+def test_both_stages_give_finite_networks_in_float32(data, latent):
+    import dataclasses
+
+    config = dataclasses.replace(CONFIG, latent=latent)
+    training, held_out = data.divided()
+    pair = fit_autoencoder(training, held_out, config)
+    assert (pair.codebook is None) == (latent == "kl") and latent_only(pair.encoder) is pair.encoder
+    denoiser = fit_denoiser(pair, training, held_out, config)
+    for network in (pair.encoder, pair.decoder, denoiser):
+        assert all(np.isfinite(weight).all() for weight in network.get_weights())
+    # It has learnt something: what began as zero is no longer.
+    assert np.abs(denoiser.get_layer("said").get_weights()[0]).max() > 0
+
+
+def test_the_averaged_weights_are_what_is_returned(data, monkeypatch):
+    """With a decay of nearly one, the average stays where the first step left it."""
+    import dataclasses
+
+    training, held_out = data.divided()
+    pair = fit_autoencoder(training, held_out, CONFIG)
+    largest = []
+    for ema in (0.0, 0.99999):
+        config = dataclasses.replace(CONFIG, ema=ema, epochs=4, steps_per_epoch=25, anneal=False, stage="both")
+        denoiser = fit_denoiser(pair, training, held_out, config)
+        largest.append(np.abs(denoiser.get_layer("said").get_weights()[0]).max())
+    # Adam moves a weight by at most the learning rate, 1e-3, in its first step.
+    assert largest[1] < 1.5e-3 < largest[0]

@@ -29,7 +29,7 @@ def coarse_view(frame, factors):
     return resampled(resampled(frame, coarse_shape(frame.shape, factors)), frame.shape)
 
 
-def damaged_view(run, t, rng):
+def damaged_view(run, t, rng, reach=0.0):
     """Return a frame of which something random is missing and filled in, and what of it is known.
 
     Parameters
@@ -37,6 +37,8 @@ def damaged_view(run, t, rng):
     run : ndarray of float32, shape (x, y, z, t)
     t : int
     rng : numpy.random.Generator
+    reach : float
+        As for `keras_mri.imputation.filled_frame`.
 
     Returns
     -------
@@ -49,7 +51,7 @@ def damaged_view(run, t, rng):
         hole[..., : max(1, hole.shape[2] // 3)] = True
     # Half of the slabs are missing in all frames, so that only space can fill them.
     always = not hole.all() and (run.shape[3] == 1 or rng.random() < 0.5)
-    filled = filled_frame(lambda s: run[..., s], lambda s: hole if always or s == t else whole, run.shape[3], t)
+    filled = filled_frame(lambda s: run[..., s], lambda s: hole if always or s == t else whole, run.shape[3], t, reach)
     return filled, ~hole
 
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from keras_mri.imputation import filled_frame, filled_in_space, random_hole
+from keras_mri.imputation import best_reach, filled_frame, filled_in_space, random_hole
 
 SHAPE = (9, 8, 7)
 
@@ -26,6 +26,29 @@ def test_at_the_ends_of_a_run_the_nearest_frame_stays(rng):
     run = rng.random((3, *SHAPE)).astype(np.float32)
     missing = [np.full(SHAPE, t == 0) for t in range(3)]
     np.testing.assert_array_equal(filled_frame(lambda t: run[t], lambda t: missing[t], 3, 0), run[1])
+
+
+def test_an_average_over_frames_has_gaussian_weights_and_leaves_out_what_is_missing():
+    run = [np.full(SHAPE, value, np.float32) for value in (9, 1, 50, 3, 70)]
+    missing = [np.full(SHAPE, t in (2, 4)) for t in range(5)]
+    weights = np.exp(-0.5 * np.array([2, 1, 1]) ** 2 / 1.5**2)
+    filled = filled_frame(run.__getitem__, missing.__getitem__, 5, 2, reach=1.5)
+    np.testing.assert_allclose(filled, weights @ [9, 1, 3] / weights.sum(), rtol=1e-6)
+
+
+def test_where_no_frame_within_reach_knows_a_voxel_the_line_stays():
+    run = [np.full(SHAPE, t, np.float32) for t in range(20)]
+    missing = [np.full(SHAPE, 0 < t < 19) for t in range(20)]
+    np.testing.assert_allclose(filled_frame(run.__getitem__, missing.__getitem__, 20, 10, reach=1.5), 10, rtol=1e-6)
+
+
+def test_known_frames_choose_the_line_where_all_is_change_and_the_average_where_all_is_noise(rng):
+    never = np.zeros(SHAPE, bool)
+    ramp = [np.full(SHAPE, t**2, np.float32) for t in range(40)]
+    assert best_reach(ramp.__getitem__, lambda t: never, 40) == 0
+    noise = rng.normal(size=(40, *SHAPE)).astype(np.float32)
+    assert best_reach(noise.__getitem__, lambda t: never, 40) == 12
+    assert best_reach(noise.__getitem__, lambda t: never, 1) == 0
 
 
 def test_a_slab_that_no_frame_knows_is_a_line_in_space():

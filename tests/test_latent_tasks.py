@@ -85,6 +85,27 @@ def test_what_stands_in_the_missing_voxels_does_not_matter(run, affine):
     np.testing.assert_allclose(first, second, rtol=1e-5)
 
 
+def test_a_change_that_brings_known_frames_no_nearer_to_the_truth_is_left_out(run, affine):
+    """All frames are alike, so that the guess is the truth, and whatever samples add is wrong."""
+    still = Volume.from_array(np.repeat(run.frame(0)[..., None], 6, axis=3), affine)
+    mask = np.zeros((*SHAPE, 6))
+    mask[:, 2:4, :, 3] = 1
+    repaired = imputed(Space(change=0.1), still, imputation(mask, affine), 0)
+    np.testing.assert_allclose(repaired.frame(3), still.frame(3), rtol=1e-4)
+
+
+@pytest.mark.parametrize(("asked", "granted"), [(0.5, 0.5), (1.0, 1.0), (2.0, 1.0), (-1.0, 0.0)])
+def test_a_change_counts_as_much_as_it_proves_where_the_truth_is_known(asked, granted, run, affine):
+    """Of three frames the last is missing; the second lies 100 above the first, from which alone it can be guessed."""
+    first = run.frame(0)
+    short = Volume.from_array(np.stack([first, first + 100, 0 * first], axis=-1), affine)
+    mask = np.zeros((*SHAPE, 3))
+    mask[..., 2] = 1
+    scale = np.percentile(short.data[..., :2], 99.9)
+    repaired = imputed(Space(change=asked * 100 / scale), short, imputation(mask, affine), 0)
+    np.testing.assert_allclose(repaired.frame(2), short.frame(1) + granted * 100, rtol=1e-3)
+
+
 def test_the_denoiser_is_told_which_voxels_are_known(run, affine):
     space = Space()
     imputed(space, run, imputation(slab(), affine), 0).frame(0)

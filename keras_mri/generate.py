@@ -1,13 +1,13 @@
-"""python -m keras_mri.generate MODEL.h5 -n 8 [--label NAME] -o FOLDER"""
+"""python -m keras_mri.generate MODEL -n 8 [--label NAME] -o FOLDER"""
 
 import os
 import pathlib
 import sys
 
-from keras_mri import _cli, checkpoints
+from keras_mri import _cli, checkpoints, pretrained
 from keras_mri.errors import InputError
 from keras_mri.nifti import save
-from keras_mri.outputs import replacing
+from keras_mri.outputs import filling
 from keras_mri.settings.ldm import GenerateConfig
 from keras_mri.systems import SYSTEMS, get_settings, get_system
 
@@ -21,9 +21,10 @@ def main(arguments=None):
 
 def _generate(arguments):
     parsed = _parser().parse_all(arguments)
-    name = checkpoints.inspect(parsed.model)["system"]
+    model = pretrained.resolve(parsed.model)
+    name = checkpoints.inspect(model)["system"]
     if name not in SYSTEMS or not hasattr(get_settings(name), "GenerateConfig"):
-        raise InputError(f"{parsed.model} holds a network of {name!r}, which restores scans and cannot make new ones. Expected one of ldm.")
+        raise InputError(f"{model} holds a network of {name!r}, which restores scans and cannot make new ones. Expected one of ldm.")
     chosen = _cli.chosen_options(get_settings(name).GenerateConfig, parsed)
     if parsed.number < 1:
         raise InputError(f"-n must be at least 1. Received: {parsed.number}.")
@@ -34,12 +35,11 @@ def _generate(arguments):
     from keras_mri import figures
 
     # Drawn before the folder is made: whatever is wrong leaves nothing behind.
-    volumes = list(system.generate(checkpoints.load(parsed.model), parsed.number, chosen))
-    folder.mkdir(exist_ok=True)
-    for number, volume in enumerate(volumes, start=1):
-        save(volume, folder / f"sample_{number:04d}.nii.gz")
-    with replacing(folder / _SHEET) as temporary:
-        figures.save_contact_sheet(temporary, [volume.frame(0) for volume in volumes])
+    volumes = list(system.generate(checkpoints.load(model), parsed.number, chosen))
+    with filling(folder) as temporary:
+        for number, volume in enumerate(volumes, start=1):
+            save(volume, temporary / f"sample_{number:04d}.nii.gz")
+        figures.save_contact_sheet(temporary / _SHEET, [volume.frame(0) for volume in volumes])
     print(f"wrote {len(volumes)} synthetic volumes and {_SHEET} to {folder}: no scan of anyone, not for diagnosis", file=sys.stderr)
 
 
@@ -58,7 +58,9 @@ def _check_folder(folder, overwrite):
 
 def _parser():
     parser = _cli.Parser(prog="python -m keras_mri.generate", description="Draw new volumes from a trained network.")
-    parser.add_argument("model", type=pathlib.Path, metavar="MODEL.h5", help="a network that keras_mri.train ldm wrote")
+    names = ", ".join(name for name in sorted(pretrained.networks()) if name.startswith("ldm_"))
+    text = "a network that keras_mri.train ldm wrote (.h5)" + (f", or the name of a pre-trained one: {names}" if names else "")
+    parser.add_argument("model", metavar="MODEL", help=text)
     parser.add_argument("-n", "--number", type=int, default=8, metavar="N", help="how many (default: 8)")
     parser.add_argument(
         "-o", "--output", type=pathlib.Path, required=True, metavar="FOLDER", help="for the volumes (NIfTI) and a contact sheet"

@@ -135,7 +135,7 @@ def _labels(volume, table, config):
     kind, path = table
     if kind == "events":
         return labels_of_events(read_events(path), volume.n_frames, repetition_time(volume), config.lag, path)
-    if kind == "labels" and pathlib.Path(path).suffix in (".tsv", ".txt"):
+    if kind == "labels" and (pathlib.Path(path).suffix in (".tsv", ".txt") or pathlib.Path(path).is_file()):
         return read_volume_labels(path, volume.n_frames)
     return [path] * volume.n_frames
 

@@ -88,3 +88,9 @@ def test_a_grid_goes_through_json_and_knows_another_head_position_as_its_own(rng
 def test_as_many_tables_as_images(run):
     with pytest.raises(InputError, match=r"--labels needs one table for each image, in their order. Received: 2 for 1 image"):
         labelled_runs([run()], Config(labels=("a", "b")))
+
+
+def test_a_table_with_another_ending_is_still_a_table(run, tmp_path):
+    (tmp_path / "labels.csv").write_text("face,house\n")
+    with pytest.raises(InputError, match="labels.csv has no column `label`"):
+        labelled_runs([run()], Config(labels=(str(tmp_path / "labels.csv"),)))

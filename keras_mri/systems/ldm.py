@@ -6,6 +6,7 @@ Rombach et al., CVPR 2022. arXiv:2112.10752
 """
 
 import dataclasses
+import time
 
 import keras
 import numpy as np
@@ -79,17 +80,17 @@ def train(images, config, callbacks=()):
     InputError
         If the images cannot be used, a patch does not fit, or training diverges.
     """
+    begun = time.monotonic()
     keras.utils.set_random_seed(config.seed)
-    data = prepare(images, config)
-    training, held_out = data.divided()
     config = settle(config)
+    training, held_out = prepare(images, config).divided()
     if config.stage == "diffusion":
         start = parts(checkpoints.load(config.initial, "ldm").network)._replace(denoiser=None)
     else:
-        start = fit_autoencoder(training, held_out, config, callbacks)
+        start = fit_autoencoder(training, held_out, config, callbacks, begun)
     if config.stage == "autoencoder":
         return assembled(*start)
-    return assembled(*start._replace(denoiser=fit_denoiser(start, training, held_out, config, callbacks)))
+    return assembled(*start._replace(denoiser=fit_denoiser(start, training, held_out, config, callbacks, begun)))
 
 
 def predict(checkpoint, images, options):

@@ -7,12 +7,13 @@ from keras_mri.networks.latent_diffusion import parts
 from keras_mri.networks.volume_autoencoder import volume_decoder, volume_encoder
 
 
-def fitted(codes, image, steps=60):
+def fitted(codes, image, steps=20):
     keras.utils.set_random_seed(0)
     encoder, decoder = volume_encoder((4, 8), 1, 3, variational=codes is None), volume_decoder((4, 8), 1, 3)
     model = VolumeAutoencoder(encoder, decoder, codes, latent_weight=1e-4 if codes is None else 1.0)
     model.compile(keras.optimizers.Adam(1e-2), jit_compile=False)
-    history = model.fit(image, image, batch_size=2, epochs=steps, verbose=0, validation_data=(image, image))
+    images = image.repeat(steps, axis=0)
+    history = model.fit(images, images, batch_size=2, epochs=3, verbose=0, validation_data=(image, image))
     return model, history.history
 
 

@@ -1,3 +1,4 @@
+import pathlib
 import subprocess
 import sys
 
@@ -5,24 +6,24 @@ import nibabel
 import numpy as np
 import pytest
 
-from keras_mri import checkpoints, generate
+from keras_mri import checkpoints, generate, pretrained
 from keras_mri.checkpoints import Checkpoint
-from tests.systems.test_ldm import SHAPE, checkpoint
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    path = tmp_path_factory.mktemp("model") / "ldm.h5"
-    checkpoints.save(checkpoint(), path)
-    return str(path)
+@pytest.fixture
+def model(trained_pair):
+    return trained_pair.path
 
 
-def test_generate_writes_volumes_and_a_contact_sheet(model, tmp_path, capsys):
+def test_generate_writes_volumes_and_a_contact_sheet(model, trained_pair, tmp_path, capsys):
     out = tmp_path / "samples"
     assert generate.main([model, "-n", "3", "--label", "lh", "--guidance", "2", "--steps", "3", "--seed", "1", "-o", str(out)]) == 0
     assert sorted(path.name for path in out.iterdir()) == [*(f"sample_000{k}.nii.gz" for k in (1, 2, 3)), "samples.png"]
-    images = [nibabel.load(path).get_fdata() for path in sorted(out.glob("*.nii.gz"))]
-    assert {image.shape for image in images} == {SHAPE} and np.abs(images[0] - images[1]).max() > 0
+    images, scan = [nibabel.load(path) for path in sorted(out.glob("*.nii.gz"))], nibabel.load(trained_pair.scan)
+    for image in images:
+        assert image.shape == scan.shape[:3]
+        np.testing.assert_allclose(image.affine, scan.affine, atol=1e-5)
+    assert np.abs(images[0].get_fdata() - images[1].get_fdata()).max() > 1
     assert "3 synthetic volumes" in capsys.readouterr().err
     # What is there is not mixed with new ones unasked.
     assert generate.main([model, "-n", "1", "--steps", "2", "-o", str(out)]) == 2
@@ -40,6 +41,15 @@ def test_what_cannot_be_drawn_leaves_nothing(options, message, model, tmp_path, 
     assert generate.main([model, *options, "-o", str(tmp_path / "samples")]) == 2
     assert message in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_pre_trained_network_is_called_by_its_name(model, tmp_path, monkeypatch, capsys):
+    (tmp_path / "ldm_phantom.h5").write_bytes(pathlib.Path(model).read_bytes())
+    monkeypatch.setattr(pretrained, "_FOLDERS", [tmp_path])
+    assert generate.main(["ldm_phantom", "--label", "face", "-o", str(tmp_path / "samples")]) == 2
+    assert "unknown label 'face'" in capsys.readouterr().err
+    assert generate.main(["ldm_phantoms", "-o", str(tmp_path / "samples")]) == 2
+    assert "Did you mean 'ldm_phantom'?" in capsys.readouterr().err
 
 
 def test_a_network_that_cannot_generate_is_named(tmp_path, capsys):

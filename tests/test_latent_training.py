@@ -1,3 +1,4 @@
+import dataclasses
 import types
 
 import numpy as np
@@ -6,13 +7,13 @@ import pytest
 from keras_mri.conditions import coarse_view
 from keras_mri.labelled_runs import labelled_runs
 from keras_mri.latent_training import encoded, fit_autoencoder, fit_denoiser, moments
-from keras_mri.networks.latent_diffusion import latent_only
+from keras_mri.networks.latent_diffusion import Parts, latent_only
+from keras_mri.networks.volume_autoencoder import volume_decoder, volume_encoder
 from keras_mri.settings.ldm import Config
 from keras_mri.volumes import Volume
 
 CONFIG = Config(
     filters=(4, 4), unet_filters=(4, 6), latent_channels=2, codes=8, diffusion_steps=20, diffusion_batch_size=2, precision="float32",
-    epochs=2, steps_per_epoch=4,
 )  # fmt: skip
 
 
@@ -57,31 +58,22 @@ def test_every_frame_has_a_coarse_view_first_and_then_damaged_ones(data, rng):
             np.testing.assert_allclose(view[known][:, 0], run[..., t][known] + 3, rtol=1e-6)
 
 
-@pytest.mark.parametrize("latent", ["kl", "vq"])
-def test_both_stages_give_finite_networks_in_float32(data, latent):
-    import dataclasses
-
-    config = dataclasses.replace(CONFIG, latent=latent)
+def test_hidden_layers_in_bfloat16_give_finite_networks_in_float32(data):
+    config = dataclasses.replace(CONFIG, latent="vq", precision="bfloat16", epochs=1, steps_per_epoch=1, stage="both")
     training, held_out = data.divided()
     pair = fit_autoencoder(training, held_out, config)
-    assert (pair.codebook is None) == (latent == "kl") and latent_only(pair.encoder) is pair.encoder
+    assert pair.codebook.dtype == np.float32 and latent_only(pair.encoder) is pair.encoder
     denoiser = fit_denoiser(pair, training, held_out, config)
     for network in (pair.encoder, pair.decoder, denoiser):
+        assert {layer.compute_dtype for layer in network.layers if layer.weights} == {"float32"}
         assert all(np.isfinite(weight).all() for weight in network.get_weights())
-    # It has learnt something: what began as zero is no longer.
-    assert np.abs(denoiser.get_layer("said").get_weights()[0]).max() > 0
 
 
-def test_the_averaged_weights_are_what_is_returned(data, monkeypatch):
+def test_the_averaged_weights_are_what_is_returned(data):
     """With a decay of nearly one, the average stays where the first step left it."""
-    import dataclasses
-
-    training, held_out = data.divided()
-    pair = fit_autoencoder(training, held_out, CONFIG)
-    largest = []
-    for ema in (0.0, 0.99999):
-        config = dataclasses.replace(CONFIG, ema=ema, epochs=4, steps_per_epoch=25, anneal=False, stage="both")
-        denoiser = fit_denoiser(pair, training, held_out, config)
-        largest.append(np.abs(denoiser.get_layer("said").get_weights()[0]).max())
-    # Adam moves a weight by at most the learning rate, 1e-3, in its first step.
-    assert largest[1] < 1.5e-3 < largest[0]
+    config = dataclasses.replace(CONFIG, ema=0.99999, epochs=2, steps_per_epoch=25, anneal=False, stage="both")
+    start = Parts(*(build((4, 4), 1, 2) for build in (volume_encoder, volume_decoder)), None, None)
+    start = start._replace(encoder=latent_only(start.encoder))
+    denoiser = fit_denoiser(start, *data.divided(), config)
+    # Adam moves a weight by the learning rate, 1e-3, in its first step; in 25 without averaging by ten times as much.
+    assert np.abs(denoiser.get_layer("said").get_weights()[0]).max() == pytest.approx(1e-3, rel=0.2)

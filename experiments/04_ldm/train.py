@@ -1,19 +1,23 @@
-"""Train the networks of this experiment: python -m experiments.04_ldm.train [FOLDER] [--time-budget 40m]"""
+"""Train the networks of this experiment: python -m experiments.04_ldm.train [FOLDER] [--variants NAME …] [--time-budget 40m]
+
+On frames 0–119 of forrest-bold and 0–79 of prisma-epi, the latter interpolated to the former's grid.
+"""
 
 import argparse
+import importlib
 import pathlib
 import subprocess
 import sys
 
-from experiments.data import FOLDER
-from keras_mri.nifti import open_image, save
-from keras_mri.resampling import resampled_to
-from keras_mri.volumes import Volume
+data = importlib.import_module("experiments.04_ldm.data")
 
-BOLD = FOLDER / "forrest-bold"
-PRISMA = FOLDER / "prisma-epi"
-# row: flags; the scans and their labels are added
-VARIANTS = {"kl": ["--latent", "kl"], "vq": ["--latent", "vq"], "sources": ["--latent", "kl"]}
+# What both networks share. Volumes one by one: frames of a run are nearly alike, so that a second one adds time and no news.
+SIZES = dict(filters=(8, 32, 96), latent_channels=16, batch_size=1, mirror_training=False, unet_filters=(32, 48))
+# row: the flags that differ
+VARIANTS = {
+    "kl": dict(latent="kl"),
+    "vq": dict(latent="vq", codes=1024, stage="autoencoder"),
+}
 
 
 def network_path(folder, variant):
@@ -21,37 +25,27 @@ def network_path(folder, variant):
     return pathlib.Path(folder) / f"{variant}.h5"
 
 
-def prisma_on_forrest_grid(folder):
-    """Write prisma-epi on forrest's grid, both centred on their field of view, unless it is there; return its path."""
-    path = pathlib.Path(folder) / "prisma_on_forrest.nii.gz"
-    if not path.exists():
-        run, reference = open_image(PRISMA / "pcasl2d.nii.gz"), open_image(BOLD / "bold.nii.gz")
-        affine = run.affine.copy()
-        centres = [volume.affine @ [*((side - 1) / 2 for side in volume.shape[:3]), 1] for volume in (run, reference)]
-        affine[:3, 3] += (centres[1] - centres[0])[:3]
-        still = Volume(lambda t: reference.frame(0), reference.shape[:3], reference.affine)
-
-        def frame(t):
-            return resampled_to(Volume(lambda _: run.frame(t), run.shape[:3], affine), still, order=1).frame(0)
-
-        save(Volume(frame, (*reference.shape[:3], run.n_frames), reference.affine), path)
-    return path
-
-
 def main(folder, variants, budget):
     """Train every variant, one after the other; networks that exist are kept."""
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    data.write_parts(folder)
     for variant in variants:
         path = network_path(folder, variant)
-        if path.exists():
-            continue
-        scans, labels = [BOLD / "bold.nii.gz"], ["--events", BOLD / "events.tsv"]
-        if variant == "sources":
-            scans.append(prisma_on_forrest_grid(folder))
-            labels = ["--labels", "forrest", "prisma"]
-        flags = [*labels, *VARIANTS[variant], "--time-budget", budget, "-o", path]
-        subprocess.run([sys.executable, "-m", "keras_mri.train", "ldm", *map(str, [*scans, *flags])], check=True)
+        if not path.exists():
+            scans = [data.part_path(folder, source, "training") for source in data.SOURCES]
+            flags = ["--labels", *data.SOURCES, *as_flags(SIZES | VARIANTS[variant]), "--time-budget", budget, "-o", path]
+            subprocess.run([sys.executable, "-m", "keras_mri.train", "ldm", *map(str, [*scans, *flags])], check=True)
+
+
+def as_flags(options):
+    """Write options as the command line takes them: a list of str or numbers."""
+    flags = []
+    for name, value in options.items():
+        flag = name.replace("_", "-")
+        flags += [f"--{'' if value else 'no-'}{flag}"] if isinstance(value, bool) else [f"--{flag}"]
+        flags += [] if isinstance(value, bool) else value if isinstance(value, tuple) else [value]
+    return flags
 
 
 if __name__ == "__main__":

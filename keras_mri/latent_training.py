@@ -110,16 +110,20 @@ def fit_denoiser(start, training, held_out, config, callbacks=(), begun=None):
     model = LatentDenoising(denoiser, lambda trained: assembled(*start._replace(denoiser=trained)))
     plan = schedule(config.schedule, config.diffusion_steps)
     data = denoising_batches(*latents, plan, config, labels)
-    optimizer = keras.optimizers.AdamW(
-        config.diffusion_learning_rate, weight_decay=config.weight_decay, epsilon=1e-7, global_clipnorm=config.clip_norm,
-        use_ema=config.ema > 0, ema_momentum=config.ema or 0.99,
-    )  # fmt: skip
+    optimizer = _adam(config)
     model.compile(optimizer, loss="mse", metrics=[keras.metrics.MeanSquaredError(name="denoising")], jit_compile=False)
     swap = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if config.ema > 0 else []
     share = 1 - config.autoencoder_share if config.stage == "both" else 1.0
     pace = Pace(max(1, round(share * config.epochs * data.steps)), _seconds_left(config, 1.0, begun))
     _fit(model, data, pace, config, optimizer, config.diffusion_learning_rate, "val_loss", callbacks, swap)
     return in_float32(denoiser)
+
+
+def _adam(config):
+    options = dict(epsilon=1e-7, global_clipnorm=config.clip_norm, use_ema=config.ema > 0, ema_momentum=config.ema or 0.99)
+    if config.weight_decay:
+        return keras.optimizers.AdamW(config.diffusion_learning_rate, config.weight_decay, **options)
+    return keras.optimizers.Adam(config.diffusion_learning_rate, **options)
 
 
 def moments(space, runs):

@@ -56,6 +56,16 @@ def in_this_checkout():
     return {**os.environ, "PYTHONPATH": str(pathlib.Path(__file__).parents[1])}
 
 
+@pytest.fixture
+def eagerly():
+    """Run a few steps as they are: tracing their graphs would take most of the time."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 @pytest.fixture(scope="session")
 def trained_pair(tmp_path_factory):
     """Train latent diffusion once from the command line: what it read, what it wrote, and what it said.
@@ -72,7 +82,7 @@ def trained_pair(tmp_path_factory):
     nibabel.save(image, scan)
     events.write_text("onset\tduration\ttrial_type\n0\t4\tlh\n6\t8\trh\n")
     out.mkdir()
-    sizes = "--filters 8 16 --unet-filters 8 16 --batch-size 2 --diffusion-batch-size 4 --diffusion-steps 20 --precision float32".split()
+    sizes = "--filters 8 16 --unet-filters 16 --batch-size 2 --diffusion-batch-size 4 --diffusion-steps 20 --precision float32".split()
     length = "--epochs 4 --steps-per-epoch 60 --autoencoder-share 0.75 --learning-rate 3e-3 --lag 0".split()
     with contextlib.redirect_stderr(io.StringIO()) as errors:
         status = train.main(["ldm", str(scan), "--events", str(events), *sizes, *length, "-o", str(out / "ldm.h5")])

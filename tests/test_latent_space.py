@@ -53,7 +53,7 @@ def test_one_seed_one_sample_two_seeds_two(pair, name):
     assert np.abs(other - first).max() > 1e-2 and np.abs(first[0] - first[1]).max() > 1e-2
 
 
-def test_everything_it_is_told_changes_a_sample(pair, rng):
+def test_everything_it_is_told_changes_a_sample(eagerly, pair, rng):
     shape, options = (9, 8, 7), SamplingOptions(steps=4)
     told = condition(pair.encode(rng.random(shape, dtype=np.float32)), pair.padded(np.ones(shape, bool)), coarse=True)
     first = pair.sample(shape, 2, options, 0)
@@ -67,12 +67,12 @@ def test_everything_it_is_told_changes_a_sample(pair, rng):
         assert np.abs(other - first).max() > 1e-4
 
 
-def test_without_label_and_condition_guidance_changes_nothing(pair):
+def test_without_label_and_condition_guidance_changes_nothing(eagerly, pair):
     first, second = (pair.sample((8, 8, 8), 1, SamplingOptions(steps=3, guidance=g), LABELS) for g in (1.0, 5.0))
     np.testing.assert_array_equal(first, second)
 
 
-def test_samples_of_a_codebook_are_codes(rng):
+def test_samples_of_a_codebook_are_codes(eagerly, rng):
     codebook = rng.standard_normal((5, 3)).astype(np.float32)
     latents = space(codebook, condition=False).sample((8, 8, 8), 1, SamplingOptions(steps=3), 1)
     assert {tuple(vector) for vector in latents.reshape(-1, 3)} <= {tuple(code) for code in codebook}

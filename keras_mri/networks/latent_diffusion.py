@@ -70,7 +70,7 @@ def latent_only(encoder):
     """Return the encoder without what it says of its own uncertainty."""
     if len(encoder.outputs) == 1:
         return encoder
-    return keras.Model(encoder.inputs, encoder.outputs[0], name=encoder.name)
+    return keras.Model(encoder.input, encoder.outputs[0], name=encoder.name)
 
 
 def snapped(latent, encoder, codebook):

@@ -20,7 +20,7 @@ from keras_mri.volumes import Volume
 from tests.systems.contract import check_contract
 
 SMALL = dict(
-    filters=(4, 6), unet_filters=(4, 6), latent_channels=2, codes=8, diffusion_steps=20, diffusion_batch_size=2, precision="float32"
+    filters=(4, 6), unet_filters=(4, 6), latent_channels=2, codes=8, diffusion_steps=20, diffusion_batch_size=32, precision="float32"
 )
 SHAPE = (13, 11, 9)
 NAMES = ("lh", "rh", "lf", "rf", "t")
@@ -57,7 +57,7 @@ def checkpoint(with_denoiser=True, **options):
     return Checkpoint(network, "ldm", config.to_json(), {"grid": grid, "labels": list(NAMES), "scaling": [0.0, 1000.0]})
 
 
-def test_the_contract(scan, tmp_path):
+def test_the_contract(eagerly, scan, tmp_path):
     options = dict(latent="vq", prediction="noise", schedule="scaled-linear", condition=False, patch_shape=(8, 8, 4))
     loaded, restored = check_contract("ldm", [scan], tmp_path, same_weights=False, **SMALL, **options)
     assert restored.extremes[0] >= 0
@@ -96,14 +96,15 @@ def test_the_image_goes_through_the_latent(latent, trained_pair):
     assert through > 20 and through > without + 10
 
 
-def test_the_denoiser_can_be_trained_on_an_autoencoder_that_exists(scan, tmp_path):
-    first = Config(**SMALL, stage="autoencoder", epochs=1, steps_per_epoch=1)
+def test_the_denoiser_can_be_trained_on_an_autoencoder_that_exists(eagerly, scan, tmp_path):
+    short = dict(epochs=1, steps_per_epoch=1, diffusion_batch_size=32)
+    first = Config(**{**SMALL, **short}, stage="autoencoder")
     network = ldm.train([scan], first)
     assert parts(network).denoiser is None
     path = tmp_path / "autoencoder.h5"
     checkpoints.save(Checkpoint(network, "ldm", first.to_json(), {}), path)
     # Its own options about the autoencoder do not count.
-    second = ldm.settle(Config(stage="diffusion", initial=str(path), epochs=1, steps_per_epoch=1, unet_filters=(4,), diffusion_steps=10))
+    second = ldm.settle(Config(stage="diffusion", initial=str(path), **short, unet_filters=(4,), diffusion_steps=10))
     assert (second.filters, second.latent_channels) == (first.filters, 2)
     both = parts(ldm.train([scan], second))
     assert both.denoiser is not None
@@ -122,7 +123,7 @@ def test_a_network_of_another_system_is_no_start(tmp_path):
         ldm.settle(Config(stage="diffusion", initial=str(tmp_path / "none.h5")))
 
 
-def test_one_seed_one_sample_two_seeds_two_and_the_label_matters(trained_pair):
+def test_one_seed_one_sample_two_seeds_two_and_the_label_matters(eagerly, trained_pair):
     network, _, _ = loaded(trained_pair)
     options = GenerateConfig(steps=3, label="lh")
 
@@ -137,7 +138,7 @@ def test_one_seed_one_sample_two_seeds_two_and_the_label_matters(trained_pair):
         assert np.abs(drawn(**changes) - first).max() > 1
 
 
-def test_an_autoencoder_alone_makes_nothing_up(affine):
+def test_an_autoencoder_alone_makes_nothing_up(eagerly, affine):
     network = checkpoint(with_denoiser=False)
     with pytest.raises(InputError, match="holds an autoencoder only.*--stage diffusion --initial"):
         list(ldm.generate(network, 1, GenerateConfig(steps=2)))

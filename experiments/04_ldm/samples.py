@@ -20,6 +20,7 @@ from keras_mri.kspace import resampled
 from keras_mri.labels import codes
 from keras_mri.metrics import ssim_map
 from keras_mri.settings.ldm import SamplingOptions
+from keras_mri.volumes import Volume
 
 autoencoder = importlib.import_module("experiments.04_ldm.autoencoder")
 data = importlib.import_module("experiments.04_ldm.data")
@@ -117,7 +118,7 @@ def _test(folder, source):
 
 def _units(run, space):
     """Bring a run to network units, as prediction would."""
-    return fit_image_scaling(data.Volume.from_array(run, np.eye(4)), space.config.scaling).apply(run)
+    return fit_image_scaling(Volume.from_array(run, np.eye(4)), space.config.scaling).apply(run)
 
 
 def _spread(run):

@@ -16,7 +16,7 @@ SIZES = dict(filters=(8, 32, 96), latent_channels=16, batch_size=1, mirror_train
 # row: the flags that differ
 VARIANTS = {
     "kl": dict(latent="kl"),
-    "vq": dict(latent="vq", codes=1024, stage="autoencoder"),
+    "vq": dict(latent="vq", codes=512, stage="autoencoder"),
 }
 
 

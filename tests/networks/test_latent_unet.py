@@ -72,3 +72,8 @@ def test_steps_have_embeddings_of_their_own():
     np.testing.assert_allclose(table[3, [0, 16]], [np.cos(3), np.sin(3)], rtol=1e-6)
     distances = np.linalg.norm(table[:, None] - table[None, :200], axis=-1)
     assert np.sort(distances, axis=0)[1].min() > 0.05
+
+
+def test_parameters_are_as_many_as_the_readme_says():
+    """Counted by hand from kernels, biases, norms and tables: four latent channels, five labels, a condition of six."""
+    assert latent_unet(4, 5, 1000, condition_channels=6).count_params() == 4_382_532

@@ -43,3 +43,14 @@ def test_nothing_but_the_latent_reaches_the_decoder(variational):
     """The decoder is a network of its own with one input: there is no way around."""
     assert len(volume_decoder((4, 4), 1, 3).inputs) == 1
     assert len(volume_encoder((4, 4), 1, 3, variational).outputs) == 1 + variational
+
+
+@pytest.mark.parametrize(
+    ("filters", "channels", "count"), [((16, 32, 64), 4, 728_637), ((32, 64, 128, 256), 8, 11_789_177), ((8, 32, 96), 16, 1_338_209)]
+)
+def test_parameters_are_as_many_as_the_readme_says(filters, channels, count):
+    """Counted by hand from kernels, biases and norms."""
+    assert (
+        volume_encoder(filters, 1, channels, variational=False).count_params() + volume_decoder(filters, 1, channels).count_params()
+        == count
+    )

@@ -42,7 +42,7 @@ def test_kl_divergence_by_hand():
     assert float(kl_divergence(mean, log_variance)) == pytest.approx((0.5 + 0.5 * (1 - np.log(2))) / 2)
 
 
-def test_the_saved_encoder_says_the_mean(image):
+def test_the_saved_encoder_says_the_mean(eagerly, image):
     model, _ = fitted(None, image, steps=1)
     mean, _ = model.encoder.predict_on_batch(image)
     np.testing.assert_allclose(parts(model.network).encoder.predict_on_batch(image), mean, atol=1e-6)

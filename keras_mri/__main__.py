@@ -1,4 +1,4 @@
-"""keras-mri train|predict|evaluate|info|check, also python -m keras_mri …"""
+"""keras-mri train|predict|generate|evaluate|info|check, also python -m keras_mri …"""
 
 import difflib
 import importlib
@@ -9,6 +9,7 @@ from keras_mri import __version__
 COMMANDS = {
     "train": "train a system on scans",
     "predict": "apply a trained network to a scan",
+    "generate": "draw new volumes from a trained network",
     "evaluate": "compare scans with a reference",
     "info": "tell what a network's file is",
     "check": "compare the headers of two NIfTI files",

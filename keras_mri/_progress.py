@@ -22,8 +22,7 @@ class TrainingProgress(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         """Move the line on, twice a second."""
-        logs = logs or {}
-        self.error = logs.get("l1", logs.get("mse", self.error))
+        self.error = _first(logs, ("l1", "mse", "denoising"), self.error)
         if self.stream.isatty() and time.monotonic() - self.last > _SECONDS_BETWEEN:
             self.last = time.monotonic()
             self.stream.write("\r" + self._line() + "\x1b[K")
@@ -31,8 +30,7 @@ class TrainingProgress(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Finish the epoch's line."""
-        logs = logs or {}
-        held_out = logs.get("val_l1", logs.get("val_mse"))
+        held_out = _first(logs, ("val_l1", "val_mse", "val_denoising"))
         text = self._line() + (f"  held out {held_out:.5f}" if held_out is not None else "")
         self.stream.write(("\r" + text + "\x1b[K" if self.stream.isatty() else text) + "\n")
         self.stream.flush()
@@ -71,6 +69,11 @@ def counted(volume, stream=None):
         return data
 
     return volume.with_frames(frame)
+
+
+def _first(logs, names, default=None):
+    """Return the first of these numbers that was logged."""
+    return next((logs[name] for name in names if name in (logs or {})), default)
 
 
 def _clock(seconds):

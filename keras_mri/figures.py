@@ -1,5 +1,7 @@
 """The one door to matplotlib: training curves and before/after panels."""
 
+import math
+
 import matplotlib
 
 matplotlib.use("Agg")
@@ -87,6 +89,29 @@ def draw_panels(figure, panels):
         column[0].set_title(title)
 
 
+def save_contact_sheet(path, volumes):
+    """Draw the middle axial slice of each volume, all on one grey scale, in rows.
+
+    Parameters
+    ----------
+    path : path-like
+        PNG.
+    volumes : sequence of ndarray of float32, shape (x, y, z)
+    """
+    columns = math.ceil(math.sqrt(len(volumes)))
+    rows = math.ceil(len(volumes) / columns)
+    side = _WIDTH / max(columns, 3)
+    figure, axes = plt.subplots(rows, columns, figsize=(side * columns, side * rows), squeeze=False, layout="constrained")
+    low, high = (float(np.percentile([volume[:, :, volume.shape[2] // 2] for volume in volumes], share)) for share in (0.2, 99.8))
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for number, (axis, volume) in enumerate(zip(axes.flat, volumes), start=1):
+        axis.imshow(volume[:, :, volume.shape[2] // 2].T, cmap="gray", vmin=low, vmax=high, origin="lower", interpolation="nearest")
+        axis.set_title(number)
+    figure.savefig(path, dpi=100)
+    plt.close(figure)
+
+
 def _panel_height(panels):
     """Return the inches that the rows of panels fill at full width, titles included."""
     x, y, z = list(panels.values())[-1].shape
@@ -100,6 +125,8 @@ def _curves(rows):
         lines = _lines(rows, {"mse": "training", "val_mse": "held out"}, "epoch")
         return [("mean squared error", "epoch", "linear", lines), ("mean squared error, log-log", "epoch", "log", lines)]
     groups = {"mean absolute error (network units)": {"l1": "training", "val_l1": "held out"}}
+    if any("denoising" in row for row in rows):
+        groups["denoiser: mean squared error"] = {"denoising": "training", "val_denoising": "held out"}
     if any("critic_loss" in row for row in rows):
         groups["weighted sum of losses"] = {"loss": "total"}
         groups["critic"] = {"critic_loss": "critic loss"}

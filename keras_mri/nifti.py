@@ -100,6 +100,34 @@ def as_volume(image, replace_nonfinite=False):
     return image if isinstance(image, Volume) else open_image(image, replace_nonfinite)
 
 
+def repetition_time(volume):
+    """Return the time between the frames of a run.
+
+    Parameters
+    ----------
+    volume : Volume
+        4D, with the header of its file.
+
+    Returns
+    -------
+    float
+        Seconds, whatever the unit of the header; a header without a unit is taken to mean seconds.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    step = float(volume.header.get_zooms()[3]) if volume.header is not None and len(volume.shape) == 4 else 0.0
+    step /= {"msec": 1e3, "usec": 1e6}.get(volume.header.get_xyzt_units()[1], 1.0) if step else 1.0
+    if not step > 0:
+        raise InputError(
+            f"{volume.name} says no repetition time (shape {volume.shape}), so events in seconds have no volumes. "
+            "Set its fourth zoom, or give one label per volume with --labels."
+        )
+    return step
+
+
 def load_mask(mask, volume):
     """Load a mask that lies on the grid of `volume`.
 

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import shutil
 import tempfile
 
 from keras_mri.errors import InputError
@@ -74,6 +75,36 @@ def replacing(path):
             temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def filling(folder):
+    """Give a temporary folder, whose files are moved into `folder` at the end, or removed if anything goes wrong.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Made if it is not there.
+
+    Yields
+    ------
+    pathlib.Path
+
+    Raises
+    ------
+    InputError
+        If the disk is full or writing fails otherwise.
+    """
+    with explained(folder):
+        temporary = pathlib.Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        yield temporary
+        with explained(folder):
+            folder.mkdir(exist_ok=True)
+            for path in sorted(temporary.iterdir()):
+                path.replace(folder / path.name)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextlib.contextmanager

@@ -50,7 +50,8 @@ def _train(arguments):
     images = system.prepare(images, config) if hasattr(system, "prepare") else images
 
     def write(network, path):
-        checkpoint = Checkpoint(in_float32(network), name, config.to_json(), facts)
+        more = system.facts(network, images, config) if hasattr(system, "facts") else {}
+        checkpoint = Checkpoint(in_float32(network), name, config.to_json(), {**facts, **more})
         _write(checkpoint, path, log.rows, functools.partial(system.example, checkpoint, images, config))
         return checkpoint
 

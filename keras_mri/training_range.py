@@ -58,7 +58,8 @@ def remarks(volume, training, config, averaged=1):
 
 def _zooms_remark(volume, training):
     zooms = trained_zooms(training)
-    if not len(zooms):
+    # A system that knows one grid decides by itself what lies on it, or should be coarser.
+    if not len(zooms) or "grid" in training:
         return None
     here, low, high = np.sort(volume.zooms), zooms.min(axis=0), zooms.max(axis=0)
     # Sides are compared by size: which axis is which differs from scan to scan.

@@ -1,9 +1,12 @@
 """Fixtures of the whole suite: odd shapes, an oblique affine, quiet TensorFlow."""
 
+import contextlib
 import gc
+import io
 import os
 import pathlib
 import sys
+import types
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
@@ -11,6 +14,7 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 import nibabel  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
+from scipy import ndimage  # noqa: E402
 
 from keras_mri import phantoms  # noqa: E402
 
@@ -54,3 +58,37 @@ def write_nifti(tmp_path, affine):
 def in_this_checkout():
     """Return the environment in which a subprocess elsewhere finds this package."""
     return {**os.environ, "PYTHONPATH": str(pathlib.Path(__file__).parents[1])}
+
+
+@pytest.fixture
+def eagerly():
+    """Run a few steps as they are: tracing their graphs would take most of the time."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture(scope="session")
+def trained_pair(tmp_path_factory):
+    """Train latent diffusion once from the command line: what it read, what it wrote, and what it said.
+
+    Ten smooth heads of ten people, two seconds apart; the last two are held out.
+    """
+    from keras_mri import train
+
+    folder = tmp_path_factory.mktemp("latent_diffusion")
+    heads = [ndimage.gaussian_filter(phantoms.head((13, 15, 11), seed)[0], 1.0) for seed in range(10)]
+    image = nibabel.Nifti1Image(np.stack(heads, axis=-1), phantoms.oblique_affine())
+    image.header.set_zooms((*image.header.get_zooms()[:3], 2.0))
+    scan, events, out = folder / "bold.nii.gz", folder / "events.tsv", folder / "out"
+    nibabel.save(image, scan)
+    events.write_text("onset\tduration\ttrial_type\n0\t4\tlh\n6\t8\trh\n")
+    out.mkdir()
+    sizes = "--filters 8 16 --unet-filters 16 --batch-size 2 --diffusion-batch-size 4 --diffusion-steps 20 --precision float32".split()
+    length = "--epochs 4 --steps-per-epoch 60 --autoencoder-share 0.75 --learning-rate 3e-3 --lag 0".split()
+    with contextlib.redirect_stderr(io.StringIO()) as errors:
+        status = train.main(["ldm", str(scan), "--events", str(events), *sizes, *length, "-o", str(out / "ldm.h5")])
+    assert status == 0, errors.getvalue()
+    return types.SimpleNamespace(scan=str(scan), events=str(events), folder=out, path=str(out / "ldm.h5"), errors=errors.getvalue())

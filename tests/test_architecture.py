@@ -40,6 +40,12 @@ FLOORS = [
         "views",
         "comparison",
         "provenance",
+        "labels",
+        "imputation",
+        "conditions",
+        "labelled_runs",
+        "schedules",
+        "samplers",
         "settings.*",
     },
     {
@@ -51,23 +57,27 @@ FLOORS = [
         "pair_augmentation",
         "pair_data",
         "slice_data",
+        "sampling",
+        "autoencoding",
+        "latent_data",
+        "latent_denoising",
         "figures",
         "pictures",
         "charts",
         "report",
     },
-    {"checkpoints", "published", "inference"},
-    {"systems.*", "callbacks", "two_players"},
+    {"checkpoints", "published", "inference", "latent_space", "latent_tasks"},
+    {"systems.*", "callbacks", "two_players", "latent_training"},
     {"_cli", "_progress", "reporting"},
-    {"train", "predict", "evaluate", "info", "check", "__main__"},
+    {"train", "predict", "generate", "evaluate", "info", "check", "__main__"},
 ]
 # library → the only modules that may import it
 DOORS = {
     "nibabel": {"nifti"},
     "h5py": {"checkpoints"},
     "matplotlib": {"figures"},
-    "argparse": {"_cli", "train", "predict", "evaluate", "info", "check", "__main__"},
-    "tensorflow": {"datasets", "denoising_data", "pair_augmentation", "pair_data", "slice_data", "adversarial"},
+    "argparse": {"_cli", "train", "predict", "generate", "evaluate", "info", "check", "__main__"},
+    "tensorflow": {"datasets", "denoising_data", "pair_augmentation", "pair_data", "slice_data", "adversarial", "sampling", "latent_data"},
 }
 MODULES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix("__init__").rstrip("."): path

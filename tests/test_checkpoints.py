@@ -172,6 +172,18 @@ def test_a_real_lambda_layer_is_refused(tmp_path):
         checkpoints.load(tmp_path / "lambda.h5")
 
 
+def test_networks_of_several_inputs_and_outputs_are_compared_in_all_of_them():
+    image, number = keras.Input((None, None, None, 2)), keras.Input((), dtype="int32")
+    layers = [keras.layers.Conv3D(1, 1), keras.layers.Embedding(3, 2)]
+    network = keras.Model([image, number], [layers[0](image), layers[1](number)])
+    copy = keras.models.clone_model(network)
+    copy.set_weights(network.get_weights())
+    assert checkpoints.same_output(network, copy)
+    for changed in range(len(network.weights)):
+        copy.set_weights([weight + (k == changed) for k, weight in enumerate(network.get_weights())])
+        assert not checkpoints.same_output(network, copy)
+
+
 def test_the_state_of_the_optimizer_is_left_out(tmp_path):
     network = residual_unet((None, None, None, 1), (2, 2), (1, 1))
     network.compile("adam", loss="mse")

@@ -67,3 +67,15 @@ def test_a_single_slice_is_not_shown_from_the_side():
     shapes = [image.get_array().shape for axis in figure.axes for image in axis.get_images()]
     plt.close(figure)
     assert shapes == [(6, 8), (6, 8)]
+
+
+def test_a_denoiser_has_a_plot_of_its_own():
+    rows = [{"seconds": 1.0, "l1": 0.1, "val_l1": 0.2}, {"seconds": 2.0, "denoising": 0.5, "val_denoising": 0.6}]
+    plots = {title: lines for title, _, _, lines in figures._curves(rows)}
+    assert plots["denoiser: mean squared error"] == {"training": [(2.0, 0.5)], "held out": [(2.0, 0.6)]}
+
+
+def test_a_contact_sheet_shows_every_volume(tmp_path, rng):
+    for count in (1, 5):
+        figures.save_contact_sheet(tmp_path / "sheet.png", [rng.random((9, 8, 7)) for _ in range(count)])
+        assert imread(tmp_path / "sheet.png").std() > 10

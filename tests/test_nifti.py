@@ -396,3 +396,19 @@ def test_a_volume_without_a_header_gets_a_plain_one_of_the_finer_grid(tmp_path, 
     finer = nifti.on_finer_grid(volume, (18, 8, 7), np.diag([0.5, 1, 1, 1]), lambda t: np.ones((18, 8, 7), np.float32))
     nifti.save(finer, tmp_path / "finer.nii")
     np.testing.assert_allclose(nibabel.load(tmp_path / "finer.nii").affine, finer.affine, atol=1e-5)
+
+
+@pytest.mark.parametrize(("step", "unit"), [(2.5, "sec"), (2500, "msec"), (2.5, "unknown")])
+def test_the_repetition_time_is_in_seconds_whatever_the_header_s_unit(write_nifti, rng, step, unit):
+    header = nibabel.Nifti1Header()
+    header.set_data_shape(_RUN)
+    header.set_zooms((2, 2, 3, step))
+    header.set_xyzt_units("mm", unit)
+    path = write_nifti(rng.random(_RUN).astype(np.float32), header=header)
+    assert nifti.repetition_time(nifti.open_image(path)) == pytest.approx(2.5)
+
+
+def test_a_run_without_a_repetition_time_says_what_to_do(rng, affine):
+    run = Volume.from_array(rng.random(_RUN), affine, name="run")
+    with pytest.raises(InputError, match="run says no repetition time.*--labels"):
+        nifti.repetition_time(run)

@@ -7,7 +7,7 @@ import stat
 import pytest
 
 from keras_mri.errors import InputError
-from keras_mri.outputs import check_output, explained, replacing
+from keras_mri.outputs import check_output, explained, filling, replacing
 
 _ENDINGS = (".nii.gz", ".nii")
 
@@ -96,6 +96,23 @@ def test_a_full_disk_is_explained_and_leaves_no_partial_file(tmp_path):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     assert isinstance(caught.value.__cause__, OSError)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_is_filled_as_a_whole_or_not_at_all(tmp_path):
+    folder = tmp_path / "samples"
+    with pytest.raises(InputError, match="samples could not be written: No space left on device"):
+        with filling(folder) as temporary, explained(folder):
+            (temporary / "first").write_text("whole")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert list(tmp_path.iterdir()) == []
+    for name in ("first", "second"):
+        with filling(folder) as temporary:
+            (temporary / name).write_text(name)
+    assert [path.name for path in tmp_path.iterdir()] == ["samples"]
+    assert sorted(path.read_text() for path in folder.iterdir()) == ["first", "second"]
+    with pytest.raises(InputError, match="samples could not be written: No such file or directory"):
+        with filling(tmp_path / "gone" / "samples"):
+            pytest.fail("there is nowhere to write")
 
 
 def test_a_folder_that_has_gone_is_explained(tmp_path):

@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 
@@ -7,6 +8,7 @@ import pytest
 
 from keras_mri import checkpoints, phantoms, predict
 from keras_mri.checkpoints import Checkpoint
+from keras_mri.kspace import finer_affine
 from keras_mri.networks.residual_unet import residual_unet
 from keras_mri.settings.wgan import Config
 
@@ -193,3 +195,49 @@ def test_a_scan_unlike_the_training_is_told_and_restored(scan, tmp_path, capsys,
     warnings = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: ")]
     assert len(warnings) == len(said) and all(text in line for text, line in zip(said, warnings))
     assert (tmp_path / "out.nii.gz").is_file()
+
+
+def test_imputation_fills_what_is_missing_and_keeps_the_rest_bit_by_bit(trained_pair, tmp_path, affine):
+    before, mask = nibabel.load(trained_pair.scan), np.zeros((13, 15, 11), np.uint8)
+    mask[:, 4:6] = 1
+    nibabel.save(nibabel.Nifti1Image(mask, affine), tmp_path / "missing.nii.gz")
+    task = ["--task", "imputation", "--missing", str(tmp_path / "missing.nii.gz"), "--steps", "2", "--samples", "2"]
+    assert predict.main([trained_pair.path, trained_pair.scan, *task, "-o", str(tmp_path / "repaired.nii.gz")]) == 0
+    after = nibabel.load(tmp_path / "repaired.nii.gz")
+    assert after.shape == before.shape and after.header.get_zooms()[3] == 2.0
+    before, after = before.get_fdata(), after.get_fdata()
+    np.testing.assert_array_equal(after[mask == 0], before[mask == 0])
+    assert np.isfinite(after).all() and np.abs(after - before)[mask > 0].max() > 1
+
+
+def test_latent_diffusion_returns_a_coarse_volume_on_the_grid_of_its_training(trained_pair, tmp_path, affine):
+    low = phantoms.head((6, 8, 6))[0] + 20
+    nibabel.save(nibabel.Nifti1Image(low, finer_affine(affine, (6 / 13, 8 / 15, 6 / 11))), tmp_path / "low.nii.gz")
+    task = ["--task", "super-resolution", "--steps", "2", "--samples", "1"]
+    assert predict.main([trained_pair.path, str(tmp_path / "low.nii.gz"), *task, "-o", str(tmp_path / "high.nii.gz")]) == 0
+    high = nibabel.load(tmp_path / "high.nii.gz")
+    assert high.shape == (13, 15, 11) and np.isfinite(high.get_fdata()).all()
+    np.testing.assert_allclose(high.affine, affine, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("image", "options", "message"),
+    [
+        ("trained", ["--task", "imputation", "--missing", "other"], "other.nii.gz must have the image's shape"),
+        ("trained", ["--task", "imputation"], "--missing says which voxels --task imputation is to fill"),
+        ("trained", ["--task", "super-resolution"], "super-resolution takes one volume"),
+        ("other", ["--task", "super-resolution"], r"does not lie on the grid(.|\n)*expected  shape \(6, 8, 6\)"),
+        ("other", [], r"does not lie on the grid(.|\n)*\(13, 15, 11\)(.|\n)*Resample it"),
+        ("trained", ["--task", "imputation", "--missing", "slab", "--steps", "21"], "--steps must lie between 1 and 20"),
+        ("trained", ["--task", "imputation", "--missing", "slab", "--label", "face"], "unknown label 'face'. Known: lh, rh, lf, rf, t"),
+    ],
+)
+def test_what_latent_diffusion_cannot_use_leaves_nothing(image, options, message, trained_pair, write_nifti, tmp_path, capsys):
+    slab = np.zeros((13, 15, 11), np.uint8)
+    slab[:, 4:6] = 1
+    paths = {"trained": trained_pair.scan, "slab": str(write_nifti(slab, "slab.nii.gz"))}
+    paths["other"] = str(write_nifti(phantoms.head((9, 8, 7))[0], "other.nii.gz"))
+    out = tmp_path / "out.nii.gz"
+    assert predict.main([trained_pair.path, paths[image], *(paths.get(option, option) for option in options), "-o", str(out)]) == 2
+    assert re.search(message, capsys.readouterr().err)
+    assert not list(tmp_path.glob("*out*"))

@@ -36,6 +36,12 @@ def test_squared_errors_are_shown_where_there_are_no_absolute_ones():
     assert "nan" not in stream.getvalue() and stream.getvalue().count("held out") == 2
 
 
+def test_a_denoiser_s_error_is_shown_as_well():
+    stream = io.StringIO()
+    fit(stream, name="denoising")
+    assert "nan" not in stream.getvalue() and stream.getvalue().count("held out") == 2
+
+
 def test_a_terminal_gets_one_moving_line():
     stream = Terminal()
     fit(stream)

@@ -207,3 +207,16 @@ def test_what_super_resolution_is_trained_from_must_be_clear(arguments, message,
     assert train.main(arguments) == 2
     assert message in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_latent_diffusion_writes(trained_pair):
+    assert "autoencoder:" in trained_pair.errors and "denoiser:" in trained_pair.errors and "left" in trained_pair.errors
+    assert {file.name for file in trained_pair.folder.iterdir()} == {"ldm.h5", "ldm.csv", "ldm.png"}
+    with open(trained_pair.folder / "ldm.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert float(rows[0]["val_l1"]) > float(rows[2]["val_l1"]) and float(rows[-1]["val_denoising"]) < 1.5
+    with h5py.File(trained_pair.path) as file:
+        facts = str(file.attrs["keras_mri"])
+    assert str(trained_pair.folder.parent) not in facts and "events.tsv" in facts and '"lh"' in facts
+    bare = keras.models.load_model(trained_pair.path, compile=False)
+    assert {"encoder", "decoder", "denoiser"} <= {layer.name for layer in bare.layers}

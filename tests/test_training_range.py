@@ -84,3 +84,9 @@ def test_a_scan_without_foreground_has_no_noise_to_speak_of(affine):
 def test_sides_are_sorted():
     np.testing.assert_array_equal(trained_zooms(TRAINING), [[3, 3, 3.3], [2, 2, 2.2]])
     assert trained_sigma(TRAINING) == (0.0, 0.1)
+
+
+def test_a_system_that_knows_its_grid_judges_voxels_by_itself(affine):
+    volume = Volume.from_array(np.ones((4, 4, 4)), affine)
+    training = {"zooms": [[9, 9, 9]], "sigma": []}
+    assert remarks(volume, training, {}) and not remarks(volume, {**training, "grid": {}}, {})

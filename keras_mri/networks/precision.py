@@ -41,15 +41,19 @@ def in_float32(network):
     Parameters
     ----------
     network : keras.Model
-        Functional.
+        Functional; so are the networks that it may be made of.
 
     Returns
     -------
     keras.Model
     """
-    copy = keras.models.clone_model(
-        network, clone_function=lambda layer: type(layer).from_config({**layer.get_config(), "dtype": "float32"})
-    )
+
+    def in_float32_too(layer):
+        if isinstance(layer, keras.Model):
+            return in_float32(layer)
+        return type(layer).from_config({**layer.get_config(), "dtype": "float32"})
+
+    copy = keras.models.clone_model(network, clone_function=in_float32_too)
     copy.set_weights(network.get_weights())
     return copy
 

@@ -11,6 +11,8 @@ and may offer
 
     settle(config)                          -> Config, with what depends on more than the options (a file to start from)
     prepare(images, config)                 -> what the verbs of training take instead of images, where making it is costly
+    facts(network, images, config)          -> dict, for JSON: what the file says of the training beside its options
+    generate(checkpoint, count, options)    -> Volumes that no scan was the model of; needs GenerateConfig
     results(checkpoint, images, config)     -> dict of file ending -> Volume, str or function of a path, written beside the network
                                                (settings.RESULTS)
 
@@ -49,6 +51,9 @@ SYSTEMS = {
     "sr": System("keras_mri.systems.sr", "keras_mri.settings.sr", "super-resolution, such as 3T to 7T: 3D U-Net against PatchGAN", "sr.h5"),
     "cnn": System(
         "keras_mri.systems.cnn", "keras_mri.settings.cnn", "denoise slices: 2D autoencoder trained from one scan", "autoencoder.h5"
+    ),
+    "ldm": System(
+        "keras_mri.systems.ldm", "keras_mri.settings.ldm", "generate, refine and repair fMRI volumes: latent diffusion", "ldm.h5"
     ),
 }
 

@@ -1,0 +1,104 @@
+"""The denoiser of latents: a small U-Net that knows the step, the label and, if there is one, a condition on the same grid.
+
+References
+----------
+Ho et al., NeurIPS 2020. arXiv:2006.11239
+Dhariwal & Nichol, NeurIPS 2021. arXiv:2105.05233
+"""
+
+import keras
+import numpy as np
+from keras import layers
+
+from keras_mri.networks.normed_blocks import doubled, halved, normed, residual_block
+
+# Of the sinusoids that tell steps apart, in steps.
+_LONGEST_PERIOD = 10000
+_KEY_CHANNELS = 32
+
+
+def latent_unet(channels, labels, steps, filters=(64, 128), depth=1, condition_channels=0):
+    """Build the denoiser.
+
+    Parameters
+    ----------
+    channels : int
+        Of the latent.
+    labels : int
+        Number of classes; one more, the last, stands for none and is learnt like them.
+    steps : int
+        Of the schedule.
+    filters : sequence of int
+        Of each level; the grid is halved from each to the next, and the last one attends to all of it.
+    depth : int
+        Residual blocks of a level, on the way down and on the way up.
+    condition_channels : int
+        Of what is concatenated to the noisy latent; 0 for nothing.
+
+    Returns
+    -------
+    keras.Model
+        From `noisy` (batch, x, y, z, channels), sides divisible by 2**(levels - 1), `time` (batch,) and `label` (batch,), integers,
+        and `condition` (batch, x, y, z, condition_channels), to (batch, x, y, z, channels), float32, zero before training.
+    """
+    noisy = keras.Input((None, None, None, channels), name="noisy")
+    time = keras.Input((), dtype="int32", name="time")
+    label = keras.Input((), dtype="int32", name="label")
+    inputs = [noisy, time, label]
+    tensor = noisy
+    if condition_channels:
+        inputs.append(keras.Input((None, None, None, condition_channels), name="condition"))
+        tensor = layers.Concatenate()([noisy, inputs[-1]])
+    embedding, table = _embedding(time, label, labels, steps, 2 * filters[0])
+
+    tensor = layers.Conv3D(filters[0], 3, padding="same")(tensor)
+    skips = []
+    for level, width in enumerate(filters):
+        tensor = halved(tensor, width) if level else tensor
+        for _ in range(depth):
+            tensor = residual_block(tensor, width, embedding)
+            skips.append(tensor)
+    tensor = _attended(tensor)
+    tensor = residual_block(tensor, filters[-1], embedding)
+    for level, width in reversed(list(enumerate(filters))):
+        for _ in range(depth):
+            tensor = residual_block(layers.Concatenate()([tensor, skips.pop()]), width, embedding)
+        tensor = doubled(tensor, filters[level - 1]) if level else tensor
+    said = layers.Conv3D(channels, 3, padding="same", kernel_initializer="zeros", dtype="float32", name="said")(normed(tensor))
+    network = keras.Model(inputs, said, name="denoiser")
+    table.set_weights([sinusoids(steps, filters[0])])
+    return network
+
+
+def sinusoids(steps, width):
+    """Return what tells steps apart: cosines and sines of periods from 2π to thousands of steps.
+
+    Parameters
+    ----------
+    steps, width : int
+
+    Returns
+    -------
+    ndarray of float32, shape (steps, width)
+    """
+    half = width // 2
+    angles = np.arange(steps)[:, None] * _LONGEST_PERIOD ** (-np.arange(half) / half)
+    return np.concatenate([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+
+
+def _embedding(time, label, labels, steps, width):
+    # A fixed table, because no built-in layer takes sines.
+    table = layers.Embedding(steps, width // 2, trainable=False, dtype="float32", name="sinusoids")
+    of_time = layers.Dense(width)(layers.Dense(width, activation="silu")(table(time)))
+    of_label = layers.Embedding(labels + 1, width, name="labels")(label)
+    return layers.Activation("silu")(layers.Add()([of_time, of_label])), table
+
+
+def _attended(tensor):
+    """Add what every voxel finds in all others."""
+    channels = tensor.shape[-1]
+    heads = max(1, channels // _KEY_CHANNELS)
+    # Without biases: that of the keys would have no gradient, because softmax forgets it.
+    attention = layers.MultiHeadAttention(heads, channels // heads, use_bias=False, attention_axes=(1, 2, 3))
+    context = layers.GroupNormalization(groups=1, epsilon=1e-5)(tensor)
+    return layers.Add()([tensor, attention(context, context)])

@@ -1,0 +1,97 @@
+"""A volume in a few numbers per block of voxels, and back; no skip carries the image past them.
+
+References
+----------
+Rombach et al., CVPR 2022. arXiv:2112.10752
+Pinaya et al., DGM4MICCAI 2022 (brain volumes). doi:10.1007/978-3-031-18576-2_12
+"""
+
+import keras
+import numpy as np
+from keras import layers
+
+from keras_mri.networks.normed_blocks import doubled, halved, normed, residual_block
+
+# The last layer of the encoder and the first of the decoder: raw latents ↔ latents of mean 0 and SD 1 per channel.
+SCALED, UNSCALED = "latent_scale", "latent_unscale"
+
+
+def volume_encoder(filters=(16, 32, 64), depth=1, channels=4, variational=True):
+    """Build the encoder.
+
+    Parameters
+    ----------
+    filters : sequence of int
+        Of each level; the grid is halved from each to the next.
+    depth : int
+        Residual blocks of a level.
+    channels : int
+        Of the latent.
+    variational : bool
+        Whether it also says how uncertain the latent is.
+
+    Returns
+    -------
+    keras.Model
+        From (batch, x, y, z, 1), sides divisible by 2**(levels - 1), to the latent (batch, x', y', z', channels); if variational to a
+        list of it and of the logarithm of its variance. float32.
+    """
+    image = keras.Input((None, None, None, 1), name="image")
+    tensor = layers.Conv3D(filters[0], 3, padding="same")(image)
+    for level, width in enumerate(filters):
+        tensor = halved(tensor, width) if level else tensor
+        for _ in range(depth):
+            tensor = residual_block(tensor, width)
+    tensor = normed(tensor)
+    latent = layers.Conv3D(channels, 1, dtype="float32", name="latent_raw")(tensor)
+    latent = _per_channel(SCALED, affine=False)(latent)
+    if not variational:
+        return keras.Model(image, latent, name="encoder")
+    spread = layers.Conv3D(channels, 1, kernel_initializer="zeros", dtype="float32", name="latent_log_variance")(tensor)
+    return keras.Model(image, [latent, spread], name="encoder")
+
+
+def volume_decoder(filters=(16, 32, 64), depth=1, channels=4):
+    """Build the decoder, the encoder's mirror image; parameters as for `volume_encoder`.
+
+    Returns
+    -------
+    keras.Model
+        From (batch, x', y', z', channels) to (batch, x, y, z, 1), float32.
+    """
+    latent = keras.Input((None, None, None, channels), name="latent")
+    tensor = _per_channel(UNSCALED, affine=True)(latent)
+    tensor = layers.Conv3D(filters[-1], 3, padding="same")(tensor)
+    for level, width in reversed(list(enumerate(filters))):
+        for _ in range(depth):
+            tensor = residual_block(tensor, width)
+        tensor = doubled(tensor, filters[level - 1]) if level else tensor
+    image = layers.Conv3D(1, 3, padding="same", dtype="float32", name="reconstruction")(normed(tensor))
+    return keras.Model(latent, image, name="decoder")
+
+
+def set_latent_scale(encoder, decoder, mean, deviation):
+    """Let the encoder give latents of mean 0 and SD 1 per channel, and the decoder undo it.
+
+    Parameters
+    ----------
+    encoder, decoder : keras.Model
+    mean, deviation : array_like of float, shape (channels,)
+        Of the raw latents.
+    """
+    mean, deviation = np.asarray(mean, np.float32), np.asarray(deviation, np.float32)
+    encoder.get_layer(SCALED).set_weights([mean, deviation**2])
+    ones, zeros = np.ones_like(mean), np.zeros_like(mean)
+    # gamma, beta, moving mean, moving variance
+    decoder.get_layer(UNSCALED).set_weights([deviation, mean, zeros, ones])
+
+
+def latent_scale(encoder):
+    """Return mean and SD per channel of the raw latents: two ndarrays of float32, shape (channels,)."""
+    mean, variance = encoder.get_layer(SCALED).get_weights()
+    return mean, np.sqrt(variance)
+
+
+def _per_channel(name, affine):
+    """A fixed linear map of each channel: normalisation by constants, at first those that change nothing."""
+    return layers.BatchNormalization(center=affine, scale=affine, epsilon=0.0, trainable=False, dtype="float32", name=name)

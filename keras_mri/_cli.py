@@ -63,6 +63,8 @@ def run(command, arguments=None):
     logger = logging.getLogger("keras_mri")
     logger.handlers = [logging.StreamHandler(sys.stderr)]
     logger.setLevel(logging.INFO)
+    # TensorFlow counts the graphs of scans of several shapes and warns, which tells the user nothing.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     try:
         return command(arguments) or 0
     except InputError as error:

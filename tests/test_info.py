@@ -60,7 +60,7 @@ def test_a_file_that_tells_little_is_described_all_the_same(network, tmp_path, c
 def test_pre_trained_networks_have_names(capsys):
     assert info.main(["n2a_t1w"]) == 0
     text = capsys.readouterr().out
-    assert "146,305 parameters" in text and "n2a_t1w.md" in text
+    assert "582,913 parameters" in text and "n2a_t1w.md" in text
     assert info.main(["n2a_t1x"]) == 2
     assert "Did you mean 'n2a_t1w'?" in capsys.readouterr().err
 

@@ -59,7 +59,7 @@ def in_float32(network):
 
 
 def with_hidden_layers_in(network, precision):
-    """Return a copy of a network whose hidden layers, between the first and the last convolution, compute in this precision.
+    """Return a network whose hidden layers, between the first and the last convolution, compute in this precision.
 
     Parameters
     ----------
@@ -70,8 +70,10 @@ def with_hidden_layers_in(network, precision):
     Returns
     -------
     keras.Model
-        With the same weights.
+        A copy with the same weights; the network itself if it computes so already.
     """
+    if precision == "float32" and all(layer.compute_dtype == "float32" for layer in network.layers):
+        return network
     with hidden_layers_in(precision) as chosen:
         hidden = _hidden_layers(network) if chosen == "bfloat16" else ()
         policy = keras.config.dtype_policy()

@@ -23,8 +23,9 @@ from experiments.baselines import BASELINES, smooth
 from experiments.data import FOLDER, adi_t1w, forrest_bold, method_memory, write_rows
 from keras_mri import checkpoints, phantoms, pretrained
 from keras_mri.errors import InputError
+from keras_mri.mask_files import load_mask
 from keras_mri.metrics import psnr, ssim
-from keras_mri.nifti import load_mask, open_image
+from keras_mri.nifti import open_image
 from keras_mri.noise import add_gaussian_noise, add_rician_noise
 from keras_mri.volumes import Volume
 

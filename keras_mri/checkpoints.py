@@ -1,4 +1,4 @@
-"""The one door to `.h5`: a functional Keras network plus one JSON attribute, checked before and after it is written."""
+"""Networks in files: a functional Keras network plus one JSON attribute, checked before and after it is written."""
 
 import contextlib
 import dataclasses
@@ -7,26 +7,15 @@ import logging
 import pathlib
 import shutil
 
-import h5py
 import numpy as np
 
 import keras_mri
-from keras_mri.errors import CheckpointError, ForeignNetworkError, InputError
+from keras_mri import h5_files
+from keras_mri.errors import CheckpointError, ForeignNetworkError, InputError, first_line
 from keras_mri.outputs import replacing
 
 ATTRIBUTE = "keras_mri"
 _FORMAT = 1
-_LAYERS = (
-    "Activation Add Average AveragePooling2D AveragePooling3D BatchNormalization Concatenate Conv2D Conv2DTranspose Conv3D "
-    "Conv3DTranspose Cropping2D Cropping3D Dense Dropout ELU Embedding Flatten Functional GaussianNoise GlobalAveragePooling2D "
-    "GlobalAveragePooling3D GroupNormalization InputLayer LayerNormalization LeakyReLU MaxPooling2D MaxPooling3D Maximum Model "
-    "MultiHeadAttention Multiply PReLU Permute ReLU Rescaling Reshape Sequential SpatialDropout3D SpectralNormalization Subtract "
-    "UpSampling2D UpSampling3D ZeroPadding2D ZeroPadding3D"
-).split()
-_OTHERS = (
-    "Constant DTypePolicy GlorotNormal GlorotUniform HeNormal HeUniform L2 Ones RandomNormal RandomUniform TruncatedNormal "
-    "VarianceScaling Zeros __keras_tensor__ __tuple__"
-).split()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,8 +68,7 @@ def save(checkpoint, path):
     with replacing(path) as temporary:
         with _quiet():
             checkpoint.network.save(temporary, include_optimizer=False)
-        with h5py.File(temporary, "r+") as file:
-            file.attrs[ATTRIBUTE] = json.dumps(facts)
+        h5_files.write_attribute(temporary, ATTRIBUTE, json.dumps(facts))
         _verify(checkpoint.network, temporary)
 
 
@@ -113,7 +101,7 @@ def load(path, system=None):
         with _quiet():
             network = keras.models.load_model(path, compile=False)
     except Exception as error:  # whatever Keras raises, the file is at fault: its layers were checked above
-        raise CheckpointError(f"{path} does not hold a network that Keras can build: {_first_line(error)}.") from error
+        raise CheckpointError(f"{path} does not hold a network that Keras can build: {first_line(error)}.") from error
     return Checkpoint(network, facts["system"], facts["config"], facts["training"])
 
 
@@ -138,18 +126,18 @@ def inspect(path):
     if path.suffix != ".h5":
         # Keras chooses the reader by the ending: under another one it would read what was not checked here.
         raise CheckpointError(f"{path} must end in .h5. Expected a network trained by keras_mri.")
-    with opened(path) as file:
-        attributes = {name: text(file.attrs.get(name)) for name in ("model_config", ATTRIBUTE)}
+    with h5_files.opened(path) as file:
+        attributes = {name: h5_files.text(file.attrs.get(name)) for name in ("model_config", ATTRIBUTE)}
     if attributes["model_config"] is None:
         raise ForeignNetworkError(
             f"{path} holds no network (no `model_config`): weights alone are not enough. Expected a file from keras_mri.train."
         )
-    checked_config(attributes["model_config"], path)
+    h5_files.checked_config(attributes["model_config"], path)
     if attributes[ATTRIBUTE] is None:
         raise ForeignNetworkError(
             f"{path} was not written by keras_mri: its network has no `{ATTRIBUTE}` attribute. Load it with keras.models.load_model."
         )
-    facts = _json(attributes[ATTRIBUTE], path)
+    facts = h5_files.parsed(attributes[ATTRIBUTE], path)
     kinds = {"format": int, "version": str, "system": str, "config": dict, "training": dict}
     missing = [name for name, kind in kinds.items() if not isinstance(facts, dict) or not isinstance(facts.get(name), kind)]
     if missing:
@@ -176,72 +164,11 @@ def outline(path):
     CheckpointError
         As `inspect`, for what concerns the network.
     """
-    sizes = []
-    with opened(path) as file:
-        config = checked_config(file.attrs.get("model_config"), path)["config"]
-        file["model_weights"].visititems(lambda name, entry: sizes.append(entry.size) if isinstance(entry, h5py.Dataset) else None)
+    with h5_files.opened(path) as file:
+        config = h5_files.checked_config(file.attrs.get("model_config"), path)["config"]
+        parameters = h5_files.count_numbers(file["model_weights"])
     inputs = [layer["config"].get("batch_shape") for layer in config.get("layers", ()) if layer.get("class_name") == "InputLayer"]
-    return {"name": str(config.get("name")), "input_shape": list(inputs[0][1:]) if inputs and inputs[0] else [], "parameters": sum(sizes)}
-
-
-@contextlib.contextmanager
-def opened(path, expected="a network trained by keras_mri (.h5)"):
-    """Open a file to look into it, and only that.
-
-    Parameters
-    ----------
-    path : str or path-like
-    expected : str
-        What the file should be, for the message.
-
-    Yields
-    ------
-    h5py.File
-        For reading.
-
-    Raises
-    ------
-    CheckpointError
-        If the file is missing, is no HDF5, or breaks off while the block reads it.
-    """
-    if not pathlib.Path(path).is_file():
-        raise CheckpointError(f"{path} is not a file. Expected {expected}; check the path.")
-    try:
-        with h5py.File(path, "r") as file:
-            yield file
-    except InputError:
-        raise
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
-        raise CheckpointError(f"{path} is not an HDF5 file, or is truncated. Expected {expected}.") from error
-
-
-def checked_config(model_config, path):
-    """Parse the description of a network, and refuse it if it names a class that keras_mri networks are not made of.
-
-    Parameters
-    ----------
-    model_config : str or bytes
-        JSON, as Keras writes it.
-    path : str or path-like
-        Where it was read, for the message.
-
-    Returns
-    -------
-    dict
-
-    Raises
-    ------
-    CheckpointError
-        With the name of the class.
-    """
-    config = _json(text(model_config), path)
-    _check_layers(config, path)
-    return config
-
-
-def text(value):
-    """Return an HDF5 attribute as str: older files hold bytes. Anything else is returned as it is."""
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+    return {"name": str(config.get("name")), "input_shape": list(inputs[0][1:]) if inputs and inputs[0] else [], "parameters": parameters}
 
 
 def _check_space(network, path):
@@ -292,31 +219,6 @@ def same_output(first, second, tolerance=1e-5):
     return all(np.allclose(a, b, atol=tolerance, equal_nan=True) for a, b in zip(*outputs, strict=True))
 
 
-def _check_layers(config, path):
-    """Raise CheckpointError if any class named in the network's JSON is not on the list of Keras' own that we use."""
-    stack = [config]
-    while stack:
-        part = stack.pop()
-        if isinstance(part, dict):
-            name = part.get("class_name")
-            module = part.get("module") or "keras"
-            if "class_name" in part and (name not in (*_LAYERS, *_OTHERS) or not str(module).split(".")[0] == "keras"):
-                raise CheckpointError(
-                    f"{path} is refused: it holds a {name!r}, which is not one of the built-in layers that keras_mri networks are made of "
-                    "and could run code. Use only files whose origin you know."
-                )
-            stack.extend(part.values())
-        elif isinstance(part, list):
-            stack.extend(part)
-
-
-def _json(written, path):
-    try:
-        return json.loads(written)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path} is damaged: its description is no JSON.") from error
-
-
 @contextlib.contextmanager
 def _quiet():
     """Hold back Keras' remark that `.h5` is a legacy format: it is the one that will still open in ten years."""
@@ -327,7 +229,3 @@ def _quiet():
         yield
     finally:
         logger.setLevel(level)
-
-
-def _first_line(error):
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

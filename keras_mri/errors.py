@@ -15,3 +15,8 @@ class CheckpointError(InputError):
 
 class ForeignNetworkError(CheckpointError):
     """An HDF5 file with a network or weights that keras_mri did not write."""
+
+
+def first_line(error):
+    """Return what an exception of another library says first, without a full stop, or its kind if it says nothing: str."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_mri import _cli, nifti
 from keras_mri.errors import InputError
+from keras_mri.mask_files import load_mask
 from keras_mri.outputs import check_output, replacing
 from keras_mri.volumes import check_same_grid
 
@@ -95,7 +96,7 @@ def _evaluate(arguments):
     if not peak > 0:
         raise InputError(f"the data range cannot be taken from a reference whose maximum is {peak:g}; state it with --data-range.")
     first = reference.frame(0)
-    mask = nifti.load_mask(parsed.mask, reference) if parsed.mask else first > _FOREGROUND * peak
+    mask = load_mask(parsed.mask, reference) if parsed.mask else first > _FOREGROUND * peak
     if not mask.any():
         raise InputError("no voxel of the reference is brighter than 10/255 of the data range; give the region with --mask.")
     rows = [{"image": image.name, **evaluate(reference, image, mask, peak)} for image in images]

@@ -8,7 +8,7 @@ import numpy as np
 from keras_mri.errors import GridMismatchError, InputError
 from keras_mri.intensity import Scaling, fit_image_scaling
 from keras_mri.labels import codes, known_names, labels_of_events, read_events, read_volume_labels
-from keras_mri.nifti import as_volume, repetition_time
+from keras_mri.nifti import as_volume
 from keras_mri.splits import hold_out
 
 # Voxel sides that differ by less are one grid; scanners round.
@@ -142,3 +142,31 @@ def _labels(volume, table, config):
 
 def _rounded(zooms):
     return tuple(round(float(zoom), 4) for zoom in zooms)
+
+
+def repetition_time(volume):
+    """Return the time between the frames of a run.
+
+    Parameters
+    ----------
+    volume : Volume
+        4D, with the header of its file.
+
+    Returns
+    -------
+    float
+        Seconds, whatever the unit of the header; a header without a unit is taken to mean seconds.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    step = float(volume.header.get_zooms()[3]) if volume.header is not None and len(volume.shape) == 4 else 0.0
+    step /= {"msec": 1e3, "usec": 1e6}.get(volume.header.get_xyzt_units()[1], 1.0) if step else 1.0
+    if not step > 0:
+        raise InputError(
+            f"{volume.name} says no repetition time (shape {volume.shape}), so events in seconds have no volumes. "
+            "Set its fourth zoom, or give one label per volume with --labels."
+        )
+    return step

@@ -9,9 +9,9 @@ import zlib
 import nibabel
 import numpy as np
 
-from keras_mri.errors import InputError
+from keras_mri.errors import InputError, first_line
 from keras_mri.outputs import explained, replacing
-from keras_mri.volumes import Volume, check_same_grid
+from keras_mri.volumes import Volume
 
 SUFFIXES = (".nii.gz", ".nii")
 DTYPES = ("float32", "float64", "int16", "uint16", "uint8")
@@ -92,75 +92,12 @@ def read_header(path):
         with holder.get_prepare_fileobj("rb") as file:
             return type(image.header).from_fileobj(file, check=False)
     except _READ_ERRORS as error:
-        raise InputError(f"the header of {path} is damaged: {_first_line(error)}. Copy or download it again.") from error
+        raise InputError(f"the header of {path} is damaged: {first_line(error)}. Copy or download it again.") from error
 
 
 def as_volume(image, replace_nonfinite=False):
     """Return `image`, a path or a Volume, as a Volume."""
     return image if isinstance(image, Volume) else open_image(image, replace_nonfinite)
-
-
-def repetition_time(volume):
-    """Return the time between the frames of a run.
-
-    Parameters
-    ----------
-    volume : Volume
-        4D, with the header of its file.
-
-    Returns
-    -------
-    float
-        Seconds, whatever the unit of the header; a header without a unit is taken to mean seconds.
-
-    Raises
-    ------
-    InputError
-        If there is none.
-    """
-    step = float(volume.header.get_zooms()[3]) if volume.header is not None and len(volume.shape) == 4 else 0.0
-    step /= {"msec": 1e3, "usec": 1e6}.get(volume.header.get_xyzt_units()[1], 1.0) if step else 1.0
-    if not step > 0:
-        raise InputError(
-            f"{volume.name} says no repetition time (shape {volume.shape}), so events in seconds have no volumes. "
-            "Set its fourth zoom, or give one label per volume with --labels."
-        )
-    return step
-
-
-def load_mask(mask, volume):
-    """Load a mask that lies on the grid of `volume`.
-
-    Parameters
-    ----------
-    mask : str, path-like or Volume
-        3D; 0 outside, one other value inside.
-    volume : Volume
-
-    Returns
-    -------
-    ndarray of bool, shape (x, y, z)
-
-    Raises
-    ------
-    InputError
-        If the mask is empty, not binary, or not 3D.
-    GridMismatchError
-        If it lies on another grid.
-    """
-    try:
-        mask = as_volume(mask)
-    except ConstantImageError as error:
-        raise InputError(f"the mask {mask} is empty, or full: all its voxels have one value. Expected 0 outside and 1 inside.") from error
-    if mask.n_frames > 1:
-        raise InputError(f"the mask {mask.name} must be 3D. Received: shape {mask.shape}.")
-    check_same_grid(volume, mask, "the mask must lie on the grid of the image")
-    data = mask.frame(0)
-    values = np.unique(data)
-    if len(values) != 2 or values[0] != 0:
-        shown = ", ".join(f"{value:g}" for value in values[:5]) + ", …" * (len(values) > 5)
-        raise InputError(f"the mask {mask.name} must be binary: 0 outside, one other value inside. Received the values {shown}.")
-    return data != 0
 
 
 def save(volume, path, dtype="float32"):
@@ -285,7 +222,7 @@ def _load(path):
         return image
     except _READ_ERRORS as error:
         raise InputError(
-            f"{path} cannot be read as an image: {_first_line(error)}. Expected NIfTI (.nii, .nii.gz), Analyze or MGH."
+            f"{path} cannot be read as an image: {first_line(error)}. Expected NIfTI (.nii, .nii.gz), Analyze or MGH."
         ) from error
 
 
@@ -293,7 +230,7 @@ def _read_frame(image, path, replace_nonfinite, t):
     try:
         data = image.dataobj[..., t] if len(image.shape) == 4 else image.dataobj[...]
     except _READ_ERRORS as error:
-        raise InputError(f"{path} is truncated or damaged: {_first_line(error)}. Copy or download it again.") from error
+        raise InputError(f"{path} is truncated or damaged: {first_line(error)}. Copy or download it again.") from error
     data = np.asarray(data, dtype=np.float32)
     return np.nan_to_num(data, nan=0.0, posinf=0.0, neginf=0.0) if replace_nonfinite else data
 
@@ -354,7 +291,3 @@ def _plain_header(shape, affine):
 
 def _sample_path():
     return pathlib.Path(nibabel.__file__).parent / "tests" / "data" / "example4d.nii.gz"
-
-
-def _first_line(error):
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -1,14 +1,13 @@
-"""Rigid alignment of two scans on one grid: find the motion, undo it, tell what a rigid motion leaves behind."""
+"""The rigid motion between two scans on one grid, estimated, and what a rigid motion leaves behind."""
 
-import dataclasses
 import itertools
 
 import numpy as np
 from scipy import ndimage
-from scipy.spatial.transform import Rotation
 
 from keras_mri.errors import InputError
 from keras_mri.noise import estimate_sigma
+from keras_mri.rigid import RigidTransform, bounding_box, box_corners, check_mask, longest_move
 
 # Coarse to fine: the longest side in voxels to shrink to, and the blur's standard deviation in voxels of that grid.
 _LEVELS = ((64, 4.0), (64, 2.0), (128, 1.5), (np.inf, 0.7))
@@ -24,64 +23,6 @@ _BLOCK = 16
 _BLOCK_BLUR = 1.5
 # A block counts if noise displaces it by at most this share of a voxel (one standard deviation, worst direction).
 _BLOCK_CERTAINTY = 0.1
-
-
-@dataclasses.dataclass(frozen=True)
-class RigidTransform:
-    """A rotation about a point, then a shift: where a point of the fixed scan lies in the moving scan.
-
-    Parameters
-    ----------
-    translation : tuple of float, shape (3,)
-        mm along the RAS+ axes.
-    rotation : tuple of float, shape (3,)
-        Degrees about the x, then the y, then the z axis of the world, each right-handed.
-    centre : tuple of float, shape (3,)
-        The world point in mm about which the scan turns.
-    """
-
-    translation: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    rotation: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    centre: tuple[float, float, float] = (0.0, 0.0, 0.0)
-
-    @classmethod
-    def from_matrix(cls, matrix, centre):
-        """Read the six parameters from a rigid (4, 4) matrix whose rotation is about `centre`."""
-        angles = Rotation.from_matrix(matrix[:3, :3]).as_euler("xyz", degrees=True)
-        shift = matrix[:3, :3] @ centre + matrix[:3, 3] - centre
-        return cls(*(tuple(float(value) for value in values) for values in (shift, angles, centre)))
-
-    def matrix(self):
-        """World points of the fixed scan to world points of the moving scan: ndarray of float64, shape (4, 4)."""
-        matrix = np.eye(4)
-        matrix[:3, :3] = Rotation.from_euler("xyz", self.rotation, degrees=True).as_matrix()
-        matrix[:3, 3] = self.centre + np.asarray(self.translation) - matrix[:3, :3] @ self.centre
-        return matrix
-
-    def displacement(self, mask, affine):
-        """Return how far the transform moves the corners of the mask's bounding box at most: float, mm.
-
-        The length of a displacement is convex in the point, so that no voxel of the mask moves further.
-
-        Parameters
-        ----------
-        mask : ndarray of bool, shape (x, y, z)
-        affine : ndarray of float64, shape (4, 4)
-
-        Raises
-        ------
-        InputError
-            If the mask is empty.
-        """
-        _check_mask(mask)
-        return _longest_move(self.matrix(), _box_corners(mask, affine))
-
-    def describe(self):
-        """Put shift and rotation into words."""
-        # Adding 0.0 turns -0.0 into 0.0.
-        shift = " ".join(f"{round(value, 2) + 0.0:.2f}" for value in self.translation)
-        rotation = " ".join(f"{round(value, 1) + 0.0:.1f}" for value in self.rotation)
-        return f"shift {shift} mm, rotation {rotation} degrees"
 
 
 def estimate_rigid(fixed, moving, mask, affine):
@@ -111,7 +52,7 @@ def estimate_rigid(fixed, moving, mask, affine):
     Baker & Matthews, Int J Comput Vis 56:221, 2004. doi:10.1023/B:VISI.0000011205.11775.fd
     """
     _check_scans(fixed, moving, mask)
-    corners = _box_corners(mask, affine)
+    corners = box_corners(mask, affine)
     matrix = np.eye(4)
     for side, blur in _LEVELS:
         zooms = np.linalg.norm(affine[:3, :3], axis=0)
@@ -125,50 +66,6 @@ def estimate_rigid(fixed, moving, mask, affine):
             scans = (_blur(_shrink(scan, factors), widths) for scan in (fixed, moving))
             matrix = _gauss_newton(*scans, chosen, grid, matrix, corners, reach=blur * side_in_mm)
     return RigidTransform.from_matrix(matrix, corners.mean(axis=0)[:3])
-
-
-def resample_rigid(moving, transform, affine, order=3):
-    """Bring the moving scan onto the fixed scan's grid by spline interpolation; edges are extended by their nearest voxel.
-
-    Parameters
-    ----------
-    moving : ndarray of float32, shape (x, y, z)
-    transform : RigidTransform
-        From the fixed to the moving scan, as `estimate_rigid` returns it.
-    affine : ndarray of float64, shape (4, 4)
-        Of both scans.
-    order : int
-        Of the spline, 0 (nearest voxel) to 5.
-
-    Returns
-    -------
-    ndarray of float32, shape (x, y, z)
-    """
-    to_moving = np.linalg.solve(affine, transform.matrix() @ affine)
-    return ndimage.affine_transform(moving, to_moving, order=order, mode="nearest", output=np.float32)
-
-
-def in_view(transform, shape, affine):
-    """Tell which voxels of the fixed grid the moving scan holds.
-
-    Parameters
-    ----------
-    transform : RigidTransform
-    shape : tuple of int, (x, y, z)
-    affine : ndarray of float64, shape (4, 4)
-        Of both scans.
-
-    Returns
-    -------
-    ndarray of bool, shape `shape`
-    """
-    matrix = np.linalg.inv(affine) @ transform.matrix() @ affine
-    grid = np.ogrid[tuple(slice(side) for side in shape)]
-    seen = np.ones(shape, bool)
-    for row, side in zip(matrix[:3], shape):
-        place = row[0] * grid[0] + row[1] * grid[1] + row[2] * grid[2] + row[3]
-        seen &= (place > -0.5) & (place < side - 0.5)
-    return seen
 
 
 def similarity(fixed, moving, mask):
@@ -219,7 +116,7 @@ def remaining_motion(fixed, moving, mask, affine):
         If shapes differ, the mask is empty or a scan is constant inside it.
     """
     _check_scans(fixed, moving, mask)
-    box = _bounding_box(mask)
+    box = bounding_box(mask)
     # Scans without any noise still have rounding errors.
     sigma = max(estimate_sigma(fixed[box]), 1e-3 * float(fixed[mask].std()))
     certainty = _BLOCK_CERTAINTY * abs(np.linalg.det(affine[:3, :3])) ** (1 / 3)
@@ -254,7 +151,7 @@ def _gauss_newton(fixed, moving, voxels, affine, matrix, corners, reach):
             break
         # observed = gain * (expected + d fixed): the first six were solved for times the gain.
         update = _small_motion(np.array(motion) / gain, centre[:3])
-        length = _longest_move(update, corners)
+        length = longest_move(update, corners)
         if length > reach:
             update = _small_motion(np.array(motion) / gain * reach / length, centre[:3])
         matrix = matrix @ np.linalg.inv(update)
@@ -326,35 +223,15 @@ def _blur(volume, widths):
     return ndimage.gaussian_filter(volume, widths, output=np.float32, mode="nearest", truncate=3.0)
 
 
-def _bounding_box(mask):
-    ranges = [np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
-    return tuple(slice(int(inside[0]), int(inside[-1]) + 1) for inside in ranges)
-
-
-def _box_corners(mask, affine):
-    """World points of the eight outermost voxels of the bounding box: ndarray of float64, shape (8, 4)."""
-    corners = itertools.product(*((part.start, part.stop - 1) for part in _bounding_box(mask)))
-    return np.array([(*corner, 1) for corner in corners]) @ affine.T
-
-
-def _longest_move(matrix, points):
-    return float(np.linalg.norm(points @ matrix.T - points, axis=1).max())
-
-
 def _check_scans(fixed, moving, mask):
     if fixed.ndim != 3 or not fixed.shape == moving.shape == mask.shape:
         raise InputError(
             "the two scans and the mask must be volumes of one shape (x, y, z). "
             f"Received: fixed {fixed.shape}, moving {moving.shape}, mask {mask.shape}. Resample them to one grid."
         )
-    _check_mask(mask)
+    check_mask(mask)
     for name, scan in (("fixed", fixed), ("moving", moving)):
         if np.ptp(scan[mask]) == 0:
             raise InputError(
                 f"the {name} scan is constant inside the mask: nothing can be aligned. Received: {scan[mask][0]:g} throughout."
             )
-
-
-def _check_mask(mask):
-    if not mask.any():
-        raise InputError(f"the mask must hold at least one voxel. Received: no voxel of {mask.shape}. Lower its threshold.")

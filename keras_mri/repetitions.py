@@ -6,9 +6,11 @@ import logging
 import numpy as np
 
 from keras_mri.errors import InputError
+from keras_mri.mask_files import load_mask
 from keras_mri.masks import brain_mask
-from keras_mri.nifti import as_volume, load_mask
-from keras_mri.registration import estimate_rigid, in_view, remaining_motion, resample_rigid, similarity
+from keras_mri.nifti import as_volume
+from keras_mri.registration import estimate_rigid, remaining_motion, similarity
+from keras_mri.rigid import in_view, resample_rigid
 from keras_mri.volumes import Volume, check_same_grid
 
 _LOGGER = logging.getLogger(__name__)

@@ -92,3 +92,19 @@ def trained_pair(tmp_path_factory):
         status = train.main(["ldm", str(scan), "--events", str(events), *sizes, *length, "-o", str(out / "ldm.h5")])
     assert status == 0, errors.getvalue()
     return types.SimpleNamespace(scan=str(scan), events=str(events), folder=out, path=str(out / "ldm.h5"), errors=errors.getvalue())
+
+
+@pytest.fixture
+def bids(tmp_path, write_nifti):
+    """Return a function that makes a folder of subjects with two sessions each, in any order of writing."""
+
+    def make(*subjects):
+        for name in subjects:
+            for session in (1, 2):
+                folder = tmp_path / f"sub-{name}" / f"ses-{session}" / "anat"
+                folder.mkdir(parents=True)
+                data = phantoms.head((19, 17, 14), seed=int(name))[0] * (1 if session == 1 else 2.5) + session
+                write_nifti(data, folder / f"sub-{name}_ses-{session}_T1w.nii.gz")
+        return tmp_path
+
+    return make

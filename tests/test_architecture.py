@@ -25,6 +25,10 @@ FLOORS = [
         "phantoms",
         "masks",
         "registration",
+        "rigid",
+        "mask_files",
+        "h5_files",
+        "pair_sources",
         "repetitions",
         "pretrained",
         "kspace",
@@ -67,14 +71,14 @@ FLOORS = [
         "report",
     },
     {"checkpoints", "published", "inference", "latent_space", "latent_tasks"},
-    {"systems.*", "callbacks", "two_players", "latent_training"},
+    {"systems.*", "callbacks", "two_players", "latent_training", "repetition_training"},
     {"_cli", "_progress", "reporting"},
     {"train", "predict", "generate", "evaluate", "info", "check", "__main__"},
 ]
 # library → the only modules that may import it
 DOORS = {
     "nibabel": {"nifti"},
-    "h5py": {"checkpoints"},
+    "h5py": {"h5_files"},
     "matplotlib": {"figures"},
     "argparse": {"_cli", "train", "predict", "generate", "evaluate", "info", "check", "__main__"},
     "tensorflow": {"datasets", "denoising_data", "pair_augmentation", "pair_data", "slice_data", "adversarial", "sampling", "latent_data"},

@@ -2,7 +2,7 @@
 
 import pytest
 
-from keras_mri.errors import CheckpointError, GridMismatchError, InputError
+from keras_mri.errors import CheckpointError, GridMismatchError, InputError, first_line
 
 
 @pytest.mark.parametrize("kind", [GridMismatchError, CheckpointError])
@@ -18,3 +18,8 @@ def test_an_input_error_is_a_value_error_for_programs_that_know_nothing_of_us():
 def test_a_grid_mismatch_and_a_bad_checkpoint_are_told_apart():
     assert not issubclass(GridMismatchError, CheckpointError)
     assert not issubclass(CheckpointError, GridMismatchError)
+
+
+@pytest.mark.parametrize(("error", "said"), [(ValueError("too long.\nmore"), "too long"), (OSError(), "OSError"), (KeyError(" "), "' '")])
+def test_the_first_line_of_an_error_is_never_empty(error, said):
+    assert first_line(error) == said

@@ -3,8 +3,9 @@ import numpy as np
 import pytest
 
 from keras_mri.errors import GridMismatchError, InputError
-from keras_mri.labelled_runs import Grid, labelled_runs
+from keras_mri.labelled_runs import Grid, labelled_runs, repetition_time
 from keras_mri.labels import MOTOR
+from keras_mri.nifti import open_image
 from keras_mri.settings.ldm import Config
 from keras_mri.volumes import Volume
 
@@ -94,3 +95,19 @@ def test_a_table_with_another_ending_is_still_a_table(run, tmp_path):
     (tmp_path / "labels.csv").write_text("face,house\n")
     with pytest.raises(InputError, match="labels.csv has no column `label`"):
         labelled_runs([run()], Config(labels=(str(tmp_path / "labels.csv"),)))
+
+
+@pytest.mark.parametrize(("step", "unit"), [(2.5, "sec"), (2500, "msec"), (2.5, "unknown")])
+def test_the_repetition_time_is_in_seconds_whatever_the_header_s_unit(write_nifti, rng, step, unit):
+    header = nibabel.Nifti1Header()
+    header.set_data_shape((9, 8, 7, 4))
+    header.set_zooms((2, 2, 3, step))
+    header.set_xyzt_units("mm", unit)
+    path = write_nifti(rng.random((9, 8, 7, 4)).astype(np.float32), header=header)
+    assert repetition_time(open_image(path)) == pytest.approx(2.5)
+
+
+def test_a_run_without_a_repetition_time_says_what_to_do(rng, affine):
+    run = Volume.from_array(rng.random((9, 8, 7, 4)), affine, name="run")
+    with pytest.raises(InputError, match="run says no repetition time.*--labels"):
+        repetition_time(run)

@@ -9,7 +9,7 @@ import pytest
 from nibabel.nifti1 import Nifti1Extension
 
 from keras_mri import nifti
-from keras_mri.errors import GridMismatchError, InputError
+from keras_mri.errors import InputError
 from keras_mri.volumes import Volume
 
 _SHAPE = (9, 8, 7)
@@ -303,56 +303,6 @@ def test_an_image_may_be_replaced_by_its_own_result(write_nifti, integers):
     np.testing.assert_array_equal(nibabel.load(path).get_fdata(), integers + 1)
 
 
-# --- masks -------------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def volume(integers, affine):
-    return Volume.from_array(integers, affine, name="scan.nii")
-
-
-@pytest.mark.parametrize("dtype", ["uint8", "int16", "float32"])
-@pytest.mark.parametrize("inside", [1, 255])
-@pytest.mark.parametrize("shape", [_SHAPE, (*_SHAPE, 1)])
-def test_a_mask_is_true_inside_whatever_its_type_and_value(write_nifti, volume, rng, dtype, inside, shape):
-    expected = rng.random(_SHAPE) > 0.6
-    mask = nifti.load_mask(write_nifti((inside * expected.astype(dtype)).astype(dtype).reshape(shape)), volume)
-    assert mask.dtype == bool
-    np.testing.assert_array_equal(mask, expected)
-
-
-@pytest.mark.parametrize("value", [0, 1])
-def test_a_mask_of_one_value_is_refused(write_nifti, volume, value):
-    path = write_nifti(np.full(_SHAPE, value, np.uint8))
-    with pytest.raises(InputError, match=f"the mask {path} is empty, or full: all its voxels have one value. Expected 0 outside and 1"):
-        nifti.load_mask(path, volume)
-
-
-@pytest.mark.parametrize(
-    ("values", "shown"), [((0, 1, 2), "0, 1, 2"), ((1, 2), "1, 2"), ((-1, 0.5), "-1, 0.5"), (range(9), "0, 1, 2, 3, 4, …")]
-)
-def test_a_mask_that_is_not_binary_is_refused_with_its_values(write_nifti, volume, values, shown):
-    data = np.resize(np.float32(values), _SHAPE)
-    with pytest.raises(InputError, match=f"must be binary: 0 outside, one other value inside. Received the values {re.escape(shown)}.$"):
-        nifti.load_mask(write_nifti(data), volume)
-
-
-def test_a_4d_mask_is_refused(write_nifti, volume, rng):
-    with pytest.raises(InputError, match=r"the mask .*scan.nii.gz must be 3D. Received: shape \(9, 8, 7, 4\)."):
-        nifti.load_mask(write_nifti(rng.integers(0, 2, _RUN, dtype=np.uint8)), volume)
-
-
-@pytest.mark.parametrize(("shape", "origin"), [((9, 8, 6), 31.0), (_SHAPE, 33.0)])
-def test_a_mask_on_another_grid_is_refused_and_both_grids_are_printed(write_nifti, volume, affine, rng, shape, origin):
-    moved = affine.copy()
-    moved[0, 3] = origin
-    path = write_nifti(rng.integers(0, 2, shape, dtype=np.uint8), "mask.nii", moved)
-    with pytest.raises(GridMismatchError, match="^the mask must lie on the grid of the image.\n") as caught:
-        nifti.load_mask(path, volume)
-    assert r"  scan.nii  shape (9, 8, 7)  zooms (2.0, 2.5, 3.0) mm  origin (31.0, -17.5, 4.25) mm  axes LAS" in str(caught.value)
-    assert f"  {path}  shape {shape}  zooms (2.0, 2.5, 3.0) mm  origin ({origin}, -17.5, 4.25) mm  axes LAS" in str(caught.value)
-
-
 # --- another grid ------------------------------------------------------------------------------------------------------
 
 
@@ -396,19 +346,3 @@ def test_a_volume_without_a_header_gets_a_plain_one_of_the_finer_grid(tmp_path, 
     finer = nifti.on_finer_grid(volume, (18, 8, 7), np.diag([0.5, 1, 1, 1]), lambda t: np.ones((18, 8, 7), np.float32))
     nifti.save(finer, tmp_path / "finer.nii")
     np.testing.assert_allclose(nibabel.load(tmp_path / "finer.nii").affine, finer.affine, atol=1e-5)
-
-
-@pytest.mark.parametrize(("step", "unit"), [(2.5, "sec"), (2500, "msec"), (2.5, "unknown")])
-def test_the_repetition_time_is_in_seconds_whatever_the_header_s_unit(write_nifti, rng, step, unit):
-    header = nibabel.Nifti1Header()
-    header.set_data_shape(_RUN)
-    header.set_zooms((2, 2, 3, step))
-    header.set_xyzt_units("mm", unit)
-    path = write_nifti(rng.random(_RUN).astype(np.float32), header=header)
-    assert nifti.repetition_time(nifti.open_image(path)) == pytest.approx(2.5)
-
-
-def test_a_run_without_a_repetition_time_says_what_to_do(rng, affine):
-    run = Volume.from_array(rng.random(_RUN), affine, name="run")
-    with pytest.raises(InputError, match="run says no repetition time.*--labels"):
-        nifti.repetition_time(run)

@@ -17,7 +17,7 @@ from experiments.data import adi_t1w, read_rows, write_rows
 from keras_mri import checkpoints, nifti, pretrained
 from keras_mri.metrics import psnr, ssim
 from keras_mri.noise import add_gaussian_noise, add_rician_noise
-from keras_mri.registration import RigidTransform, resample_rigid
+from keras_mri.rigid import RigidTransform, resample_rigid
 from keras_mri.settings.n2a import Config
 from keras_mri.systems import n2a
 from keras_mri.volumes import Volume

@@ -12,8 +12,9 @@ import numpy as np
 
 from experiments.data import FOLDER
 from keras_mri.kspace import truncated
+from keras_mri.mask_files import load_mask
 from keras_mri.metrics import psnr
-from keras_mri.nifti import load_mask, open_image
+from keras_mri.nifti import open_image
 from keras_mri.volumes import Volume, left_right_axis
 
 matplotlib.use("Agg")

@@ -10,8 +10,9 @@ from scipy import ndimage
 
 from experiments.data import FOLDER, peak_memory, write_rows
 from keras_mri.kspace import resampled, truncated
+from keras_mri.mask_files import load_mask
 from keras_mri.metrics import psnr, ssim
-from keras_mri.nifti import load_mask, open_image
+from keras_mri.nifti import open_image
 from keras_mri.volumes import Volume
 
 train = importlib.import_module("experiments.03_sr.train")

@@ -6,7 +6,7 @@ import pathlib
 from keras_mri import config
 from keras_mri.config import TrainConfig, option
 from keras_mri.errors import InputError
-from keras_mri.pairs import open_pairs
+from keras_mri.pair_sources import open_pairs
 
 # What training asks of the command line besides options, and writes besides the network.
 IMAGES = dict(nargs="*", help="a BIDS folder, or with --simulate NIfTI images, 3D; none with --pairs")

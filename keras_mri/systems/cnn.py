@@ -11,9 +11,10 @@ from keras_mri.callbacks import FollowPace, KeepBest, Pace, StopOnNonFinite
 from keras_mri.errors import InputError
 from keras_mri.inference import slice_predictor
 from keras_mri.intensity import fit_image_scaling
+from keras_mri.mask_files import load_mask
 from keras_mri.networks.precision import hidden_layers_in, in_float32, with_hidden_layers_in
 from keras_mri.networks.slice_autoencoder import residual_slice_unet, slice_autoencoder
-from keras_mri.nifti import as_volume, load_mask
+from keras_mri.nifti import as_volume
 from keras_mri.settings.cnn import PRESETS, Config, PredictConfig
 from keras_mri.slice_data import slice_data
 from keras_mri.slice_files import save_slices

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from keras_mri import checkpoints, pretrained, published
-from keras_mri.callbacks import FollowPace, KeepBest, Pace, StopOnNonFinite
+from keras_mri.callbacks import KeepBest
 from keras_mri.errors import InputError
 from keras_mri.inference import predictor
 from keras_mri.intensity import Scaling, fit_scaling
@@ -22,6 +22,7 @@ from keras_mri.networks.geometry import geometry
 from keras_mri.networks.munet import munet, munet_diffusion
 from keras_mri.networks.precision import hidden_layers_in, in_float32, with_hidden_layers_in
 from keras_mri.repetition_data import RepetitionBlocks
+from keras_mri.repetition_training import iterate
 from keras_mri.repetitions import Repetitions, bring_together
 from keras_mri.settings.n2a import PRESETS, Config, PredictConfig
 from keras_mri.volumes import mirror_axes
@@ -29,10 +30,6 @@ from keras_mri.volumes import mirror_axes
 __all__ = ["PRESETS", "Config", "PredictConfig", "example", "predict", "prepare", "results", "settle", "train"]
 
 _LOGGER = logging.getLogger(__name__)
-# Without a number of iterations: no more than this, and no further one unless the score falls by this share.
-_MOST_ITERATIONS, _LEAST_GAIN = 3, 1e-3
-# Of the time that is left, what the next iteration takes; the last takes all.
-_TIME_SHARE = 0.75
 _DEFAULT_FILTERS = {"munet": 16, "munet_diffusion": 64}
 # Voxels by which neighbouring tiles go on beyond their share. The MU-Net's reach is 21, but beyond this its output hardly
 # changes, and exact halos would be nine tenths of the work.
@@ -124,7 +121,7 @@ def train(images, config, callbacks=()):
 
     best = KeepBest(network, "val_loss")
     try:
-        _iterate(network, blocks, best, config, callbacks, denoised)
+        iterate(network, blocks, best, config, callbacks, denoised)
     except KeyboardInterrupt:
         _LOGGER.warning("interrupted: keeping the best network so far (epoch %d)", best.epoch)
     best.restore()
@@ -197,56 +194,6 @@ def example(checkpoint, images, config):
         "removed × 5": np.abs(5 * (average - denoised)),
         "denoised": denoised,
     }
-
-
-def _iterate(network, blocks, best, config, callbacks, denoised):
-    """Train towards the first target, then towards the denoised average, and say which iteration was best."""
-    start, validation = network.get_weights(), blocks.validation()
-    network.compile(loss="mse", jit_compile=False)
-    best.on_epoch_end(-1, {"val_loss": network.evaluate(validation, verbose=0)})
-    best.epochs = best.epoch = kept = 0
-    measured = float(np.mean([np.mean(mask[..., None] * (image - target) ** 2) for image, target, mask in validation.as_numpy_iterator()]))
-    _LOGGER.info("held-out score before training: %.6f (nothing restored: %.6f)", best.best, measured)
-    most = config.iterations or _MOST_ITERATIONS
-    target = None
-    for iteration in range(1, most + 1):
-        before = best.best
-        if config.restart:
-            network.set_weights(start)
-        _fit(network, blocks, target, iteration, config, [StopOnNonFinite(best), best, *callbacks], validation, most)
-        kept = iteration if best.best < before else kept
-        _LOGGER.info("iteration %d: best held-out score so far %.6f (before: %.6f)", iteration, best.best, before)
-        if iteration == most or (config.iterations is None and not best.best < before * (1 - _LEAST_GAIN)):
-            break
-        best.restore()
-        target = denoised()
-    _LOGGER.info("kept: the network of %s", f"iteration {kept}" if kept else "the start, which training did not improve")
-    if best.best >= measured:
-        # Never worse than the average: without a residual the network gives back what it gets.
-        head = network.get_layer("residual")
-        best.restore()
-        head.set_weights([np.zeros_like(weight) for weight in head.get_weights()])
-        best.weights = network.get_weights()
-        _LOGGER.warning("on the held-out blocks no network was better than restoring nothing, so this one restores nothing; train longer")
-
-
-def _fit(network, blocks, target, iteration, config, callbacks, validation, most):
-    """Run one iteration: its own annealing, and most of the time that is left, because the first target teaches most."""
-    share = (1 - _TIME_SHARE) ** (iteration - 1) * (_TIME_SHARE if iteration < most else 1)
-    optimizer = keras.optimizers.Adam(config.learning_rate, beta_2=config.beta_2, clipnorm=config.clip_norm)
-    network.compile(optimizer, loss="mse", weighted_metrics=[keras.metrics.MeanAbsoluteError(name="l1")], jit_compile=False)
-    pace = Pace(config.epochs * blocks.steps, config.time_budget and config.time_budget * share)
-    schedule = [(optimizer, config.learning_rate)] if config.anneal else []
-    numbered = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: logs.update(iteration=iteration))
-    network.fit(
-        blocks.training(target, config.seed + 1000 * iteration),
-        validation_data=validation,
-        steps_per_epoch=blocks.steps,
-        epochs=10**6,
-        callbacks=[numbered, FollowPace(pace, 1.0, schedule), *callbacks],
-        verbose=0,
-        shuffle=False,
-    )
 
 
 def _start(config):

@@ -23,7 +23,8 @@ from keras_mri.networks.residual_unet import residual_unet
 from keras_mri.networks.unet3d import check_patch, unet3d
 from keras_mri.nifti import as_volume, on_finer_grid
 from keras_mri.pair_data import PATCH_SHAPE, pair_data
-from keras_mri.pairs import Pair, Parts, brain_of, open_pairs, split_pairs
+from keras_mri.pair_sources import open_pairs
+from keras_mri.pairs import Pair, Parts, brain_of, split_pairs
 from keras_mri.settings.sr import PRESETS, Config, PredictConfig
 from keras_mri.two_players import fit_in_two_phases
 from keras_mri.volumes import mirror_axes
@@ -45,7 +46,7 @@ def prepare(images, config):
     Parameters
     ----------
     images : sequence of str, path-like or Pair, or Parts
-        As `keras_mri.pairs.open_pairs` takes them, or what it returned.
+        As `keras_mri.pair_sources.open_pairs` takes them, or what it returned.
     config : Config
 
     Returns

@@ -17,12 +17,13 @@ from keras_mri.denoising_data import PATCH_SHAPE, denoising_data, target_weights
 from keras_mri.errors import InputError
 from keras_mri.inference import predictor
 from keras_mri.intensity import fit_image_scaling
+from keras_mri.mask_files import load_mask
 from keras_mri.networks.blocks import check_sides
 from keras_mri.networks.dense_unet import dense_critic, dense_unet, published_levels
 from keras_mri.networks.encoder_critic import encoder_critic
 from keras_mri.networks.precision import hidden_layers_in, in_float32, with_hidden_layers_in
 from keras_mri.networks.residual_unet import residual_unet
-from keras_mri.nifti import as_volume, load_mask
+from keras_mri.nifti import as_volume
 from keras_mri.noise import add_gaussian_noise, add_rician_noise
 from keras_mri.settings.wgan import PRESETS, Config, PredictConfig
 from keras_mri.two_players import fit_in_two_phases

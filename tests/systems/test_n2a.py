@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from keras_mri import checkpoints, phantoms
-from keras_mri.callbacks import Pace
 from keras_mri.checkpoints import Checkpoint
 from keras_mri.errors import InputError
 from keras_mri.metrics import psnr
@@ -241,17 +240,3 @@ def test_ctrl_c_keeps_the_best_network_so_far(affine, caplog):
     network = n2a.train(repetitions(affine), Config(epochs=50, steps_per_epoch=2, **SMALL), [Interrupt()])
     assert "interrupted: keeping the best network so far" in caplog.text
     assert all(np.isfinite(weight).all() for weight in network.get_weights())
-
-
-@pytest.mark.parametrize(("iterations", "budgets"), [(1, [8]), (2, [6, 2]), (3, [6, 1.5, 0.5])])
-def test_the_time_is_shared_among_the_iterations_without_rest(affine, monkeypatch, iterations, budgets):
-    given = []
-
-    class Paced(Pace):
-        def __init__(self, steps, time_budget):
-            given.append(time_budget)
-            super().__init__(1, None)
-
-    monkeypatch.setattr(n2a, "Pace", Paced)
-    n2a.train(repetitions(affine), Config(epochs=1, steps_per_epoch=1, time_budget=8, **{**SMALL, "iterations": iterations}))
-    assert given == budgets

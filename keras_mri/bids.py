@@ -53,7 +53,7 @@ def session_pairs(folder, source_session, target_session, modality, skip_incompl
     found = {subject.name: [_scan(subject / session, modality) for session in sessions] for subject in subjects}
     complete = {name: scans for name, scans in found.items() if all(scans)}
     if not any(any(scans) for scans in found.values()):
-        there = sorted({_modality(path) for subject in subjects for session in sessions for path in _images(subject / session)})
+        there = sorted({modality_of(path) for subject in subjects for session in sessions for path in _images(subject / session)})
         raise InputError(
             f"no {modality} image in {' or '.join(sessions)} of any subject of {folder}. "
             f"Found: {', '.join(there) or 'no images at all'}. Choose with --modality."
@@ -85,7 +85,7 @@ def _check_sessions(folder, subjects, sessions):
 
 def _scan(session, modality):
     """Return the one image of a modality in a session, None if there is none."""
-    scans = [path for path in _images(session) if _modality(path) == modality]
+    scans = [path for path in _images(session) if modality_of(path) == modality]
     if len(scans) > 1:
         names = ", ".join(path.name for path in scans)
         raise InputError(f"{session} holds {len(scans)} {modality} images: {names}. Name the pairs in a table with --pairs.")
@@ -97,6 +97,7 @@ def _images(session):
     return sorted(path for folder in folders if folder.is_dir() for path in folder.iterdir() if path.name.endswith(_SUFFIXES))
 
 
-def _modality(path):
+def modality_of(path):
+    """Return the last part of a BIDS file's name, for example T1w; the whole name if it has no parts: str."""
     match = _MODALITY.search(path.name)
     return match.group(1) if match else path.name

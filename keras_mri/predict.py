@@ -5,9 +5,9 @@ import pathlib
 import sys
 import time
 
-from keras_mri import _cli, checkpoints, nifti, pretrained
+from keras_mri import _cli, nifti, pretrained, study
 from keras_mri.config import PredictConfig
-from keras_mri.errors import ForeignNetworkError
+from keras_mri.network_files import load_network, system_of
 from keras_mri.outputs import check_output
 from keras_mri.systems import get_settings, get_system
 from keras_mri.training_range import remarks
@@ -21,15 +21,17 @@ def main(arguments=None):
 
 
 def _predict(arguments):
+    if study.names_a_study(arguments):
+        return study.restore_study(arguments)
     # The model decides which options there are; without one, only those that all systems share.
     model = _model_among(arguments)
     settings = None
     if model and (model.exists() or not {"-h", "--help"} & set(arguments)):
-        settings = get_settings(_system_of(model))
+        settings = get_settings(system_of(model))
     options = getattr(settings, "PredictConfig", PredictConfig)
     parsed = _parser(options).parse_all(arguments)
     model = pretrained.resolve(parsed.model)
-    system_name = _system_of(model)
+    system_name = system_of(model)
     path = check_output(parsed.output, nifti.SUFFIXES, parsed.overwrite)
     if parsed.report:
         check_output(parsed.report, (".html",), parsed.overwrite, flag="--report")
@@ -40,7 +42,7 @@ def _predict(arguments):
         system = get_system(system_name)
     from keras_mri._progress import counted
 
-    checkpoint = _load(model)
+    checkpoint = load_network(model)
     with _cli.kept_messages() as messages:
         for remark in remarks(images[0], checkpoint.training, checkpoint.config, averaged=len(images)):
             _LOGGER.warning("warning: %s", remark)
@@ -53,6 +55,7 @@ def _predict(arguments):
     if reporter:
         reporter.write(parsed.report, path, model, checkpoint, chosen, parsed.dtype, seconds, messages)
         print(f"wrote {parsed.report}", file=sys.stderr)
+    return 0
 
 
 def _reporter(images, restored):
@@ -73,27 +76,9 @@ def _model_among(arguments):
     return pretrained.resolve(model)
 
 
-def _system_of(model):
-    """Return the system that a file's network belongs to; networks of the originals have one, too."""
-    try:
-        return checkpoints.inspect(model)["system"]
-    except ForeignNetworkError:
-        # Only here: it imports Keras.
-        from keras_mri import published
-
-        if not published.is_published_munet(model):
-            raise
-        return published.SYSTEM
-
-
-def _load(model):
-    from keras_mri import published
-
-    return published.load_checkpoint(model) if published.is_published_munet(model) else checkpoints.load(model)
-
-
 def _parser(options):
-    parser = _cli.Parser(prog="python -m keras_mri.predict", description="Apply a trained network to a scan, or to its repetitions.")
+    description = f"Apply a trained network to a scan, or to its repetitions; {study.USAGE}."
+    parser = _cli.Parser(prog="python -m keras_mri.predict", description=description)
     names = ", ".join(sorted(pretrained.networks()))
     text = "a network that keras_mri.train wrote (.h5)" + (f", or the name of a pre-trained one: {names}" if names else "")
     parser.add_argument("model", metavar="MODEL", help=text)

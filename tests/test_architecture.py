@@ -29,6 +29,7 @@ FLOORS = [
         "mask_files",
         "h5_files",
         "pair_sources",
+        "derivatives",
         "repetitions",
         "pretrained",
         "kspace",
@@ -70,10 +71,10 @@ FLOORS = [
         "charts",
         "report",
     },
-    {"checkpoints", "published", "inference", "latent_space", "latent_tasks"},
+    {"checkpoints", "published", "inference", "latent_space", "latent_tasks", "network_files"},
     {"systems.*", "callbacks", "two_players", "latent_training", "repetition_training"},
     {"_cli", "_progress", "reporting"},
-    {"train", "predict", "generate", "evaluate", "info", "check", "__main__"},
+    {"train", "predict", "study", "generate", "evaluate", "info", "check", "__main__"},
 ]
 # library → the only modules that may import it
 DOORS = {

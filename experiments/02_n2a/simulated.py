@@ -100,5 +100,6 @@ if __name__ == "__main__":
     parser.add_argument("folder", nargs="?", default="n2a_networks")
     parser.add_argument("--time-budget", default="2m")
     parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
+    parser.add_argument("--bm4d-seeds", nargs="*", type=int, default=[0], help="seeds for which BM4D runs as well: seven minutes each")
     chosen = parser.parse_args()
-    main(chosen.folder, chosen.time_budget, chosen.seeds)
+    main(chosen.folder, chosen.time_budget, chosen.seeds, chosen.bm4d_seeds)

@@ -3,11 +3,10 @@
 import functools
 import itertools
 import math
-import os
-import pathlib
 
 import numpy as np
 
+from keras_mri.memory import available_bytes
 from keras_mri.networks.geometry import geometry
 from keras_mri.patches import PatchGrid
 
@@ -134,7 +133,7 @@ def _window(shape, halo, facts):
     window = list(shape)
     smallest = [min(side, max(2 * h + 4 * facts.stride, 2 * h + 8)) for side, h in zip(shape, halo)]
     smallest = [side + -side % facts.stride for side in smallest]
-    while np.prod(window) * facts.bytes_per_voxel > min(_MOST_BYTES, 0.5 * _available_bytes()):
+    while np.prod(window) * facts.bytes_per_voxel > min(_MOST_BYTES, 0.5 * available_bytes()):
         axis = int(np.argmax([size - least for size, least in zip(window, smallest)]))
         if window[axis] <= smallest[axis]:
             break
@@ -142,17 +141,3 @@ def _window(shape, halo, facts):
         halved += -halved % facts.stride
         window[axis] = max(smallest[axis], min(halved, window[axis] - facts.stride))
     return tuple(window)
-
-
-def _available_bytes():
-    """Return the memory that is free for use; without an answer from the system, 2 GB."""
-    try:
-        # Unlike the free pages, this counts what the system would give back from its cache of files.
-        lines = pathlib.Path("/proc/meminfo").read_text().splitlines()
-        return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable"))
-    except (OSError, StopIteration, ValueError, IndexError):
-        pass
-    try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return 2e9

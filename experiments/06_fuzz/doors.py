@@ -136,9 +136,10 @@ def _look_into(path):
     for look in (checkpoints.inspect, checkpoints.outline):
         with _REFUSED:
             look(path)
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        info.main([str(path)])
-        info.main([str(path), "--json"])
+    with _REFUSED:
+        facts = info.describe(path)
+        json.dumps(facts, indent=1)
+        info.lines(facts)
 
 
 def _check_folder(folder, *expected):

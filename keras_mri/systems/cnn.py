@@ -9,6 +9,7 @@ import numpy as np
 from keras_mri import figures, metrics
 from keras_mri.callbacks import FollowPace, KeepBest, Pace, StopOnNonFinite
 from keras_mri.errors import InputError
+from keras_mri.fitting import fit
 from keras_mri.inference import slice_predictor
 from keras_mri.intensity import fit_image_scaling
 from keras_mri.mask_files import load_mask
@@ -89,15 +90,8 @@ def train(images, config, callbacks=()):
     pace = Pace(config.epochs * data.steps, config.time_budget)
     schedule = [(optimizer, config.learning_rate)] if config.anneal else []
     try:
-        network.fit(
-            data.training,
-            validation_data=data.validation,
-            steps_per_epoch=data.steps,
-            epochs=10**6,
-            callbacks=[FollowPace(pace, 1.0, schedule), StopOnNonFinite(best), best, *callbacks],
-            verbose=0,
-            shuffle=False,
-        )
+        followed = [FollowPace(pace, 1.0, schedule), StopOnNonFinite(best), best, *callbacks]
+        fit(network, data.training, data.validation, data.steps, followed)
     except KeyboardInterrupt:
         _LOGGER.warning("interrupted: keeping the best network so far (epoch %d)", best.epoch)
     best.restore()

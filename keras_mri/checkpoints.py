@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import json
 import logging
+import math
 import pathlib
 import shutil
 
@@ -97,9 +98,13 @@ def load(path, system=None):
         raise CheckpointError(f"{path} holds a network of the system {facts['system']!r}. Expected: {system!r}.")
     import keras
 
+    with h5_files.opened(path) as file:
+        stored = h5_files.count_numbers(file, "model_weights")
     try:
-        with _quiet():
+        with _quiet(), _at_most(stored, path):
             network = keras.models.load_model(path, compile=False)
+    except CheckpointError:
+        raise
     except Exception as error:  # whatever Keras raises, the file is at fault: its layers were checked above
         raise CheckpointError(f"{path} does not hold a network that Keras can build: {first_line(error)}.") from error
     return Checkpoint(network, facts["system"], facts["config"], facts["training"])
@@ -128,6 +133,7 @@ def inspect(path):
         raise CheckpointError(f"{path} must end in .h5. Expected a network trained by keras_mri.")
     with h5_files.opened(path) as file:
         attributes = {name: h5_files.text(file.attrs.get(name)) for name in ("model_config", ATTRIBUTE)}
+        h5_files.check_contents(file, path)
     if attributes["model_config"] is None:
         raise ForeignNetworkError(
             f"{path} holds no network (no `model_config`): weights alone are not enough. Expected a file from keras_mri.train."
@@ -166,9 +172,18 @@ def outline(path):
     """
     with h5_files.opened(path) as file:
         config = h5_files.checked_config(file.attrs.get("model_config"), path)["config"]
-        parameters = h5_files.count_numbers(file["model_weights"])
-    inputs = [layer["config"].get("batch_shape") for layer in config.get("layers", ()) if layer.get("class_name") == "InputLayer"]
-    return {"name": str(config.get("name")), "input_shape": list(inputs[0][1:]) if inputs and inputs[0] else [], "parameters": parameters}
+        h5_files.check_contents(file, path)
+        parameters = h5_files.count_numbers(file, "model_weights")
+    return {"name": str(config.get("name")), "input_shape": _input_shape(config, path), "parameters": parameters}
+
+
+def _input_shape(config, path):
+    """Return the sides of a network's first input, without the batch; none if it does not tell."""
+    try:
+        inputs = [layer["config"].get("batch_shape") for layer in config.get("layers", ()) if layer.get("class_name") == "InputLayer"]
+        return [None if side is None else int(side) for side in (inputs[0] if inputs and inputs[0] else ())[1:]]
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise CheckpointError(f"{path} is damaged: its description does not say what its layers are.") from error
 
 
 def _check_space(network, path):
@@ -217,6 +232,30 @@ def same_output(first, second, tolerance=1e-5):
     outputs = [network.predict_on_batch(examples) for network in (first, second)]
     outputs = [output if isinstance(output, list) else [output] for output in outputs]
     return all(np.allclose(a, b, atol=tolerance, equal_nan=True) for a, b in zip(*outputs, strict=True))
+
+
+@contextlib.contextmanager
+def _at_most(count, path):
+    """Have Keras refuse a network of more numbers than its file holds, before there is memory for them: layers can claim any size."""
+    import keras
+
+    left, add_weight = [count], keras.layers.Layer.add_weight
+
+    def add_counted(layer, *arguments, **options):
+        shape = options.get("shape", arguments[0] if arguments else ()) or ()
+        left[0] -= math.prod(shape) if isinstance(shape, (tuple, list)) else shape
+        if left[0] < 0:
+            raise CheckpointError(
+                f"{path} is refused: with {layer.name!r}, of shape {shape}, its layers claim more numbers than the {count:,} it holds. "
+                "Use only files whose origin you know."
+            )
+        return add_weight(layer, *arguments, **options)
+
+    keras.layers.Layer.add_weight = add_counted
+    try:
+        yield
+    finally:
+        keras.layers.Layer.add_weight = add_weight
 
 
 @contextlib.contextmanager

@@ -1,8 +1,9 @@
-"""The one door to HDF5, and its guard: nothing is built of a file that names a class which is not one of ours."""
+"""The one door to HDF5, and its guard: nothing is built of a file that names a class or points to data which are not ours."""
 
 import contextlib
 import json
-import pathlib
+import math
+import os.path
 
 import h5py
 
@@ -19,6 +20,10 @@ _OTHERS = (
     "Constant DTypePolicy GlorotNormal GlorotUniform HeNormal HeUniform L2 Ones RandomNormal RandomUniform TruncatedNormal "
     "VarianceScaling Zeros __keras_tensor__ __tuple__"
 ).split()
+# Characters and levels of a description in JSON; the largest of our networks has 0.1 million and 20.
+_LONGEST, _DEEPEST = 4_000_000, 100
+# Bytes of all arrays, in memory over in the file: trained weights hardly compress. Less than the second number is always taken.
+_RATIO, _HARMLESS = 32, 100_000_000
 
 
 @contextlib.contextmanager
@@ -41,7 +46,7 @@ def opened(path, expected="a network trained by keras_mri (.h5)"):
     CheckpointError
         If the file is missing, is no HDF5, or breaks off while the block reads it.
     """
-    if not pathlib.Path(path).is_file():
+    if not os.path.isfile(path):
         raise CheckpointError(f"{path} is not a file. Expected {expected}; check the path.")
     try:
         with h5py.File(path, "r") as file:
@@ -73,6 +78,8 @@ def checked_config(model_config, path):
     """
     config = parsed(text(model_config), path)
     _check_layers(config, path)
+    if not isinstance(config, dict) or not isinstance(config.get("config"), dict):
+        raise CheckpointError(f"{path} is damaged: its description is of no network. Expected a file from keras_mri.train.")
     return config
 
 
@@ -87,11 +94,56 @@ def write_attribute(path, name, value):
         file.attrs[name] = value
 
 
-def count_numbers(group):
-    """Return how many numbers all arrays below an HDF5 group hold together: int."""
-    sizes = []
-    group.visititems(lambda name, entry: sizes.append(entry.size) if isinstance(entry, h5py.Dataset) else None)
-    return sum(sizes)
+def check_contents(file, path):
+    """Refuse a file whose arrays lie elsewhere, or would take more memory than such a file can hold; none of them is read.
+
+    HDF5 may point to any other file that the reader can open, and claim any shape for data that were never written.
+
+    Parameters
+    ----------
+    file : h5py.File
+    path : str or path-like
+        Where it lies, for the message.
+
+    Raises
+    ------
+    CheckpointError
+        With the name of the array or link.
+    """
+    names, total = [], 0
+    file.visit_links(names.append)
+    most = max(_HARMLESS, _RATIO * os.path.getsize(path))
+    for name in names:
+        entry = file[name] if isinstance(file.get(name, getlink=True), h5py.HardLink) else None
+        if entry is None or (isinstance(entry, h5py.Dataset) and (entry.external or entry.is_virtual)):
+            raise CheckpointError(
+                f"{path} is refused: its {name!r} points elsewhere. Expected arrays that lie in the file itself. "
+                "Use only files whose origin you know."
+            )
+        if isinstance(entry, h5py.Dataset):
+            if entry.dtype.kind not in "fiub":
+                raise CheckpointError(f"{path} is refused: its {name!r} holds {entry.dtype}. Expected weights: numbers.")
+            # A chunk is read whole, however little of it is asked for.
+            total += max(_count(entry.shape), _count(entry.chunks)) * entry.dtype.itemsize
+        if total > most:
+            raise CheckpointError(
+                f"{path} is refused: up to its {name!r} of shape {entry.shape} it claims {total / 1e6:.4g} MB of numbers, "
+                f"and has {os.path.getsize(path) / 1e6:.4g} MB. Use only files whose origin you know."
+            )
+
+
+def count_numbers(file, name):
+    """Return how many numbers all arrays below a group of an HDF5 file hold together: int."""
+    shapes = []
+    group = file.get(name)
+    if isinstance(group, h5py.Group):
+        group.visititems(lambda name, entry: shapes.append(entry.shape) if isinstance(entry, h5py.Dataset) else None)
+    return sum(map(_count, shapes))
+
+
+def _count(shape):
+    """Return the product of a shape, however large; no shape holds nothing."""
+    return 0 if shape is None else math.prod(map(int, shape))
 
 
 def _check_layers(config, path):
@@ -130,7 +182,21 @@ def parsed(written, path):
     CheckpointError
         If it is none.
     """
+    if isinstance(written, str) and len(written) > _LONGEST:
+        raise CheckpointError(f"{path} is refused: its description has {len(written):,} characters. Expected at most {_LONGEST:,}.")
     try:
-        return json.loads(written)
+        value = json.loads(written)
     except (TypeError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is damaged: its description is no JSON.") from error
+    if _is_deep(value):
+        raise CheckpointError(f"{path} is damaged: its description is nested more than {_DEEPEST} levels deep.")
+    return value
+
+
+def _is_deep(value):
+    """Tell whether what JSON holds is nested deeper than any description of a network; whatever walks it later may recurse."""
+    level = [value]
+    for _ in range(_DEEPEST):
+        parts = [part.values() if isinstance(part, dict) else part for part in level if isinstance(part, (dict, list))]
+        level = [inner for part in parts for inner in part]
+    return bool(level)

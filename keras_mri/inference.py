@@ -4,13 +4,12 @@ import functools
 import itertools
 import logging
 import math
-import os
-import pathlib
 import typing
 
 import numpy as np
 
 from keras_mri.errors import InputError
+from keras_mri.memory import available_bytes
 from keras_mri.networks.geometry import geometry
 from keras_mri.patches import PatchGrid
 
@@ -171,7 +170,7 @@ def _tiling(network, shape, tile, overlap, most_bytes):
     facts = geometry(network)
     exact = bool(facts.reach) and overlap is None
     padded = tuple(side + -side % facts.stride for side in shape)
-    most_bytes = min(most_bytes, 0.5 * _available_bytes())
+    most_bytes = min(most_bytes, 0.5 * available_bytes())
     if exact:
         halo = tuple(reach + -reach % facts.stride for reach in facts.reach)
         window = _clipped(tile, padded, facts.stride) if tile else _window(padded, halo, facts, most_bytes)
@@ -208,17 +207,3 @@ def _window(shape, halo, facts, most_bytes):
         halved += -halved % facts.stride
         window[axis] = max(smallest[axis], min(halved, window[axis] - facts.stride))
     return tuple(window)
-
-
-def _available_bytes():
-    """Return the memory that is free for use; without an answer from the system, 2 GB."""
-    try:
-        # Unlike the free pages, this counts what the system would give back from its cache of files.
-        lines = pathlib.Path("/proc/meminfo").read_text().splitlines()
-        return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable"))
-    except (OSError, StopIteration, ValueError, IndexError):
-        pass
-    try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return 2e9

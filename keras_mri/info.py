@@ -47,10 +47,11 @@ def describe(path):
 def _info(arguments):
     parsed = _parser().parse_all(arguments)
     facts = describe(pretrained.resolve(parsed.model))
-    print(json.dumps(facts, indent=1, ensure_ascii=False) if parsed.json else "\n".join(_lines(facts)))
+    print(json.dumps(facts, indent=1, ensure_ascii=False) if parsed.json else "\n".join(lines(facts)))
 
 
-def _lines(facts):
+def lines(facts):
+    """Write what `describe` returns as lines of text: list of str."""
     network = facts["network"]
     zooms, sigma = trained_zooms(facts["training"]), trained_sigma(facts["training"])
     known = SYSTEMS.get(facts["system"])

@@ -1,6 +1,7 @@
 """What a generative network learns from: runs on one grid in network units, and a label for every volume."""
 
 import dataclasses
+import math
 import pathlib
 
 import numpy as np
@@ -13,6 +14,8 @@ from keras_mri.splits import hold_out
 
 # Voxel sides that differ by less are one grid; scanners round.
 _SAME_ZOOM = 0.02
+# Per second, by NIfTI's codes: milliseconds and microseconds. Other codes than those of the standard occur, and mean nothing.
+_UNITS = {16: 1e3, 24: 1e6}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -163,8 +166,8 @@ def repetition_time(volume):
         If there is none.
     """
     step = float(volume.header.get_zooms()[3]) if volume.header is not None and len(volume.shape) == 4 else 0.0
-    step /= {"msec": 1e3, "usec": 1e6}.get(volume.header.get_xyzt_units()[1], 1.0) if step else 1.0
-    if not step > 0:
+    step /= _UNITS.get(int(volume.header["xyzt_units"]) & 0x38, 1.0) if step else 1.0
+    if not 0 < step < math.inf:
         raise InputError(
             f"{volume.name} says no repetition time (shape {volume.shape}), so events in seconds have no volumes. "
             "Set its fourth zoom, or give one label per volume with --labels."

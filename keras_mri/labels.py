@@ -1,16 +1,19 @@
 """Which label belongs to each volume of a run: from the events of its paradigm, or from a table."""
 
-import csv
-import pathlib
+import math
 import typing
 
 import numpy as np
 
 from keras_mri.errors import InputError
+from keras_mri.tables import read_rows
 
 # The Human Connectome Project's motor task: codes 0 … 4, whichever of them a run holds.
 MOTOR = ("lh", "rh", "lf", "rf", "t")
 _NOTHING = ("", "n/a")
+_COLUMNS = ("onset", "duration", "trial_type")
+# Characters of a table's entry that a message repeats.
+_SHOWN = 40
 
 
 class Event(typing.NamedTuple):
@@ -37,16 +40,23 @@ def read_events(path):
     Raises
     ------
     InputError
-        If the file or a column is missing, or a time is no number.
+        If the file or a column is missing, or a time is no number, not finite, or a negative duration.
     """
-    rows = _rows(path, ("onset", "duration", "trial_type"), "a table of events (BIDS events.tsv)")
+    rows, found = read_rows(path, "a table of events (BIDS events.tsv)", "n/a")
+    lacking = [column for column in _COLUMNS if column not in found]
+    if lacking:
+        raise InputError(
+            f"{path} has no column {' or '.join(lacking)}. Expected {', '.join(_COLUMNS)}. Found: {', '.join(found) or 'nothing'}."
+        )
     events = []
     for number, row in enumerate(rows, start=2):
         try:
             onset, duration = float(row["onset"]), float(row["duration"]) if row["duration"] not in _NOTHING else 0.0
         except ValueError:
-            message = f"onset and duration must be seconds. Received: {row['onset']!r}, {row['duration']!r}."
-            raise InputError(f"{path}, line {number}: {message}") from None
+            onset = duration = math.nan
+        if not math.isfinite(onset) or not 0 <= duration < math.inf:
+            received = f"{row['onset'][:_SHOWN]!r}, {row['duration'][:_SHOWN]!r}"
+            raise InputError(f"{path}, line {number}: onset and duration must be seconds, the latter not negative. Received: {received}.")
         if row["trial_type"] not in _NOTHING:
             events.append(Event(onset, duration, row["trial_type"]))
     return sorted(events)
@@ -91,10 +101,10 @@ def labels_of_events(events, n_frames, repetition_time, lag, name="the events"):
     labels = [None] * n_frames
     for event in _merged(events, repetition_time):
         # The first volume that begins at or after the response does, up to the last that begins before it ends.
-        first = int(np.ceil((event.onset + lag) / repetition_time - 1e-6))
-        last = int(np.ceil((event.onset + event.duration + lag) / repetition_time - 1e-6))
-        for t in range(max(first, 0), min(max(last, first + 1), n_frames)):
-            labels[t] = event.name
+        times = np.array([event.onset, event.onset + event.duration]) + lag
+        first, last = np.clip(np.ceil(times / repetition_time - 1e-6), -1, n_frames).astype(int)
+        first, last = max(first, 0), max(last, first + 1)
+        labels[first:last] = [event.name] * len(labels[first:last])
     return labels
 
 
@@ -116,10 +126,10 @@ def read_volume_labels(path, n_frames):
     InputError
         If the file or the column is missing, or there is not one line per volume.
     """
-    rows = _rows(path, (), "a table with one label per volume")
-    column = next((name for name in (rows[0] if rows else ()) if name and name.startswith("label")), None)
+    rows, found = read_rows(path, "a table with one label per volume", "n/a")
+    column = next((name for name in found if name.startswith("label")), None)
     if column is None:
-        raise InputError(f"{path} has no column `label`. Found: {', '.join(map(str, rows[0])) if rows else 'no lines'}.")
+        raise InputError(f"{path} has no column `label`. Found: {', '.join(found) or 'no lines'}.")
     if len(rows) != n_frames:
         raise InputError(f"{path} must have one line per volume, {n_frames}. Received: {len(rows)} lines.")
     return [None if row[column] in _NOTHING else row[column] for row in rows]
@@ -173,20 +183,3 @@ def _merged(events, gap):
         else:
             merged.append(event)
     return merged
-
-
-def _rows(path, columns, expected):
-    path = pathlib.Path(path)
-    if not path.is_file():
-        raise InputError(f"{path} is not a file. Expected {expected}; check the path.")
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, delimiter="\t", restval="n/a")
-            rows = list(reader)
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} is not a text table. Expected {expected}, columns separated by tabs.") from error
-    missing = [column for column in columns if column not in (reader.fieldnames or ())]
-    if missing:
-        found = ", ".join(reader.fieldnames or ("nothing",))
-        raise InputError(f"{path} has no column {' or '.join(missing)}. Expected {', '.join(columns)}. Found: {found}.")
-    return rows

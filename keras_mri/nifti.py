@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import os.path
 import pathlib
 import tempfile
 import zlib
@@ -9,23 +10,28 @@ import zlib
 import nibabel
 import numpy as np
 
+from keras_mri import image_claims
 from keras_mri.errors import InputError, first_line
 from keras_mri.outputs import explained, replacing
 from keras_mri.volumes import Volume
 
 SUFFIXES = (".nii.gz", ".nii")
 DTYPES = ("float32", "float64", "int16", "uint16", "uint8")
-_READ_ERRORS = (
-    OSError,
-    EOFError,
-    MemoryError,
-    OverflowError,
-    ValueError,
-    zlib.error,
-    nibabel.filebasedimages.ImageFileError,
-    nibabel.spatialimages.HeaderDataError,
-    nibabel.wrapstruct.WrapStructError,
+_READ_ERRORS = (OSError, EOFError, MemoryError, OverflowError, ValueError, zlib.error)
+# What nibabel would also open is left out: other files that a format names, XML and what else HDF5 holds.
+_KINDS = (
+    nibabel.Nifti1Pair,
+    nibabel.Nifti1Image,
+    nibabel.Nifti2Pair,
+    nibabel.Cifti2Image,
+    nibabel.Nifti2Image,
+    nibabel.Spm2AnalyzeImage,
+    nibabel.Spm99AnalyzeImage,
+    nibabel.AnalyzeImage,
+    nibabel.MGHImage,
 )
+# Bytes; SPM keeps an affine in the .mat file beside its images, and nothing else.
+_LONGEST_MAT = 100_000
 
 
 class ConstantImageError(InputError):
@@ -54,13 +60,15 @@ def open_image(path, replace_nonfinite=False):
     Raises
     ------
     InputError
-        If the file is missing, no image, truncated, neither 3D nor 4D, not of real numbers, not finite, or constant.
+        If the file is missing, no image, shorter than its header claims, neither 3D nor 4D, not of real numbers, not finite,
+        constant, or says no place for its voxels.
     """
     path = _existing(path)
     image = _load(path)
     _check_dtype(image.get_data_dtype(), path)
+    _check_claims(image, path)
     read = functools.partial(_read_frame, image, path, replace_nonfinite)
-    volume = Volume(read, image.shape, image.affine, _nifti_header(image), path)
+    volume = Volume(read, image.shape, image.affine, _nifti_header(image, path), path)
     _check_values(volume)
     return volume
 
@@ -153,13 +161,25 @@ def on_finer_grid(volume, shape, step, read_frame):
     affine, header = volume.affine @ step, None
     if volume.header is not None:
         header = volume.header.copy()
-        forms = [(header.get_qform(coded=True), header.set_qform), (header.get_sform(coded=True), header.set_sform)]
+        forms = {name: _form(header, name) for name in ("qform", "sform")}
         header.set_data_shape(shape)
         header.set_zooms(np.linalg.norm(affine[:3, :3], axis=0))
-        for (form, code), set_form in forms:
+        for name, (form, code) in forms.items():
             if form is not None:
-                set_form(form @ step, int(code))
+                getattr(header, f"set_{name}")(form @ step, int(code))
     return Volume(read_frame, shape, affine, header, volume.name, source=volume)
+
+
+def _form(header, name):
+    """Return a header's qform or sform and its code; a damaged one, beside one that can be used, is given up."""
+    try:
+        form, code = getattr(header, f"get_{name}")(coded=True)
+        if form is not None:
+            image_claims.check_affine(name, form)
+        return form, code
+    except ValueError:
+        header[f"{name}_code"] = 0
+        return None, 0
 
 
 def _write(path, volume, frames, dtype, slope, intercept):
@@ -207,7 +227,7 @@ def _unspool(file, volume):
 
 def _existing(path):
     path = _sample_path() if str(path) == "sample" else pathlib.Path(path)
-    if not path.is_file():
+    if not os.path.isfile(path):  # unlike Path.is_file, it takes names that no file can have
         raise InputError(f"{path} is not a file. Expected a NIfTI image (.nii or .nii.gz); check the path.")
     return path
 
@@ -216,14 +236,49 @@ def _load(path):
     # An open handle lets a compressed run be read forward frame by frame, instead of from its start for each frame.
     options = {"keep_file_open": True} if path.name.endswith(".gz") else {}
     try:
-        image = nibabel.load(path, **options)
-        if not isinstance(image, nibabel.spatialimages.SpatialImage) or isinstance(image, nibabel.Cifti2Image):
-            raise ValueError(f"{type(image).__name__} is no voxel grid")
-        return image
-    except _READ_ERRORS as error:
+        kind = _kind(path)
+        _check_header(kind, path)
+        return kind.from_filename(path, **options)
+    except InputError:
+        raise
+    except Exception as error:  # whatever nibabel raises, the file is at fault
         raise InputError(
             f"{path} cannot be read as an image: {first_line(error)}. Expected NIfTI (.nii, .nii.gz), Analyze or MGH."
         ) from error
+
+
+def _kind(path):
+    """Return the class of nibabel that reads a file, by its ending and its first bytes."""
+    sniffed = None
+    for kind in _KINDS:
+        fits, sniffed = kind.path_maybe_image(path, sniffed)
+        if fits and kind is nibabel.Cifti2Image:
+            raise ValueError("Cifti2Image is no voxel grid")
+        if fits:
+            return kind
+    raise ValueError("ending and content are those of none of these formats" if path.stat().st_size else "the file is empty")
+
+
+def _check_header(kind, path):
+    """Raise InputError if what lies beside the fields of a header would take up memory: extensions, or SPM's own affine."""
+    files = kind.filespec_to_file_map(path)
+    mat = pathlib.Path(files["mat"].filename) if "mat" in files else None
+    if mat and mat.is_file() and mat.stat().st_size > _LONGEST_MAT:
+        raise InputError(f"{mat} should hold the affine of {path}. Received: {mat.stat().st_size} bytes. Move it away, or mend it.")
+    if not issubclass(kind, nibabel.Nifti1Pair):
+        return
+    with files.get("header", files["image"]).get_prepare_fileobj("rb") as file:
+        header = kind.header_class(file.read(kind.header_class.sizeof_hdr), check=False)
+        end = None if "header" in files else header.get_data_offset()
+        image_claims.check_extensions(path, file, end, header.endianness)
+
+
+def _check_claims(image, path):
+    """Raise InputError unless the file can hold what its header claims, at a place that it tells."""
+    holder, data = image.file_map["image"], image.dataobj
+    open_file = functools.partial(holder.get_prepare_fileobj, "rb")
+    image_claims.check_data(pathlib.Path(holder.filename), open_file, data.offset, data.shape, data.dtype.itemsize)
+    image_claims.check_affine(path, image.affine)
 
 
 def _read_frame(image, path, replace_nonfinite, t):
@@ -263,7 +318,7 @@ def _check_values(volume):
         raise ConstantImageError(f"{volume.name} is constant or empty: every voxel is {extremes[0]:g}. There is nothing to work on.")
 
 
-def _nifti_header(image):
+def _nifti_header(image, path):
     """Return a copy of the image's header as a single-file NIfTI header, extensions included."""
     header = image.header
     if isinstance(header, nibabel.Nifti1Header):
@@ -274,7 +329,10 @@ def _nifti_header(image):
         copied["magic"] = single.single_magic
         copied.extensions.extend(header.extensions)
         return copied
-    plain = _plain_header(image.shape, image.affine)
+    try:
+        plain = _plain_header(image.shape, image.affine)
+    except nibabel.spatialimages.HeaderDataError as error:
+        raise InputError(f"{path} does not fit into a NIfTI header: {first_line(error)}. Save it as NIfTI-2.") from error
     if len(image.shape) == 4:
         # MGH keeps the repetition time in milliseconds.
         step = float(header.get_zooms()[3])

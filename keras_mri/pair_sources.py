@@ -1,6 +1,5 @@
 """Where pairs come from: the sessions of a BIDS folder, a table, or scans alone whose k-space is truncated."""
 
-import csv
 import hashlib
 import logging
 import pathlib
@@ -12,6 +11,7 @@ from keras_mri.errors import GridMismatchError, InputError
 from keras_mri.nifti import open_image
 from keras_mri.pairs import Pair, check_3d, simulated_pair
 from keras_mri.resampling import coarse_copy, resampled_to
+from keras_mri.tables import read_rows
 from keras_mri.volumes import check_same_grid
 
 _LOGGER = logging.getLogger(__name__)
@@ -84,17 +84,14 @@ def read_table(path):
         If the table is missing, lacks a column or an entry, or has no rows.
     """
     path = pathlib.Path(path)
-    if not path.is_file():
-        raise InputError(f"{path} is not a file. Expected a table of pairs, tab-separated: {', '.join(_COLUMNS)}.")
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file, delimiter="\t")
-        lacking = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
-        if lacking:
-            raise InputError(
-                f"{path} lacks the column(s) {', '.join(lacking)}. Expected the tab-separated header {', '.join(_COLUMNS)}. "
-                f"Received: {', '.join(map(str, reader.fieldnames or ())) or 'an empty file'}."
-            )
-        rows = [row for row in reader if any(row[name] for name in _COLUMNS)]
+    rows, found = read_rows(path, f"a table of pairs, tab-separated: {', '.join(_COLUMNS)}")
+    lacking = [name for name in _COLUMNS if name not in found]
+    if lacking:
+        raise InputError(
+            f"{path} lacks the column(s) {', '.join(lacking)}. Expected the tab-separated header {', '.join(_COLUMNS)}. "
+            f"Received: {', '.join(found) or 'an empty file'}."
+        )
+    rows = [row for row in rows if any(row[name] for name in _COLUMNS)]
     for number, row in enumerate(rows, start=1):
         empty = [name for name in _COLUMNS if not row[name]]
         if empty:

@@ -60,6 +60,7 @@ def load_published_munet(path):
         config = None if written is None else h5_files.checked_config(written, path)
         stored = _stored_layers(file, path)
         plan, channels, filters = _recognised(stored, path)
+        h5_files.check_contents(file, path)
         stored = [_Layer(layer.name, {name: np.asarray(weight, np.float32) for name, weight in layer.weights.items()}) for layer in stored]
     network = munet(channels, filters) if plan is STRUCTURAL else munet_diffusion(channels, filters)
     twins = _fill(network, stored)

@@ -24,7 +24,8 @@ def test_an_attribute_is_added_and_read_as_text(path):
 
 def test_numbers_are_counted_below_a_group(path):
     with h5_files.opened(path) as file:
-        assert h5_files.count_numbers(file) == 3 * 4 + 5
+        assert h5_files.count_numbers(file, "layer") == 3 * 4 + 5
+        assert h5_files.count_numbers(file, "nothing") == h5_files.count_numbers(file, "layer/bias") == 0
 
 
 def test_what_cannot_be_opened_is_named_with_what_was_expected(path, tmp_path):

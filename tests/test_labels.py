@@ -84,7 +84,10 @@ def test_an_unknown_label_lists_those_that_are_known():
     ("lines", "message"),
     [
         (["onset duration", "1 2"], "has no column trial_type. Expected onset, duration, trial_type. Found: onset, duration"),
-        (["onset duration trial_type", "soon 2 lh"], "line 2: onset and duration must be seconds. Received: 'soon', '2'"),
+        (
+            ["onset duration trial_type", "soon 2 lh"],
+            "line 2: onset and duration must be seconds, the latter not negative. Received: 'soon', '2'",
+        ),
     ],
 )
 def test_tables_of_events_that_cannot_be_read(lines, message, tmp_path):

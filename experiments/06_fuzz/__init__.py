@@ -1,0 +1,1 @@
+"""Hostile files at every door; see README.md."""

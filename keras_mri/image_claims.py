@@ -1,0 +1,129 @@
+"""What the header of an image claims, held against its file before anything is read: a few bytes can ask for terabytes."""
+
+import math
+import struct
+import zlib
+
+import numpy as np
+
+from keras_mri.errors import InputError
+from keras_mri.memory import available_bytes
+
+# A compressed file is believed up to this ratio (scans reach 3, masks 100), and looked through beyond.
+_RATIO = 16
+_COMPRESSED = (".gz", ".mgz", ".bz2", ".zst")
+_BLOCK = 1 << 20
+# Bytes of all extensions of a header; the reader takes each into memory whole.
+_MOST_EXTENSIONS = 1 << 26
+# mm; whatever the unit, and with room to spare: a voxel of 1e30 mm is a damaged header.
+_SIDES = (1e-6, 1e6)
+# Volume of a voxel over the product of its sides; 1 where they are perpendicular.
+_FLATTEST = 1e-4
+
+
+def check_data(path, open_file, offset, shape, itemsize):
+    """Raise unless a file holds the voxels that its header claims, and one frame of them fits in memory.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Of the file with the voxels.
+    open_file : callable
+        Returns a context manager that gives its content, decompressed, as a binary stream.
+    offset : int
+        Bytes before the first voxel.
+    shape : tuple of int
+    itemsize : int
+        Bytes of a voxel.
+
+    Raises
+    ------
+    InputError
+        If a side is not positive, the file is too short, or a frame is too large.
+    """
+    shape = tuple(int(side) for side in shape)
+    if min(shape, default=0) < 1 or offset < 0:
+        raise InputError(f"the header of {path} is damaged: it claims the shape {shape}, {offset} bytes into the file. Copy it again.")
+    end = int(offset) + math.prod(shape) * int(itemsize)
+    held = path.stat().st_size
+    if end > held and path.suffix.lower() in _COMPRESSED:
+        held = held * _RATIO if end <= held * _RATIO else _length(open_file, end)
+    if end > held:
+        raise InputError(
+            f"{path} is truncated or damaged: its header claims the shape {shape}, {_size(end)}, and the file holds {_size(held)}. "
+            "Copy or download it again."
+        )
+    # As they lie in the file, scaled (float64), and as they are returned (float32).
+    needed = math.prod(shape[:3]) * (int(itemsize) + 8 + 4)
+    if needed > available_bytes():
+        raise InputError(
+            f"{path} is too large: a volume of the shape {shape[:3]} needs {_size(needed)} of memory, and {_size(available_bytes())} are "
+            "free. Crop or resample it, or use a machine with more memory."
+        )
+
+
+def check_extensions(path, file, end=None, byte_order="<"):
+    """Raise unless the extensions of a NIfTI header lie within it.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+    file : binary stream
+        Behind the header proper: at the four bytes that tell whether there are extensions.
+    end : int, optional
+        Where the voxels begin; by default the extensions go on to the end of the file.
+    byte_order : {"<", ">"}
+
+    Raises
+    ------
+    InputError
+        If one claims to be longer than there is room, or all are longer than 64 MB.
+    """
+    if not file.read(4)[:1].strip(b"\0"):
+        return
+    room = _MOST_EXTENSIONS if end is None else min(end - file.tell(), _MOST_EXTENSIONS)
+    while room >= 16:
+        told = file.read(8)
+        if len(told) < 8 and end is None:
+            return
+        size = struct.unpack(byte_order + "i", told[:4])[0] if len(told) == 8 else -1
+        if not 8 <= size <= room or len(file.read(size - 8)) < size - 8:
+            raise InputError(
+                f"the header of {path} is damaged: an extension claims {size} bytes where there is room for {room}. Copy it again."
+            )
+        room -= size
+
+
+def check_affine(path, affine):
+    """Raise InputError unless an affine, ndarray of shape (4, 4), gives every voxel a place and a volume."""
+    with np.errstate(all="ignore"):
+        zooms = np.linalg.norm(affine[:3, :3], axis=0)
+        usable = np.isfinite(affine).all() and (zooms > _SIDES[0]).all() and (zooms < _SIDES[1]).all()
+        usable = usable and abs(np.linalg.det(affine[:3, :3] / zooms)) > _FLATTEST
+    if not usable:
+        rows = np.array2string(np.asarray(affine)[:3], precision=4).replace("\n", "")
+        raise InputError(
+            f"{path} must say where its voxels lie. Received: an affine that is not finite, or gives voxels no volume, {rows}. "
+            "Set the sform of its header, e.g. from a scan of the same session."
+        )
+
+
+def _length(open_file, most):
+    """Return how many bytes a file gives, counted no further than `most` and kept nowhere."""
+    count = 0
+    try:
+        with open_file() as file:
+            while count < most:
+                block = file.read(_BLOCK)
+                if not block:
+                    break
+                count += len(block)
+    except (OSError, EOFError, zlib.error):
+        pass  # what can be read is what it holds
+    return count
+
+
+def _size(count):
+    """Write a number of bytes for people."""
+    steps = next((number for number in range(4) if count < 1000 ** (number + 1)), 4)
+    return f"{count / 1000**steps:.3g} {('bytes', 'kB', 'MB', 'GB', 'TB')[steps]}"

@@ -63,6 +63,7 @@ FLOORS = [
         "pair_data",
         "slice_data",
         "sampling",
+        "backends",
         "autoencoding",
         "latent_data",
         "latent_denoising",
@@ -82,7 +83,7 @@ DOORS = {
     "h5py": {"h5_files"},
     "matplotlib": {"figures"},
     "argparse": {"_cli", "train", "predict", "generate", "evaluate", "info", "check", "__main__"},
-    "tensorflow": {"datasets", "denoising_data", "pair_augmentation", "pair_data", "slice_data", "adversarial", "sampling", "latent_data"},
+    "tensorflow": {"datasets", "denoising_data", "pair_augmentation", "pair_data", "slice_data", "adversarial", "latent_data"},
 }
 MODULES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix("__init__").rstrip("."): path

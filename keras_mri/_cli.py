@@ -171,14 +171,14 @@ def _flag(field, hint):
         entries = typing.get_args(hint)
         entry = entries[0]
         flag["nargs"] = "+" if entries[-1] is Ellipsis else len(entries)
-    convert = _explained(metadata["parse"]) if metadata["parse"] else entry
-    flag["type"] = _or_none(convert) if optional and "nargs" not in flag else convert
+    convert = explained(metadata["parse"]) if metadata["parse"] else entry
+    flag["type"] = or_none(convert) if optional and "nargs" not in flag else convert
     if flag["metavar"] is None and not flag["choices"]:
         flag["metavar"] = entry.__name__.upper()
     return flag
 
 
-def _explained(convert):
+def explained(convert):
     """Let argparse show the message of an InputError, which it would replace as it does any ValueError's."""
 
     def parse(text):
@@ -190,7 +190,9 @@ def _explained(convert):
     return parse
 
 
-def _or_none(convert):
+def or_none(convert):
+    """Make a converter of an option's text that also takes "none", for None."""
+
     def parse(text):
         return None if text == "none" else convert(text)
 

@@ -11,6 +11,8 @@ _SECONDS_BETWEEN = 0.5
 class TrainingProgress(keras.callbacks.Callback):
     """Show epoch, step, error and the time left; on a terminal in one moving line, else one line for each epoch."""
 
+    STATE = ("epoch",)
+
     def __init__(self, stream=None):
         super().__init__()
         self.stream = stream or sys.stderr

@@ -35,6 +35,15 @@ class Pace:
         """Return the seconds since training began."""
         return time.monotonic() - self.start
 
+    @property
+    def state(self):
+        """Steps and seconds that are over; setting them takes a training up that was saved there."""
+        return {"step": self.step, "seconds": self.elapsed()}
+
+    @state.setter
+    def state(self, state):
+        self.step, self.start = state["step"], time.monotonic() - state["seconds"]
+
     def progress(self):
         """Return the share of the training that is done, 0.0 to 1.0."""
         return min(1.0, self.elapsed() / self.time_budget if self.time_budget else self.step / self.steps)
@@ -58,9 +67,20 @@ class FollowPace(keras.callbacks.Callback):
         Optimizers with their highest learning rate, annealed by a cosine; empty leaves them alone.
     """
 
+    STATE = ("pace_state",)
+
     def __init__(self, pace, until=1.0, schedules=()):
         super().__init__()
         self.pace, self.until, self.schedules = pace, until, schedules
+
+    @property
+    def pace_state(self):
+        """What the pace knows."""
+        return self.pace.state
+
+    @pace_state.setter
+    def pace_state(self, state):
+        self.pace.state = state
 
     def on_train_begin(self, logs=None):
         """Let the other callbacks see the pace."""
@@ -91,6 +111,8 @@ class KeepBest(keras.callbacks.Callback):
         The logged number that should fall.
     """
 
+    STATE = ("best", "weights", "epochs", "epoch")
+
     def __init__(self, network, monitor="val_l1"):
         super().__init__()
         self.network, self.monitor = network, monitor
@@ -116,6 +138,8 @@ class KeepBest(keras.callbacks.Callback):
 
 class KeepLast(keras.callbacks.Callback):
     """Keep in memory the weights of the last epoch that ended with finite ones, through every fit of a training."""
+
+    STATE = ("weights",)
 
     def __init__(self):
         super().__init__()
@@ -171,13 +195,24 @@ class EpochLog(keras.callbacks.Callback):
     path : pathlib.Path
     """
 
+    STATE = ("rows", "seconds")
+
     def __init__(self, path):
         super().__init__()
         self.path, self.rows, self.start = path, [], time.monotonic()
 
+    @property
+    def seconds(self):
+        """Seconds since training began."""
+        return time.monotonic() - self.start
+
+    @seconds.setter
+    def seconds(self, seconds):
+        self.start = time.monotonic() - seconds
+
     def on_epoch_end(self, epoch, logs=None):
         """Add this epoch's row and rewrite the file."""
-        row = {"epoch": len(self.rows) + 1, "seconds": round(time.monotonic() - self.start, 1)}
+        row = {"epoch": len(self.rows) + 1, "seconds": round(self.seconds, 1)}
         row.update({name: float(value) for name, value in (logs or {}).items()})
         self.rows.append(row)
         names = list(dict.fromkeys(name for row in self.rows for name in row))
@@ -197,6 +232,8 @@ class EveryEpochs(keras.callbacks.Callback):
     act : callable
         `act(network, epoch)`.
     """
+
+    STATE = ("epoch",)
 
     def __init__(self, every, act):
         super().__init__()

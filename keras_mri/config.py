@@ -121,6 +121,7 @@ class TrainConfig(Options):
         "arithmetic of the hidden layers; auto takes bfloat16 where this processor is faster in it",
         choices=("auto", "float32", "bfloat16"),
     )
+    deterministic: bool = option(False, "make two runs with one seed equal to the last bit, at some cost in speed")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -2,15 +2,19 @@
 
 import functools
 import itertools
+import logging
 import math
 import os
 import pathlib
+import typing
 
 import numpy as np
 
+from keras_mri.errors import InputError
 from keras_mri.networks.geometry import geometry
 from keras_mri.patches import PatchGrid
 
+_LOGGER = logging.getLogger(__name__)
 # More than this does not make a processor faster, and a laptop has other things to do.
 _MOST_BYTES = 700e6
 # A network without a bounded reach sees tiles that overlap by half of this share of their side on either side.
@@ -48,22 +52,12 @@ def predictor(network, shape, tile=None, mirror_axes=(), overlap=None):
     Raises
     ------
     InputError
-        If `tile` is not larger than twice the network's reach.
+        If `tile` is not larger than twice the network's reach; when it runs, if even the smallest tiles do not fit in memory.
     """
-    facts = geometry(network)
-    exact = bool(facts.reach) and overlap is None
-    padded = tuple(side + -side % facts.stride for side in shape)
-    if exact:
-        halo = tuple(reach + -reach % facts.stride for reach in facts.reach)
-        window = _clipped(tile, padded, facts.stride) if tile else _window(padded, halo, facts)
-    else:
-        # Halves that overlap are still two; halves that are only then made to overlap would be three.
-        margin = (overlap or 0) + -(overlap or 0) % facts.stride
-        window = _clipped(tile, padded, facts.stride) if tile else _window(padded, (margin,) * 3, facts)
-        wanted = [int(_BLEND_SHARE * size) if overlap is None else overlap for size in window]
-        halo = tuple(min(margin, (size - facts.stride) // 2) for margin, size in zip(wanted, window))
-    grid = PatchGrid(padded, window, tuple(h if size < side else 0 for h, size, side in zip(halo, window, padded)), facts.stride)
-    return _mirrored(functools.partial(_run, network, grid, exact, shape), mirror_axes)
+    tiling = _tiling(network, shape, tile, overlap, _MOST_BYTES)
+    return _mirrored(
+        _Tiles(network, shape, tiling, None if tile else functools.partial(_tiling, network, shape, None, overlap)), mirror_axes
+    )
 
 
 def slice_predictor(network, axis, mirror_axes=()):
@@ -111,12 +105,84 @@ def _mirrored(run, mirror_axes):
     return average
 
 
-def _run(network, grid, exact, shape, data):
-    margins = [(0, full - side) for full, side in zip(grid.shape, shape)]
-    padded = np.pad(data, [*margins, (0, 0)], mode="edge")
-    windows = ((corner, _single(np.asarray(network.predict_on_batch(window[None]))[0])) for corner, window in grid.split(padded))
-    restored = grid.merge(windows) if exact else grid.blend(windows)
-    return restored[tuple(slice(side) for side in shape)]
+class _Tiling(typing.NamedTuple):
+    """How a volume is cut, whether the tiles' halos are as wide as the network's reach, and the memory that a tile takes."""
+
+    grid: PatchGrid
+    exact: bool
+    bytes: float
+
+
+class _Tiles:
+    """Run a network tile by tile; where there is less memory than it seemed, in smaller tiles.
+
+    Parameters
+    ----------
+    network : keras.Model
+    shape : tuple of int
+    tiling : _Tiling
+    smaller : callable or None
+        From bytes to another tiling; None where the tile is the user's choice.
+    """
+
+    def __init__(self, network, shape, tiling, smaller):
+        self.network, self.shape, self.tiling, self.smaller = network, shape, tiling, smaller
+
+    def __call__(self, data):
+        """Return the network's output for the volume `data`."""
+        while True:
+            try:
+                return self._run(data)
+            except Exception as error:
+                if not _out_of_memory(error):
+                    raise
+                self._shrink(error)
+
+    def _run(self, data):
+        grid, exact, _ = self.tiling
+        margins = [(0, full - side) for full, side in zip(grid.shape, self.shape)]
+        padded = np.pad(data, [*margins, (0, 0)], mode="edge")
+        windows = ((corner, _single(np.asarray(self.network.predict_on_batch(window[None]))[0])) for corner, window in grid.split(padded))
+        restored = grid.merge(windows) if exact else grid.blend(windows)
+        return restored[tuple(slice(side) for side in self.shape)]
+
+    def _shrink(self, error):
+        """Take tiles for which half the memory will do; raise InputError if there are no smaller ones."""
+        window = self.tiling.grid.window
+        smaller = self.smaller(self.tiling.bytes / 2) if self.smaller else self.tiling
+        if math.prod(smaller.grid.window) >= math.prod(window):
+            raise InputError(
+                f"there is not enough memory for tiles of {' × '.join(map(str, window))} voxels. Close other programs, "
+                + ("use a smaller --tile" if self.smaller is None else "use a machine with more memory")
+                + ", or set CUDA_VISIBLE_DEVICES= to compute on the processor."
+            ) from error
+        _LOGGER.warning("not enough memory for tiles of %s voxels: going on with %s", window, smaller.grid.window)
+        self.tiling = smaller
+
+
+def _out_of_memory(error):
+    """Tell whether an error of any backend says that memory is used up: each has a class of its own for that."""
+    words = ("ResourceExhausted", "RESOURCE_EXHAUSTED", "OutOfMemory", "out of memory", "Out of memory")
+    return isinstance(error, MemoryError) or any(word in type(error).__name__ + str(error) for word in words)
+
+
+def _tiling(network, shape, tile, overlap, most_bytes):
+    """Cut a volume of one shape for a network, in tiles of the user's or such as the memory allows."""
+    facts = geometry(network)
+    exact = bool(facts.reach) and overlap is None
+    padded = tuple(side + -side % facts.stride for side in shape)
+    most_bytes = min(most_bytes, 0.5 * _available_bytes())
+    if exact:
+        halo = tuple(reach + -reach % facts.stride for reach in facts.reach)
+        window = _clipped(tile, padded, facts.stride) if tile else _window(padded, halo, facts, most_bytes)
+    else:
+        # Halves that overlap are still two; halves that are only then made to overlap would be three.
+        margin = (overlap or 0) + -(overlap or 0) % facts.stride
+        window = _clipped(tile, padded, facts.stride) if tile else _window(padded, (margin,) * 3, facts, most_bytes)
+        wanted = [int(_BLEND_SHARE * size) if overlap is None else overlap for size in window]
+        halo = tuple(min(margin, (size - facts.stride) // 2) for margin, size in zip(wanted, window))
+    grid = PatchGrid(padded, window, tuple(h if size < side else 0 for h, size, side in zip(halo, window, padded)), facts.stride)
+    return _Tiling(grid, exact, math.prod(window) * facts.bytes_per_voxel)
 
 
 def _single(output):
@@ -129,12 +195,12 @@ def _clipped(tile, shape, stride):
     return tuple(min(side, size + -size % stride) for size, side in zip(tile, shape))
 
 
-def _window(shape, halo, facts):
-    """Return the largest window that fits in memory, made by cutting the longest side again and again."""
+def _window(shape, halo, facts, most_bytes):
+    """Return the largest window that needs no more memory, made by cutting the longest side again and again."""
     window = list(shape)
     smallest = [min(side, max(2 * h + 4 * facts.stride, 2 * h + 8)) for side, h in zip(shape, halo)]
     smallest = [side + -side % facts.stride for side in smallest]
-    while np.prod(window) * facts.bytes_per_voxel > min(_MOST_BYTES, 0.5 * _available_bytes()):
+    while np.prod(window) * facts.bytes_per_voxel > most_bytes:
         axis = int(np.argmax([size - least for size, least in zip(window, smallest)]))
         if window[axis] <= smallest[axis]:
             break

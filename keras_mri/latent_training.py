@@ -9,6 +9,7 @@ import numpy as np
 from keras_mri.autoencoding import VolumeAutoencoder
 from keras_mri.callbacks import FollowPace, KeepBest, Pace, StopOnNonFinite
 from keras_mri.conditions import EXTRA_CHANNELS, coarse_view, condition, damaged_view
+from keras_mri.fitting import fit
 from keras_mri.imputation import best_reach
 from keras_mri.latent_data import Latents, denoising_batches, volume_batches
 from keras_mri.latent_denoising import LatentDenoising
@@ -190,9 +191,8 @@ def _fit(model, data, pace, config, optimizer, learning_rate, monitor, callbacks
     best = KeepBest(model, monitor)
     schedules = [(optimizer, learning_rate)] if config.anneal else []
     followed = [*first, FollowPace(pace, 1.0, schedules), StopOnNonFinite(best), best, *callbacks]
-    options = dict(validation_data=data.validation, steps_per_epoch=data.steps, epochs=10**6, verbose=0, shuffle=False)
     try:
-        model.fit(data.training, callbacks=followed, **options)
+        fit(model, data.training, data.validation, data.steps, followed)
     except KeyboardInterrupt:
         _LOGGER.warning("interrupted: keeping the best network of this stage so far (epoch %d)", best.epoch)
     best.restore()

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from keras_mri.callbacks import FollowPace, Pace, StopOnNonFinite
+from keras_mri.fitting import fit
 
 _LOGGER = logging.getLogger(__name__)
 # Without a number of iterations: no more than this, and no further one unless the score falls by this share.
@@ -77,12 +78,5 @@ def _fit(network, blocks, target, iteration, config, callbacks, validation, most
     pace = Pace(config.epochs * blocks.steps, config.time_budget and config.time_budget * share)
     schedule = [(optimizer, config.learning_rate)] if config.anneal else []
     numbered = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: logs.update(iteration=iteration))
-    network.fit(
-        blocks.training(target, config.seed + 1000 * iteration),
-        validation_data=validation,
-        steps_per_epoch=blocks.steps,
-        epochs=10**6,
-        callbacks=[numbered, FollowPace(pace, 1.0, schedule), *callbacks],
-        verbose=0,
-        shuffle=False,
-    )
+    training = blocks.training(target, config.seed + 1000 * iteration)
+    fit(network, training, validation, blocks.steps, [numbered, FollowPace(pace, 1.0, schedule), *callbacks])

@@ -2,19 +2,26 @@
 
 import dataclasses
 import functools
+import json
+import logging
 import pathlib
 import sys
 
 from keras_mri import _cli
 from keras_mri.backends import check_trains
+from keras_mri.config import parse_duration
 from keras_mri.errors import InputError
 from keras_mri.nifti import open_image, save
 from keras_mri.outputs import check_output, replacing
+from keras_mri.state_files import load_state, remove_state
 from keras_mri.systems import SYSTEMS, get_settings, get_system
 from keras_mri.volumes import Volume
 
+_LOGGER = logging.getLogger(__name__)
 # The ending of the file that holds the last epoch's network, where a system keeps it beside the best.
 _LAST = "_last.h5"
+# The ending of the file from which an unfinished training goes on.
+_STATE = ".state"
 
 
 def main(arguments=None):
@@ -26,14 +33,18 @@ def _train(arguments):
     name, settings, parsed = _parse(arguments)
     preset = settings.PRESETS[parsed.preset] if parsed.preset else {}
     config = _cli.chosen_options(settings.Config, parsed, preset)
-    path = check_output(parsed.output or SYSTEMS[name].output, (".h5",), parsed.overwrite)
+    command = {"system": name, "config": config.to_json(), "images": list(map(str, parsed.images))}
+    target = pathlib.Path(parsed.output or SYSTEMS[name].output)
+    state_path, resumed = _state(target, command, parsed)
+    overwrite = parsed.overwrite or resumed is not None
+    path = check_output(target, (".h5",), overwrite)
     results = getattr(settings, "RESULTS", ())
     endings = [".csv", ".png", *results, *([_LAST] if getattr(settings, "KEEP_LAST", False) else [])]
-    beside = {ending: check_output(path.with_name(path.stem + ending), (ending,), parsed.overwrite) for ending in endings}
+    beside = {ending: check_output(path.with_name(path.stem + ending), (ending,), overwrite) for ending in endings}
     for option, suffixes in getattr(settings, "OUTPUTS", {}).items():
         if getattr(config, option):
-            check_output(getattr(config, option), suffixes, parsed.overwrite)
-    if config.checkpoint_every and not parsed.overwrite:
+            check_output(getattr(config, option), suffixes, overwrite)
+    if config.checkpoint_every and not overwrite:
         _check_no_epochs(path)
     images = getattr(settings, "open_inputs", _open_images)(parsed.images, config, parsed.replace_nonfinite)
 
@@ -44,8 +55,14 @@ def _train(arguments):
     from keras_mri._progress import TrainingProgress
     from keras_mri.callbacks import EpochLog, EveryEpochs, KeepLast
     from keras_mri.checkpoints import Checkpoint
-    from keras_mri.networks.precision import in_float32
+    from keras_mri.fitting import compute_deterministically
+    from keras_mri.networks.precision import chosen_precision, in_float32
+    from keras_mri.training_state import TrainingState
 
+    compute_deterministically(config.deterministic)
+    # Chosen by timing: a training that is taken up keeps what was chosen at its start.
+    precision = resumed["precision"] if resumed else chosen_precision(config.precision)
+    config = dataclasses.replace(config, precision=precision)
     log = EpochLog(beside[".csv"])
     facts = getattr(settings, "training_facts", _training_facts)(images, config)
     config = system.settle(config) if hasattr(system, "settle") else config
@@ -58,7 +75,8 @@ def _train(arguments):
         return checkpoint
 
     last = KeepLast()
-    extra = [TrainingProgress(), log, *([last] if _LAST in beside else [])]
+    state = TrainingState(state_path, parsed.state_every, {"command": command, "precision": precision}, resumed)
+    extra = [state, TrainingProgress(), log, *([last] if _LAST in beside else [])]
     if config.checkpoint_every:
         extra.append(
             EveryEpochs(config.checkpoint_every, lambda network, epoch: write(network, path.with_stem(f"{path.stem}_epoch{epoch:04d}")))
@@ -75,6 +93,47 @@ def _train(arguments):
         raise
     written = [str(file) for file in (path, *beside.values()) if file.exists()]
     print(f"wrote {', '.join(written)}", file=sys.stderr)
+    if state.interrupted and state_path.exists():
+        print(f"{state_path} holds the interrupted training: the same command with --resume goes on from there", file=sys.stderr)
+    else:
+        remove_state(state_path)
+
+
+def _state(path, command, parsed):
+    """Return where the training's state is kept, and the state to go on from, None at the start of a training."""
+    state_path = path.with_name(path.stem + _STATE)
+    if not parsed.resume:
+        if parsed.overwrite:
+            remove_state(state_path)
+        elif state_path.exists():
+            raise InputError(f"{state_path} exists: a training that has not ended. Go on with --resume, or start again with --overwrite.")
+        return state_path, None
+    resumed, remark = load_state(state_path)
+    if remark:
+        _LOGGER.warning("warning: %s", remark)
+    if resumed is None:
+        _LOGGER.info("%s does not exist: the training starts at its beginning", state_path)
+        return state_path, None
+    _check_same_training(state_path, resumed["command"], command)
+    _LOGGER.info("going on from %s, %.0f s into the training", state_path, resumed["seconds"])
+    return state_path, resumed
+
+
+def _check_same_training(state_path, saved, command):
+    """Raise unless a state belongs to this command."""
+    before, now = ({"SYSTEM": entry["system"], "IMAGE": entry["images"], **entry["config"]} for entry in (saved, command))
+    # Through JSON, which knows no tuples.
+    now = json.loads(json.dumps(now))
+    differing = [name for name in before | now if before.get(name) != now.get(name)]
+    if differing:
+        shown = [
+            f"{name if name.isupper() else '--' + name.replace('_', '-')}: {_cli.shown(before.get(name))} → {_cli.shown(now.get(name))}"
+            for name in differing
+        ]
+        raise InputError(
+            f"{state_path} holds another training. What differs: {'; '.join(shown)}. "
+            "Repeat its command with --resume, or start again with --overwrite."
+        )
 
 
 def _open_images(paths, config, replace_nonfinite):
@@ -130,6 +189,13 @@ def _parse(arguments):
     )
     parser.add_argument("--overwrite", action="store_true", help="replace files that exist")
     parser.add_argument("--replace-nonfinite", action="store_true", help="read NaN and infinity as 0")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on where a training that was interrupted or killed left off: the same command, and this"
+    )
+    parser.add_argument(
+        "--state-every", type=_cli.or_none(_cli.explained(parse_duration)), default=60.0, metavar="TIME",
+        help="seconds between the states of the training that --resume needs, NAME.state; none saves none (default: 1m)",
+    )  # fmt: skip
     parser.add_argument("--preset", choices=sorted(settings.PRESETS), help="a named set of options; further options override it")
     _cli.add_options(parser, settings.Config)
     return name, settings, parser.parse_all(arguments[1:])

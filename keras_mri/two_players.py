@@ -5,6 +5,7 @@ import logging
 import keras
 
 from keras_mri.callbacks import FollowPace, KeepBest, StopOnNonFinite
+from keras_mri.fitting import fit
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -35,7 +36,6 @@ def fit_in_two_phases(model, data, pace, config, adam, critic_learning_rate, cal
     """
     network = model.network
     best = KeepBest(network)
-    options = dict(validation_data=data.validation, steps_per_epoch=data.steps, epochs=10**6, verbose=0, shuffle=False)
     warm_up = config.warm_up if config.adversarial_weight > 0 else 1.0
 
     def followed(until, optimizer):
@@ -47,13 +47,13 @@ def fit_in_two_phases(model, data, pace, config, adam, critic_learning_rate, cal
         if warm_up > 0:
             optimizer = adam(config.learning_rate)
             network.compile(optimizer, loss="mae", metrics=[keras.metrics.MeanAbsoluteError(name="l1")], jit_compile=False)
-            network.fit(data.training, callbacks=followed(warm_up, optimizer), **options)
+            fit(network, data.training, data.validation, data.steps, followed(warm_up, optimizer))
             best.restore()
         if warm_up < 1:
             optimizer = adam(config.learning_rate)
             model.compile(optimizer, (critic_adam or adam)(critic_learning_rate), jit_compile=False)
             best.start_again()
-            model.fit(data.training, callbacks=followed(1.0, optimizer), **options)
+            fit(model, data.training, data.validation, data.steps, followed(1.0, optimizer))
             best.restore()
     except KeyboardInterrupt:
         best.restore()

@@ -30,6 +30,7 @@ FLOORS = [
         "h5_files",
         "pair_sources",
         "derivatives",
+        "state_files",
         "repetitions",
         "pretrained",
         "kspace",
@@ -73,7 +74,7 @@ FLOORS = [
         "report",
     },
     {"checkpoints", "published", "inference", "latent_space", "latent_tasks", "network_files"},
-    {"systems.*", "callbacks", "two_players", "latent_training", "repetition_training"},
+    {"systems.*", "callbacks", "two_players", "latent_training", "repetition_training", "training_state", "fitting"},
     {"_cli", "_progress", "reporting"},
     {"train", "predict", "study", "generate", "evaluate", "info", "check", "__main__"},
 ]
@@ -83,7 +84,16 @@ DOORS = {
     "h5py": {"h5_files"},
     "matplotlib": {"figures"},
     "argparse": {"_cli", "train", "predict", "generate", "evaluate", "info", "check", "__main__"},
-    "tensorflow": {"datasets", "denoising_data", "pair_augmentation", "pair_data", "slice_data", "adversarial", "latent_data"},
+    "tensorflow": {
+        "datasets",
+        "denoising_data",
+        "pair_augmentation",
+        "pair_data",
+        "slice_data",
+        "adversarial",
+        "latent_data",
+        "fitting",
+    },
 }
 MODULES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix("__init__").rstrip("."): path

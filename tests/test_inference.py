@@ -161,3 +161,52 @@ def test_mirrored_averaging_of_slices_has_no_preferred_side(rng):
     run = slice_predictor(network, 2, mirror_axes=(0,))
     assert np.abs(slice_predictor(network, 2)(data[::-1])[::-1] - slice_predictor(network, 2)(data)).max() > 1e-3
     np.testing.assert_allclose(run(data[::-1])[::-1], run(data), atol=1e-6)
+
+
+class ResourceExhaustedError(Exception):
+    """Named as TensorFlow's."""
+
+
+def short_of_memory(network, most_voxels, monkeypatch):
+    """Let a network fail on tiles of more voxels, as it does where memory is used up; return the tiles it is shown."""
+    shapes, run = [], network.predict_on_batch
+
+    def limited(batch):
+        shapes.append(batch.shape[1:4])
+        if np.prod(batch.shape[1:4]) > most_voxels:
+            raise ResourceExhaustedError("OOM when allocating tensor")
+        return run(batch)
+
+    monkeypatch.setattr(network, "predict_on_batch", limited)
+    return shapes
+
+
+def test_where_memory_is_used_up_smaller_tiles_give_the_same_result(unet, rng, monkeypatch, caplog):
+    data = rng.random((48, 40, 36, 3)).astype(np.float32)
+    whole = predictor(unet, data.shape[:3])(data)
+    run = predictor(unet, data.shape[:3])
+    shapes = short_of_memory(unet, 30_000, monkeypatch)
+    np.testing.assert_allclose(run(data), whole, atol=1e-5)
+    assert np.prod(shapes[0]) == 48 * 40 * 36 and np.prod(shapes[-1]) <= 30_000
+    assert "not enough memory for tiles of (48, 40, 36) voxels: going on with" in caplog.text
+    # What was learned stays: the next volume begins with the tiles that fitted.
+    shapes.clear()
+    run(data)
+    assert max(map(np.prod, shapes)) <= 30_000
+
+
+@pytest.mark.parametrize(("tile", "advice"), [(None, "use a machine with more memory"), ((24, 24, 24), "use a smaller --tile")])
+def test_where_no_tile_fits_the_user_is_told_what_to_do(unet, rng, monkeypatch, tile, advice):
+    data = rng.random((48, 40, 36, 3)).astype(np.float32)
+    short_of_memory(unet, 0, monkeypatch)
+    with pytest.raises(InputError, match=rf"there is not enough memory for tiles of \d+ × \d+ × \d+ voxels\. Close .*{advice}"):
+        predictor(unet, data.shape[:3], tile)(data)
+
+
+def test_other_errors_of_a_network_are_not_taken_for_a_lack_of_memory(unet, rng, monkeypatch):
+    def broken(batch):
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(unet, "predict_on_batch", broken)
+    with pytest.raises(ZeroDivisionError, match="a bug"):
+        predictor(unet, (16, 16, 16))(rng.random((16, 16, 16, 3)).astype(np.float32))

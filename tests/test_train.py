@@ -220,3 +220,62 @@ def test_what_latent_diffusion_writes(trained_pair):
     assert str(trained_pair.folder.parent) not in facts and "events.tsv" in facts and '"lh"' in facts
     bare = keras.models.load_model(trained_pair.path, compile=False)
     assert {"encoder", "decoder", "denoiser"} <= {layer.name for layer in bare.layers}
+
+
+SLICES = "--filters 2 3 --depths 1 1 --epochs 1 --steps-per-epoch 2 --batch-size 2 --precision float32".split()
+
+
+@pytest.fixture
+def unfinished(tmp_path, write_nifti, rng):
+    """A training of slices that was interrupted: its command, and what is left of it."""
+    from keras_mri.training_state import TrainingState
+
+    path = write_nifti((1000 * rng.random((16, 16, 9))).astype(np.float32))
+    command = ["cnn", str(path), *SLICES, "-o", str(tmp_path / "model.h5")]
+
+    def interrupted(self, batch, logs=None):
+        saved(self, batch, logs)
+        if batch == 1:
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        saved = TrainingState.on_train_batch_begin
+        patch.setattr(TrainingState, "every", property(lambda self: 0.0, lambda self, value: None), raising=False)
+        patch.setattr(TrainingState, "on_train_batch_begin", interrupted)
+        with contextlib.redirect_stderr(io.StringIO()) as said:
+            assert train.main(command) == 0
+    return command, tmp_path, said.getvalue()
+
+
+def test_an_interrupted_training_is_written_and_can_be_taken_up(unfinished, capfd):
+    command, folder, said = unfinished
+    assert "model.state holds the interrupted training: the same command with --resume goes on from there" in said
+    assert (folder / "model.h5").exists()
+    assert train.main(command) == 2
+    assert "model.state exists: a training that has not ended. Go on with --resume, or start again" in capfd.readouterr().err
+    assert train.main([*command, "--resume"]) == 0
+    assert "s into the training" in capfd.readouterr().err
+    assert sorted(file.name for file in folder.iterdir() if "state" in file.name) == []
+
+
+def test_another_command_cannot_take_a_training_up(unfinished, capfd):
+    command, folder, _ = unfinished
+    before = (folder / "model.state").read_bytes()
+    assert train.main([*command, "--resume", "--learning-rate", "0.01", "--filters", "2", "4"]) == 2
+    said = capfd.readouterr().err
+    assert "What differs: --learning-rate: 0.001 → 0.01; --filters: 2 3 → 2 4. Repeat its command with --resume" in said
+    assert (folder / "model.state").read_bytes() == before
+
+
+def test_an_unfinished_training_can_be_started_again(unfinished, capfd):
+    command, folder, _ = unfinished
+    assert train.main([*command, "--overwrite"]) == 0
+    assert "s into the training" not in capfd.readouterr().err and not (folder / "model.state").exists()
+
+
+def test_with_nothing_to_take_up_the_training_starts_at_its_beginning(unfinished, capfd):
+    command, folder, _ = unfinished
+    for name in [file for file in folder.iterdir() if file.name.startswith("model")]:
+        name.unlink()
+    assert train.main([*command, "--resume"]) == 0
+    assert "model.state does not exist: the training starts at its beginning" in capfd.readouterr().err

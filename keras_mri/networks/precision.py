@@ -25,14 +25,20 @@ def hidden_layers_in(precision):
     str
         The precision chosen.
     """
-    if precision == "auto":
-        precision = "bfloat16" if has_bfloat16() and _faster_in_bfloat16() else "float32"
+    precision = chosen_precision(precision)
     previous = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")
     try:
         yield precision
     finally:
         keras.config.set_dtype_policy(previous)
+
+
+def chosen_precision(precision):
+    """Return what "auto" means on this machine, found by timing a convolution; anything else as it is: str."""
+    if precision != "auto":
+        return precision
+    return "bfloat16" if has_bfloat16() and _faster_in_bfloat16() else "float32"
 
 
 def in_float32(network):

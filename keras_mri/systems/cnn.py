@@ -78,7 +78,8 @@ def train(images, config, callbacks=()):
         If the images cannot be used, or training diverges.
     """
     check_trains()
-    # Only here: it needs TensorFlow, and using a network does not.
+    # Only here: they need TensorFlow, and using a network does not.
+    from keras_mri.fitting import fit
     from keras_mri.slice_data import slice_data
 
     keras.utils.set_random_seed(config.seed)
@@ -93,15 +94,8 @@ def train(images, config, callbacks=()):
     pace = Pace(config.epochs * data.steps, config.time_budget)
     schedule = [(optimizer, config.learning_rate)] if config.anneal else []
     try:
-        network.fit(
-            data.training,
-            validation_data=data.validation,
-            steps_per_epoch=data.steps,
-            epochs=10**6,
-            callbacks=[FollowPace(pace, 1.0, schedule), StopOnNonFinite(best), best, *callbacks],
-            verbose=0,
-            shuffle=False,
-        )
+        followed = [FollowPace(pace, 1.0, schedule), StopOnNonFinite(best), best, *callbacks]
+        fit(network, data.training, data.validation, data.steps, followed)
     except KeyboardInterrupt:
         _LOGGER.warning("interrupted: keeping the best network so far (epoch %d)", best.epoch)
     best.restore()

@@ -80,11 +80,12 @@ def train(images, config, callbacks=()):
     InputError
         If the images cannot be used, a patch does not fit, or training diverges.
     """
-    begun = time.monotonic()
     check_trains()
     # Only here: it needs TensorFlow, and using a network does not.
     from keras_mri.latent_training import fit_autoencoder, fit_denoiser
 
+    # A training that is taken up has used some of its time already.
+    begun = time.monotonic() - sum(getattr(callback, "seconds_before", 0.0) for callback in callbacks)
     keras.utils.set_random_seed(config.seed)
     config = settle(config)
     training, held_out = prepare(images, config).divided()

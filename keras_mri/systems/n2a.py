@@ -22,7 +22,6 @@ from keras_mri.intensity import Scaling, fit_scaling
 from keras_mri.networks.geometry import geometry
 from keras_mri.networks.munet import munet, munet_diffusion
 from keras_mri.networks.precision import hidden_layers_in, in_float32, with_hidden_layers_in
-from keras_mri.repetition_training import iterate
 from keras_mri.repetitions import Repetitions, bring_together
 from keras_mri.settings.n2a import PRESETS, Config, PredictConfig
 from keras_mri.volumes import mirror_axes
@@ -34,6 +33,7 @@ _DEFAULT_FILTERS = {"munet": 16, "munet_diffusion": 64}
 # Voxels by which neighbouring tiles go on beyond their share. The MU-Net's reach is 21, but beyond this its output hardly
 # changes, and exact halos would be nine tenths of the work.
 _OVERLAP = 8
+_MIRRORED = {"none": "", "left-right": " and its mirror image", "all": " and its mirror images along all axes: eight times the work of one"}
 # Voxels of surroundings that a network without a bounded reach is shown.
 _SURROUNDINGS = 16
 
@@ -106,8 +106,9 @@ def train(images, config, callbacks=()):
         If the repetitions do not fit together, the initial network cannot be used, or training diverges.
     """
     check_trains()
-    # Only here: it needs TensorFlow, and using a network does not.
+    # Only here: they need TensorFlow, and using a network does not.
     from keras_mri.repetition_data import RepetitionBlocks
+    from keras_mri.repetition_training import iterate
 
     keras.utils.set_random_seed(config.seed)
     config = settle(config)
@@ -234,6 +235,7 @@ def _scaling(scan, config):
 @functools.lru_cache(maxsize=1)
 def _result(network, scan, config):
     """Return the denoised scan of a training; the figure and the file show one and the same."""
+    _LOGGER.info("restoring the %s%s", "repetitions" if config.restore == "each" else "average", _MIRRORED[config.mirror])
     return _denoised(with_hidden_layers_in(network, config.precision), scan, config, config.mirror)
 
 
@@ -243,7 +245,9 @@ def _denoised(network, scan, config, mirror, tile=None):
     if average.shape[-1] % channels:
         raise InputError(f"this network sees {channels} frames together. Received: repetitions of {average.shape[-1]} frame(s).")
     each = config.restore == "each"
-    box = _with_surroundings(scan.mask, geometry(network).reach or (_SURROUNDINGS,) * 3)
+    reach = geometry(network).reach
+    # No wider around the mask than between tiles.
+    box = _with_surroundings(scan.mask, tuple(min(side, _OVERLAP) for side in reach) if reach else (_SURROUNDINGS,) * 3)
     run = predictor(network, average[box].shape[:3], tile, mirror_axes(scan.reference.affine, mirror), _OVERLAP)
 
     def restored_frame(frame):

@@ -25,7 +25,6 @@ from keras_mri.nifti import as_volume, on_finer_grid
 from keras_mri.pair_sources import open_pairs
 from keras_mri.pairs import Pair, Parts, brain_of, split_pairs
 from keras_mri.settings.sr import PATCH_SHAPE, PRESETS, Config, PredictConfig
-from keras_mri.two_players import fit_in_two_phases
 from keras_mri.volumes import mirror_axes
 
 __all__ = ["PRESETS", "Config", "PredictConfig", "example", "predict", "prepare", "results", "train"]
@@ -87,6 +86,7 @@ def train(images, config, callbacks=()):
     # Only here: they need TensorFlow, and using a network does not.
     from keras_mri.adversarial import AdversarialModel, discriminator_losses
     from keras_mri.pair_data import pair_data
+    from keras_mri.two_players import fit_in_two_phases
 
     levels, normalization = _shape_of_generator(config)
     if config.patch_shape:

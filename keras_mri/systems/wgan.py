@@ -25,7 +25,6 @@ from keras_mri.networks.residual_unet import residual_unet
 from keras_mri.nifti import as_volume
 from keras_mri.noise import add_gaussian_noise, add_rician_noise
 from keras_mri.settings.wgan import PATCH_SHAPE, PRESETS, Config, PredictConfig
-from keras_mri.two_players import fit_in_two_phases
 from keras_mri.volumes import mirror_axes
 
 __all__ = ["PRESETS", "Config", "PredictConfig", "example", "predict", "train"]
@@ -61,6 +60,7 @@ def train(images, config, callbacks=()):
     # Only here: they need TensorFlow, and using a network does not.
     from keras_mri.adversarial import AdversarialModel, wasserstein_adversarial_loss, wasserstein_critic_loss
     from keras_mri.denoising_data import denoising_data
+    from keras_mri.two_players import fit_in_two_phases
 
     levels = _levels(config, config.patch_shape or PATCH_SHAPE)
     check_sides(config.patch_shape or PATCH_SHAPE, levels)

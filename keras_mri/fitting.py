@@ -1,0 +1,54 @@
+"""One fit of a training: epochs without end until a callback stops it, taken up where a process that died had left it."""
+
+import tensorflow as tf
+
+from keras_mri.training_state import TrainingState
+
+
+def fit(model, training, validation, steps, callbacks):
+    """Fit a compiled model until a callback says stop.
+
+    Parameters
+    ----------
+    model : keras.Model
+    training, validation : tf.data.Dataset
+        Batches without end, the same at every call; and the held-out ones.
+    steps : int
+        Of an epoch.
+    callbacks : sequence of keras.callbacks.Callback
+        If one is a TrainingState, the fit is saved now and then, and taken up.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        After Ctrl-C; the state that was saved stays.
+    """
+    state = next((callback for callback in callbacks if isinstance(callback, TrainingState)), None)
+    # Last, so that it saves what the others have done.
+    callbacks = [callback for callback in callbacks if callback is not state] + ([state] if state else [])
+    done = state.enter(model, steps, callbacks) if state else 0
+    if done is None:
+        return
+    try:
+        model.fit(
+            training.skip(steps * (done // steps)) if done else training,
+            validation_data=validation,
+            steps_per_epoch=steps,
+            initial_epoch=done // steps,
+            epochs=10**6,
+            callbacks=callbacks,
+            verbose=0,
+            shuffle=False,
+        )
+    except KeyboardInterrupt:
+        if state:
+            state.interrupted = True
+        raise
+    if state:
+        state.leave(model)
+
+
+def compute_deterministically(wanted=True):
+    """Let TensorFlow use only operations that give the same bits every time; only once per process, and before it computes."""
+    if wanted:
+        tf.config.experimental.enable_op_determinism()

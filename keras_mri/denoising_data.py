@@ -12,10 +12,10 @@ from keras_mri.errors import InputError
 from keras_mri.intensity import fit_image_scaling
 from keras_mri.noise import estimate_sigma
 from keras_mri.patches import check_patch_fits, fitting_patch, foreground, foreground_corners, lattice_corners, thickened
+from keras_mri.settings.wgan import PATCH_SHAPE
 from keras_mri.splits import hold_out
 
 _LOGGER = logging.getLogger(__name__)
-PATCH_SHAPE = (32, 32, 16)
 # Held-out patches, and how many share a batch, in which the noise levels are spread evenly.
 _VALIDATION_PATCHES, _VALIDATION_BATCH = 24, 4
 _STEPS_PER_EPOCH = 100

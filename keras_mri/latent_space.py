@@ -100,7 +100,7 @@ class LatentSpace:
 
     def _compiled(self, name, steps, guidance):
         plan = schedule(self.config.schedule, self.config.diffusion_steps)
-        return compiled(guided(self._denoise, guidance), sampler(name, plan, steps), self.config.prediction)
+        return compiled(guided(self._denoise, guidance), sampler(name, plan, steps), self.config.prediction, self.denoiser)
 
     def _denoise(self, x, time, told):
         values = {"noisy": x, "time": time, **told}

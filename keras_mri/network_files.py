@@ -1,6 +1,7 @@
 """A network's file, ours or one of the originals': which system it belongs to, and what it holds."""
 
 from keras_mri import checkpoints
+from keras_mri.backends import check_usable
 from keras_mri.errors import ForeignNetworkError
 
 
@@ -24,6 +25,7 @@ def system_of(path):
         return checkpoints.inspect(path)["system"]
     except ForeignNetworkError:
         # Only here: it imports Keras.
+        check_usable()
         from keras_mri import published
 
         if not published.is_published_munet(path):

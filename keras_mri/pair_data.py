@@ -10,10 +10,10 @@ import tensorflow as tf
 from keras_mri.datasets import PatchSource, flipped, listed_patches, random_patches
 from keras_mri.pair_augmentation import disturbed_pairs, moved, regained, turned
 from keras_mri.patches import check_patch_fits, fitting_patch, foreground_corners, thickened
+from keras_mri.settings.sr import PATCH_SHAPE
 from keras_mri.splits import slab_cut
 from keras_mri.volumes import left_right_axis
 
-PATCH_SHAPE = (40, 40, 40)
 _VALIDATION_PATCHES = 24
 _STEPS_PER_EPOCH = 100
 # Voxel sides that differ by less are as good as equal: heads differ by more.

@@ -8,6 +8,7 @@ import pathlib
 import sys
 
 from keras_mri import _cli
+from keras_mri.backends import check_trains
 from keras_mri.config import parse_duration
 from keras_mri.errors import InputError
 from keras_mri.nifti import open_image, save
@@ -48,6 +49,7 @@ def _train(arguments):
     images = getattr(settings, "open_inputs", _open_images)(parsed.images, config, parsed.replace_nonfinite)
 
     with _cli.native_messages_held_back():
+        check_trains()
         system = get_system(name)
     from keras_mri import checkpoints
     from keras_mri._progress import TrainingProgress

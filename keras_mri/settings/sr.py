@@ -13,6 +13,8 @@ IMAGES = dict(nargs="*", help="a BIDS folder, or with --simulate NIfTI images, 3
 RESULTS = ("_split.tsv",)
 KEEP_LAST = True
 open_inputs = open_pairs
+# Voxels of a training patch, where the options do not say.
+PATCH_SHAPE = (40, 40, 40)
 
 _OPTIONS_OF = {"residual_unet": ("filters", "depths"), "unet3d": ("base_filters", "levels", "normalization", "residual")}
 

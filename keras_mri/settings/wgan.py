@@ -8,6 +8,9 @@ from keras_mri.errors import InputError
 from keras_mri.intensity import POLICIES
 from keras_mri.noise import MODELS
 
+# Voxels of a training patch, where the options do not say.
+PATCH_SHAPE = (32, 32, 16)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config(TrainConfig):

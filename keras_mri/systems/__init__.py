@@ -3,7 +3,7 @@
 A system offers
 
     Config, PRESETS, PredictConfig          from keras_mri.settings: frozen dataclasses, and a dict of dicts of Config values
-    train(images, config, callbacks=())     -> functional keras.Model, float32
+    train(images, config, callbacks=())     -> functional keras.Model, float32; on TensorFlow, which nothing but it imports
     predict(checkpoint, images, options)    -> Volume, whose `source` is what a report compares it with
     example(checkpoint, images, config)     -> dict of title -> ndarray (x, y, z): the panel beside the trained network
 
@@ -31,6 +31,7 @@ import difflib
 import importlib
 import typing
 
+from keras_mri.backends import check_usable
 from keras_mri.errors import InputError
 
 
@@ -59,7 +60,7 @@ SYSTEMS = {
 
 
 def get_system(name):
-    """Import the module of a system, and with it TensorFlow.
+    """Import the module of a system, and with it Keras.
 
     Parameters
     ----------
@@ -72,13 +73,15 @@ def get_system(name):
     Raises
     ------
     InputError
-        If there is no such system.
+        If there is no such system, or Keras cannot be imported.
     """
-    return importlib.import_module(_entry(name).module)
+    entry = _entry(name)
+    check_usable()
+    return importlib.import_module(entry.module)
 
 
 def get_settings(name):
-    """Import the module of a system's options, which needs no Keras; parameters and errors as for `get_system`."""
+    """Import the module of a system's options, which needs no Keras; parameters as for `get_system`."""
     return importlib.import_module(_entry(name).settings)
 
 

@@ -7,9 +7,9 @@ import keras
 import numpy as np
 
 from keras_mri import figures, metrics
+from keras_mri.backends import check_trains
 from keras_mri.callbacks import FollowPace, KeepBest, Pace, StopOnNonFinite
 from keras_mri.errors import InputError
-from keras_mri.fitting import fit
 from keras_mri.inference import slice_predictor
 from keras_mri.intensity import fit_image_scaling
 from keras_mri.mask_files import load_mask
@@ -17,7 +17,6 @@ from keras_mri.networks.precision import hidden_layers_in, in_float32, with_hidd
 from keras_mri.networks.slice_autoencoder import residual_slice_unet, slice_autoencoder
 from keras_mri.nifti import as_volume
 from keras_mri.settings.cnn import PRESETS, Config, PredictConfig
-from keras_mri.slice_data import slice_data
 from keras_mri.slice_files import save_slices
 from keras_mri.slices import Slices, cut_slices, fitting_slices, split_slices, with_noise
 from keras_mri.volumes import mirror_axes
@@ -78,6 +77,11 @@ def train(images, config, callbacks=()):
     InputError
         If the images cannot be used, or training diverges.
     """
+    check_trains()
+    # Only here: they need TensorFlow, and using a network does not.
+    from keras_mri.fitting import fit
+    from keras_mri.slice_data import slice_data
+
     keras.utils.set_random_seed(config.seed)
     slices = prepare(images, config)
     data = slice_data(slices, config)

@@ -12,12 +12,12 @@ import keras
 import numpy as np
 
 from keras_mri import checkpoints
+from keras_mri.backends import check_trains
 from keras_mri.errors import InputError
 from keras_mri.labelled_runs import Grid, LabelledRuns, labelled_runs
 from keras_mri.labels import codes
 from keras_mri.latent_space import LatentSpace
 from keras_mri.latent_tasks import imputed, reconstructed, super_resolved
-from keras_mri.latent_training import fit_autoencoder, fit_denoiser
 from keras_mri.networks.latent_diffusion import assembled, parts
 from keras_mri.networks.volume_autoencoder import latent_scale
 from keras_mri.nifti import as_volume
@@ -80,6 +80,10 @@ def train(images, config, callbacks=()):
     InputError
         If the images cannot be used, a patch does not fit, or training diverges.
     """
+    check_trains()
+    # Only here: it needs TensorFlow, and using a network does not.
+    from keras_mri.latent_training import fit_autoencoder, fit_denoiser
+
     # A training that is taken up has used some of its time already.
     begun = time.monotonic() - sum(getattr(callback, "seconds_before", 0.0) for callback in callbacks)
     keras.utils.set_random_seed(config.seed)

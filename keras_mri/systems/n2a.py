@@ -14,6 +14,7 @@ import keras
 import numpy as np
 
 from keras_mri import checkpoints, pretrained, published
+from keras_mri.backends import check_trains
 from keras_mri.callbacks import KeepBest
 from keras_mri.errors import InputError
 from keras_mri.inference import predictor
@@ -21,8 +22,6 @@ from keras_mri.intensity import Scaling, fit_scaling
 from keras_mri.networks.geometry import geometry
 from keras_mri.networks.munet import munet, munet_diffusion
 from keras_mri.networks.precision import hidden_layers_in, in_float32, with_hidden_layers_in
-from keras_mri.repetition_data import RepetitionBlocks
-from keras_mri.repetition_training import iterate
 from keras_mri.repetitions import Repetitions, bring_together
 from keras_mri.settings.n2a import PRESETS, Config, PredictConfig
 from keras_mri.volumes import mirror_axes
@@ -106,6 +105,11 @@ def train(images, config, callbacks=()):
     InputError
         If the repetitions do not fit together, the initial network cannot be used, or training diverges.
     """
+    check_trains()
+    # Only here: they need TensorFlow, and using a network does not.
+    from keras_mri.repetition_data import RepetitionBlocks
+    from keras_mri.repetition_training import iterate
+
     keras.utils.set_random_seed(config.seed)
     config = settle(config)
     scan = prepare(images, config)

@@ -11,7 +11,7 @@ import logging
 import keras
 import numpy as np
 
-from keras_mri.adversarial import AdversarialModel, discriminator_losses
+from keras_mri.backends import check_trains
 from keras_mri.callbacks import Pace
 from keras_mri.errors import InputError
 from keras_mri.inference import predictor
@@ -22,11 +22,9 @@ from keras_mri.networks.precision import hidden_layers_in, in_float32, with_hidd
 from keras_mri.networks.residual_unet import residual_unet
 from keras_mri.networks.unet3d import check_patch, unet3d
 from keras_mri.nifti import as_volume, on_finer_grid
-from keras_mri.pair_data import PATCH_SHAPE, pair_data
 from keras_mri.pair_sources import open_pairs
 from keras_mri.pairs import Pair, Parts, brain_of, split_pairs
-from keras_mri.settings.sr import PRESETS, Config, PredictConfig
-from keras_mri.two_players import fit_in_two_phases
+from keras_mri.settings.sr import PATCH_SHAPE, PRESETS, Config, PredictConfig
 from keras_mri.volumes import mirror_axes
 
 __all__ = ["PRESETS", "Config", "PredictConfig", "example", "predict", "prepare", "results", "train"]
@@ -84,6 +82,12 @@ def train(images, config, callbacks=()):
     InputError
         If the images cannot be used, a patch does not fit, or training diverges.
     """
+    check_trains()
+    # Only here: they need TensorFlow, and using a network does not.
+    from keras_mri.adversarial import AdversarialModel, discriminator_losses
+    from keras_mri.pair_data import pair_data
+    from keras_mri.two_players import fit_in_two_phases
+
     levels, normalization = _shape_of_generator(config)
     if config.patch_shape:
         check_patch(config.patch_shape, levels, normalization)

@@ -11,9 +11,8 @@ import logging
 import keras
 import numpy as np
 
-from keras_mri.adversarial import AdversarialModel, wasserstein_adversarial_loss, wasserstein_critic_loss
+from keras_mri.backends import check_trains
 from keras_mri.callbacks import Pace
-from keras_mri.denoising_data import PATCH_SHAPE, denoising_data, target_weights
 from keras_mri.errors import InputError
 from keras_mri.inference import predictor
 from keras_mri.intensity import fit_image_scaling
@@ -25,8 +24,7 @@ from keras_mri.networks.precision import hidden_layers_in, in_float32, with_hidd
 from keras_mri.networks.residual_unet import residual_unet
 from keras_mri.nifti import as_volume
 from keras_mri.noise import add_gaussian_noise, add_rician_noise
-from keras_mri.settings.wgan import PRESETS, Config, PredictConfig
-from keras_mri.two_players import fit_in_two_phases
+from keras_mri.settings.wgan import PATCH_SHAPE, PRESETS, Config, PredictConfig
 from keras_mri.volumes import mirror_axes
 
 __all__ = ["PRESETS", "Config", "PredictConfig", "example", "predict", "train"]
@@ -58,6 +56,12 @@ def train(images, config, callbacks=()):
     InputError
         If an image cannot be used, a patch does not fit, or training diverges.
     """
+    check_trains()
+    # Only here: they need TensorFlow, and using a network does not.
+    from keras_mri.adversarial import AdversarialModel, wasserstein_adversarial_loss, wasserstein_critic_loss
+    from keras_mri.denoising_data import denoising_data
+    from keras_mri.two_players import fit_in_two_phases
+
     levels = _levels(config, config.patch_shape or PATCH_SHAPE)
     check_sides(config.patch_shape or PATCH_SHAPE, levels)
     keras.utils.set_random_seed(config.seed)
@@ -155,6 +159,8 @@ def example(checkpoint, images, config):
 
 
 def _generator(config, frames, levels):
+    from keras_mri.denoising_data import target_weights
+
     shape = (None, None, None, frames)
     # What the target leaves out by a fixed filter, the network need not learn.
     weights = target_weights(config, frames) if frames > 1 and config.target == "frame" else None

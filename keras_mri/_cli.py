@@ -63,6 +63,8 @@ def run(command, arguments=None):
     logger = logging.getLogger("keras_mri")
     logger.handlers = [logging.StreamHandler(sys.stderr)]
     logger.setLevel(logging.INFO)
+    # Keras gives the root logger a handler of its own once it has something to say: every line would come twice.
+    propagated, logger.propagate = logger.propagate, False
     # TensorFlow counts the graphs of scans of several shapes and warns, which tells the user nothing.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     try:
@@ -75,6 +77,8 @@ def run(command, arguments=None):
         return 130
     except BrokenPipeError:
         return 0
+    finally:
+        logger.propagate = propagated
 
 
 @contextlib.contextmanager

@@ -12,7 +12,8 @@ from keras_mri.outputs import check_output
 from keras_mri.systems import get_settings, get_system
 from keras_mri.training_range import remarks
 
-_LOGGER = logging.getLogger(__name__)
+# By name: run with `python -m`, this module is `__main__`.
+_LOGGER = logging.getLogger("keras_mri.predict")
 
 
 def main(arguments=None):

@@ -177,6 +177,17 @@ def test_run_lets_our_remarks_through_and_silences_start_up_remarks(monkeypatch)
     assert _cli.run(lambda arguments: int(_cli.os.environ["TF_CPP_MIN_LOG_LEVEL"]), []) == 1
 
 
+def test_a_remark_comes_once_though_another_library_logs_to_the_screen_as_well(capsys, caplog):
+    def command(arguments):
+        logging.getLogger("keras_mri.some_module").info("said once")
+
+    _cli.run(command, [])
+    assert capsys.readouterr().err == "said once\n"
+    assert not caplog.records
+    logging.getLogger("keras_mri.some_module").info("as before")
+    assert caplog.messages == ["as before"]
+
+
 def test_native_messages_are_held_back_and_python_s_errors_are_not(capfd):
     with pytest.raises(KeyError), _cli.native_messages_held_back():
         os.write(2, b"start-up remark")

@@ -6,6 +6,7 @@ import time
 import keras
 import numpy as np
 
+from keras_mri import optimizers
 from keras_mri.autoencoding import VolumeAutoencoder
 from keras_mri.callbacks import FollowPace, KeepBest, Pace, StopOnNonFinite
 from keras_mri.conditions import EXTRA_CHANNELS, coarse_view, condition, damaged_view
@@ -52,8 +53,8 @@ def fit_autoencoder(training, held_out, config, callbacks=(), begun=None):
     """
     begun, vq = time.monotonic() if begun is None else begun, config.latent == "vq"
     with hidden_layers_in(config.precision) as precision:
-        encoder = volume_encoder(config.filters, config.depth, config.latent_channels, variational=not vq)
-        decoder = volume_decoder(config.filters, config.depth, config.latent_channels)
+        encoder = volume_encoder(config.filters, config.depth, config.latent_channels, not vq, config.shortcut)
+        decoder = volume_decoder(config.filters, config.depth, config.latent_channels, config.shortcut)
     weight = _LATENT_WEIGHTS[config.latent] if config.latent_weight is None else config.latent_weight
     model = VolumeAutoencoder(
         encoder, decoder, config.codes if vq else None, config.l1_weight, config.mse_weight, weight, config.seed
@@ -62,7 +63,7 @@ def fit_autoencoder(training, held_out, config, callbacks=(), begun=None):
     axis = left_right_axis(training.grid.affine) if config.mirror_training else None
     data = volume_batches((training.runs, held_out.runs), config, space.padded, axis)
     _LOGGER.info("autoencoder: %d parameters, %s", encoder.count_params() + decoder.count_params(), precision)
-    optimizer = keras.optimizers.Adam(config.learning_rate, epsilon=1e-7, global_clipnorm=config.clip_norm)
+    optimizer = optimizers.Adam(config.learning_rate, epsilon=1e-7, global_clipnorm=config.clip_norm)
     model.compile(optimizer, jit_compile=False)
     share = config.autoencoder_share if config.stage == "both" else 1.0
     pace = Pace(max(1, round(share * config.epochs * data.steps)), _seconds_left(config, share, begun))
@@ -123,8 +124,8 @@ def fit_denoiser(start, training, held_out, config, callbacks=(), begun=None):
 def _adam(config):
     options = dict(epsilon=1e-7, global_clipnorm=config.clip_norm, use_ema=config.ema > 0, ema_momentum=config.ema or 0.99)
     if config.weight_decay:
-        return keras.optimizers.AdamW(config.diffusion_learning_rate, config.weight_decay, **options)
-    return keras.optimizers.Adam(config.diffusion_learning_rate, **options)
+        return optimizers.AdamW(config.diffusion_learning_rate, config.weight_decay, **options)
+    return optimizers.Adam(config.diffusion_learning_rate, **options)
 
 
 def moments(space, runs):

@@ -9,7 +9,8 @@ from keras_mri.networks.volume_autoencoder import volume_decoder, volume_encoder
 
 def fitted(codes, image, steps=20):
     keras.utils.set_random_seed(0)
-    encoder, decoder = volume_encoder((4, 8), 1, 3, variational=codes is None), volume_decoder((4, 8), 1, 3)
+    # Without a shortcut, which would know the image at once: its blocks have one value each.
+    encoder, decoder = volume_encoder((4, 8), 1, 3, codes is None, shortcut=False), volume_decoder((4, 8), 1, 3, shortcut=False)
     model = VolumeAutoencoder(encoder, decoder, codes, latent_weight=1e-4 if codes is None else 1.0)
     model.compile(keras.optimizers.Adam(1e-2), jit_compile=False)
     images = image.repeat(steps, axis=0)

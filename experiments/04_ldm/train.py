@@ -12,7 +12,9 @@ import sys
 data = importlib.import_module("experiments.04_ldm.data")
 
 # What both networks share. Volumes one by one: frames of a run are nearly alike, so that a second one adds time and no news.
-SIZES = dict(filters=(8, 32, 96), latent_channels=16, batch_size=1, mirror_training=False, unet_filters=(32, 48))
+SIZES = dict(
+    filters=(8, 32, 96), latent_channels=32, batch_size=1, mirror_training=False, autoencoder_share=0.35, unet_filters=(32, 48)
+)  # fmt: skip
 # row: the flags that differ
 VARIANTS = {
     "kl": dict(latent="kl"),

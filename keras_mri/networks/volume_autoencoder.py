@@ -4,19 +4,23 @@ References
 ----------
 Rombach et al., CVPR 2022. arXiv:2112.10752
 Pinaya et al., DGM4MICCAI 2022 (brain volumes). doi:10.1007/978-3-031-18576-2_12
+Chen et al., ICLR 2025 (a shortcut from blocks of voxels to the latent and back, around the network). arXiv:2410.10733
 """
 
 import keras
 import numpy as np
 from keras import layers
+from scipy import fft
 
 from keras_mri.networks.normed_blocks import doubled, halved, normed, residual_block
 
 # The last layer of the encoder and the first of the decoder: raw latents ↔ latents of mean 0 and SD 1 per channel.
 SCALED, UNSCALED = "latent_scale", "latent_unscale"
+# What an encoder with a shortcut says at first of how uncertain its latent is: an SD of 0.007, less than scans' own noise.
+_CERTAIN = -10.0
 
 
-def volume_encoder(filters=(16, 32, 64), depth=1, channels=4, variational=True):
+def volume_encoder(filters=(16, 32, 64), depth=1, channels=4, variational=True, shortcut=True):
     """Build the encoder.
 
     Parameters
@@ -29,6 +33,9 @@ def volume_encoder(filters=(16, 32, 64), depth=1, channels=4, variational=True):
         Of the latent.
     variational : bool
         Whether it also says how uncertain the latent is.
+    shortcut : bool
+        Whether the latent is the lowest cosine frequencies of each block of voxels, a linear map that trains too, plus what the
+        residual blocks add, at first nothing. Training then begins where a linear code ends.
 
     Returns
     -------
@@ -43,15 +50,23 @@ def volume_encoder(filters=(16, 32, 64), depth=1, channels=4, variational=True):
         for _ in range(depth):
             tensor = residual_block(tensor, width)
     tensor = normed(tensor)
-    latent = layers.Conv3D(channels, 1, dtype="float32", name="latent_raw")(tensor)
+    latent = layers.Conv3D(channels, 1, kernel_initializer=_begin(shortcut), dtype="float32", name="latent_raw")(tensor)
+    if shortcut:
+        side = 2 ** (len(filters) - 1)
+        blocks = layers.Conv3D(channels, side, strides=side, use_bias=False, dtype="float32", name="blocks_to_latent")
+        latent = layers.Add(dtype="float32")([latent, blocks(image)])
+        blocks.set_weights([lowest_frequencies(side, channels)])
     latent = _per_channel(SCALED, affine=False)(latent)
     if not variational:
         return keras.Model(image, latent, name="encoder")
-    spread = layers.Conv3D(channels, 1, kernel_initializer="zeros", dtype="float32", name="latent_log_variance")(tensor)
+    certainty = keras.initializers.Constant(_CERTAIN if shortcut else 0.0)
+    spread = layers.Conv3D(
+        channels, 1, kernel_initializer="zeros", bias_initializer=certainty, dtype="float32", name="latent_log_variance"
+    )(tensor)  # fmt: skip
     return keras.Model(image, [latent, spread], name="encoder")
 
 
-def volume_decoder(filters=(16, 32, 64), depth=1, channels=4):
+def volume_decoder(filters=(16, 32, 64), depth=1, channels=4, shortcut=True):
     """Build the decoder, the encoder's mirror image; parameters as for `volume_encoder`.
 
     Returns
@@ -60,14 +75,41 @@ def volume_decoder(filters=(16, 32, 64), depth=1, channels=4):
         From (batch, x', y', z', channels) to (batch, x, y, z, 1), float32.
     """
     latent = keras.Input((None, None, None, channels), name="latent")
-    tensor = _per_channel(UNSCALED, affine=True)(latent)
-    tensor = layers.Conv3D(filters[-1], 3, padding="same")(tensor)
+    unscaled = _per_channel(UNSCALED, affine=True)(latent)
+    tensor = layers.Conv3D(filters[-1], 3, padding="same")(unscaled)
     for level, width in reversed(list(enumerate(filters))):
         for _ in range(depth):
             tensor = residual_block(tensor, width)
         tensor = doubled(tensor, filters[level - 1]) if level else tensor
-    image = layers.Conv3D(1, 3, padding="same", dtype="float32", name="reconstruction")(normed(tensor))
+    last = layers.Conv3D(1, 3, padding="same", kernel_initializer=_begin(shortcut), dtype="float32", name="reconstruction")
+    image = last(normed(tensor))
+    if shortcut:
+        side = 2 ** (len(filters) - 1)
+        blocks = layers.Conv3DTranspose(1, side, strides=side, use_bias=False, dtype="float32", name="latent_to_blocks")
+        image = layers.Add(dtype="float32")([image, blocks(unscaled)])
+        blocks.set_weights([lowest_frequencies(side, channels)])
     return keras.Model(latent, image, name="decoder")
+
+
+def lowest_frequencies(side, channels):
+    """Return the cosines of lowest frequency over a cube of voxels: orthonormal, the constant first.
+
+    Parameters
+    ----------
+    side : int
+        Of the cube.
+    channels : int
+        How many; what a cube does not have is zero.
+
+    Returns
+    -------
+    ndarray of float32, shape (side, side, side, 1, channels)
+    """
+    waves = fft.dct(np.eye(side), axis=0, norm="ortho")
+    cubes = np.einsum("ia,jb,kc->abcijk", waves, waves, waves).reshape(side, side, side, side**3)
+    squares = sum(np.ix_(*[np.arange(side) ** 2] * 3)).ravel()
+    kept = cubes[..., np.argsort(squares, kind="stable")[:channels]]
+    return np.pad(kept, [(0, 0)] * 3 + [(0, channels - kept.shape[-1])])[:, :, :, None].astype(np.float32)
 
 
 def set_latent_scale(encoder, decoder, mean, deviation):
@@ -90,6 +132,10 @@ def latent_scale(encoder):
     """Return mean and SD per channel of the raw latents: two ndarrays of float32, shape (channels,)."""
     mean, variance = encoder.get_layer(SCALED).get_weights()
     return mean, np.sqrt(variance)
+
+
+def _begin(shortcut):
+    return "zeros" if shortcut else "glorot_uniform"
 
 
 def _per_channel(name, affine):

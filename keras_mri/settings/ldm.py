@@ -34,9 +34,10 @@ class Config(TrainConfig):
     mirror_training: bool = option(True, "mirror volumes left-right at random while the autoencoder trains")
     autoencoder_share: float = option(0.5, "share of the training that goes to the autoencoder, with --stage both", low=0.01, high=0.99)
     latent: str = option("kl", "what keeps the latent tidy: a divergence, or a codebook", choices=("kl", "vq"))
-    latent_channels: int = option(4, "numbers for each block of voxels", low=1)
+    latent_channels: int = option(32, "numbers for each block of voxels", low=1)
     filters: tuple[int, ...] = option((16, 32, 64), "the autoencoder's channels at each level; every further one halves the grid", low=2)
     depth: int = option(1, "the autoencoder's residual blocks at each level", low=1)
+    shortcut: bool = option(True, "begin with the lowest cosine frequencies of each block as its latent, to which the network adds")
     codes: int = option(256, "vq: size of the codebook", low=2)
     l1_weight: float = option(1.0, "weight of the mean absolute error", low=0.0)
     mse_weight: float = option(1.0, "weight of the mean squared error", low=0.0)
@@ -131,7 +132,8 @@ PRESETS = {
     # Widths, losses and diffusion of the original; its skips, which carry the image past the latent, are left out.
     "published": dict(
         batch_size=16, learning_rate=1e-4, precision="float32", scaling="minmax", patch_shape=(64, 64, 64), mirror_training=False,
-        latent="vq", latent_channels=8, filters=(32, 64, 128, 256), codes=512, l1_weight=0.3, mse_weight=0.5, latent_weight=0.1,
+        latent="vq", latent_channels=8, shortcut=False, filters=(32, 64, 128, 256), codes=512,
+        l1_weight=0.3, mse_weight=0.5, latent_weight=0.1,
         schedule="cosine", diffusion_steps=1000, prediction="noise", min_snr=None, unet_filters=(128, 256, 512),
         label_drop=0.1, diffusion_batch_size=16, diffusion_learning_rate=1e-4, weight_decay=0.004, ema=0.0, clip_norm=None, anneal=False,
     ),

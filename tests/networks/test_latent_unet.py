@@ -75,5 +75,5 @@ def test_steps_have_embeddings_of_their_own():
 
 
 def test_parameters_are_as_many_as_the_readme_says():
-    """Counted by hand from kernels, biases, norms and tables: four latent channels, five labels, a condition of six."""
-    assert latent_unet(4, 5, 1000, condition_channels=6).count_params() == 4_382_532
+    """Counted by hand from kernels, biases, norms and tables: 32 latent channels, five labels, a condition of 34."""
+    assert latent_unet(32, 5, 1000, condition_channels=34).count_params() == 4_527_712

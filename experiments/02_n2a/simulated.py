@@ -26,10 +26,10 @@ SIGMA, SEEDS = 0.05, (0, 1, 2)
 ADD_NOISE = {"gaussian": add_gaussian_noise, "rician": add_rician_noise}
 
 
-def main(folder, budget, seeds=SEEDS, bm4d_seeds=(0,)):
+def main(folder, budget, seeds=SEEDS, reference_seeds=(0,)):
     """Make the repetitions, train from the command line, score, and write simulated.csv.
 
-    Networks that exist are kept, and so are the file's rows of other seeds.
+    Networks that exist are kept, and so is what the file has; delete it to begin anew.
     """
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -38,13 +38,16 @@ def main(folder, budget, seeds=SEEDS, bm4d_seeds=(0,)):
     region = mask & (clean > 10 / 255)
     nifti.save(Volume.from_array(mask.astype(np.float32), affine), folder / "mask.nii.gz")
     table = pathlib.Path(__file__).with_name("simulated.csv")
-    rows = [row for row in read_rows(table) if int(row["seed"]) not in seeds] if table.exists() else []
+    rows = read_rows(table) if table.exists() else []
+    done = {(row["noise"], row["moved"], row["seed"]) for row in rows}
     for seed in seeds:
         for model in ADD_NOISE:
             for moved in (False, True):
+                if (model, str(moved), str(seed)) in done:
+                    continue
                 case = f"{model}{'_moved' if moved else ''}_{seed}"
                 paths = _repetitions(folder, case, clean, affine, model, moved, seed)
-                results = _methods(folder, case, paths, budget, seed, with_bm4d=seed in bm4d_seeds and not moved)
+                results = _methods(folder, case, paths, budget, seed, with_references=seed in reference_seeds and not moved)
                 for method, (restored, seconds) in results.items():
                     scores = psnr(clean, restored, region, 1.0), ssim(clean, restored, region, 1.0)
                     rows.append(dict(noise=model, moved=moved, seed=seed, method=method, psnr=scores[0], ssim=scores[1], seconds=seconds))
@@ -65,7 +68,7 @@ def _repetitions(folder, case, clean, affine, model, moved, seed):
     return paths
 
 
-def _methods(folder, case, paths, budget, seed, with_bm4d):
+def _methods(folder, case, paths, budget, seed, with_references):
     """Return method → (restored scan, seconds)."""
     single, other = (nifti.open_image(path).frame(0) / 1000 for path in paths)
     mask = ["--mask", str(folder / "mask.nii.gz")]
@@ -78,18 +81,17 @@ def _methods(folder, case, paths, budget, seed, with_bm4d):
     config = Config(mask=str(folder / "mask.nii.gz"), seed=seed)
     together = n2a.prepare(paths, config)
     aligned = together.average[..., 0] / 1000
-    start = time.monotonic()
-    untrained = n2a.results(checkpoints.load(pretrained.path_of("n2a_t1w.h5")), together, config)["_denoised.nii.gz"].frame(0) / 1000
-    untrained_seconds = time.monotonic() - start
     trained = nifti.open_image(model.with_name(f"{case}_denoised.nii.gz")).frame(0) / 1000
     results = {
         "one repetition": (single, 0),
         "average": ((single + other) / 2, 0),
         "average, aligned": (aligned, 0),
-        "start, not trained on the scan": (untrained, untrained_seconds),
         "noise2average": (trained, seconds),
     }
-    if with_bm4d:
+    if with_references:
+        start = time.monotonic()
+        untrained = n2a.results(checkpoints.load(pretrained.path_of("n2a_t1w.h5")), together, config)["_denoised.nii.gz"].frame(0) / 1000
+        results["start, not trained on the scan"] = untrained, time.monotonic() - start
         start = time.monotonic()
         results["BM4D of the aligned average, σ given"] = bm4d(aligned, SIGMA / np.sqrt(2)), time.monotonic() - start
     return results
@@ -100,6 +102,6 @@ if __name__ == "__main__":
     parser.add_argument("folder", nargs="?", default="n2a_networks")
     parser.add_argument("--time-budget", default="2m")
     parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
-    parser.add_argument("--bm4d-seeds", nargs="*", type=int, default=[0], help="seeds for which BM4D runs as well: seven minutes each")
+    parser.add_argument("--reference-seeds", nargs="*", type=int, default=[0], help="seeds for which BM4D and the start run as well (slow)")
     chosen = parser.parse_args()
-    main(chosen.folder, chosen.time_budget, chosen.seeds, chosen.bm4d_seeds)
+    main(chosen.folder, chosen.time_budget, chosen.seeds, chosen.reference_seeds)

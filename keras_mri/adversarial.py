@@ -5,6 +5,8 @@ import typing
 import keras
 import tensorflow as tf
 
+from keras_mri import replicas
+
 # Keeps the gradient of the square root finite where the critic's gradient is zero.
 _SMALL = 1e-12
 
@@ -45,7 +47,7 @@ class AdversarialModel(keras.Model):
         self.l1_weight, self.adversarial_weight = l1_weight, adversarial_weight
         # Means over the epoch; without them the log would show each epoch's last batch alone.
         self.means = {name: keras.metrics.Mean(name=name) for name in ("loss", "l1", "critic_loss", "adversarial_loss")}
-        self.seeds = keras.random.SeedGenerator(seed)
+        self.seed = seed
         # Its parts are built already; without this, save_weights refuses.
         self.built = True
 
@@ -90,7 +92,9 @@ class AdversarialModel(keras.Model):
             l1 = tf.reduce_mean(tf.abs(restored - target))
             adversarial_loss = self.adversarial_loss(self.critic(judged, training=True))
             loss = self.l1_weight * l1 + self.adversarial_weight * adversarial_loss
-        gradients = tape.gradient(loss, self.network.trainable_variables)
+            # What optimizers add up over the devices is to be the gradient of the whole batch's mean.
+            share = loss / replicas.count()
+        gradients = tape.gradient(share, self.network.trainable_variables)
         self.optimizer.apply(gradients, self.network.trainable_variables)
         return self._averaged(loss=loss, l1=l1, critic_loss=critic_loss, adversarial_loss=adversarial_loss)
 
@@ -98,6 +102,10 @@ class AdversarialModel(keras.Model):
         """Return the mean absolute error on (noisy, target) as `l1`."""
         noisy, target = data
         return self._averaged(l1=tf.reduce_mean(tf.abs(self.network(noisy, training=False) - target)))
+
+    def next_seed(self):
+        """Return the two numbers of the next critic update's draws: tensor of int32, shape (2,)."""
+        return replicas.draw_seed(self.seed, self.critic_optimizer.iterations)
 
     @property
     def metrics(self):
@@ -114,8 +122,9 @@ class AdversarialModel(keras.Model):
 
     def _update_critic(self, real, fake):
         with tf.GradientTape() as tape:
-            loss = self.critic_loss(self.critic, real, fake, self.seeds.next())
-        gradients = tape.gradient(loss, self.critic.trainable_variables)
+            loss = self.critic_loss(self.critic, real, fake, self.next_seed())
+            share = loss / replicas.count()
+        gradients = tape.gradient(share, self.critic.trainable_variables)
         self.critic_optimizer.apply(gradients, self.critic.trainable_variables)
         return loss
 
@@ -208,7 +217,7 @@ def penalty(critic, real, fake, seed):
     scalar tensor of float32
     """
     # Gulrajani 2017, Alg. 1: one uniform draw per patch, not per voxel.
-    alpha = tf.random.stateless_uniform([tf.shape(real)[0], 1, 1, 1, 1], tf.cast(seed, tf.int32))
+    alpha = replicas.own_share(lambda size: tf.random.stateless_uniform([size, 1, 1, 1, 1], tf.cast(seed, tf.int32)), tf.shape(real)[0])
     between = alpha * real + (1 - alpha) * fake
     with tf.GradientTape() as tape:
         tape.watch(between)

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_mri import replicas
 from keras_mri.networks.latent_diffusion import assembled, latent_only
 from keras_mri.networks.vector_quantizer import VectorQuantizer, perplexity
 
@@ -32,7 +33,7 @@ class VolumeAutoencoder(keras.Model):
         self.encoder, self.decoder = encoder, decoder
         self.quantizer = VectorQuantizer(codes, decoder.input_shape[-1], seed) if codes else None
         self.l1_weight, self.mse_weight, self.latent_weight = l1_weight, mse_weight, latent_weight
-        self.random = keras.random.SeedGenerator(seed)
+        self.seed = seed
         names = ("l1", "latent_loss", *(("perplexity", "usage") if codes else ()))
         self.trackers = {name: keras.metrics.Mean(name=name) for name in names}
         self.built = True
@@ -49,7 +50,7 @@ class VolumeAutoencoder(keras.Model):
             latent, log_variance = self.encoder(image, training=training)
             judged = {"latent_loss": kl_divergence(latent, log_variance)}
             if training:
-                latent += ops.exp(0.5 * log_variance) * keras.random.normal(ops.shape(latent), seed=self.random)
+                latent += ops.exp(0.5 * log_variance) * self._noise(latent)
         else:
             latent, commitment, shares = self.quantizer(self.encoder(image, training=training), training=training)
             judged = {"latent_loss": _COMMITMENT * commitment, "shares": shares}
@@ -65,7 +66,11 @@ class VolumeAutoencoder(keras.Model):
             self.trackers["perplexity"].update_state(perplexity(y_pred["shares"]))
             self.trackers["usage"].update_state(ops.mean(ops.cast(y_pred["shares"] > 0, "float32")))
         errors = self.l1_weight * l1 + self.mse_weight * ops.mean(ops.square(difference))
-        return errors + self.latent_weight * y_pred["latent_loss"]
+        # What optimizers add up over the devices is to be the gradient of the whole batch's mean.
+        return (errors + self.latent_weight * y_pred["latent_loss"]) / replicas.count()
+
+    def _noise(self, latent):
+        return replicas.own_noise(latent, self.seed, 0 if self.optimizer is None else self.optimizer.iterations)
 
 
 def kl_divergence(mean, log_variance):

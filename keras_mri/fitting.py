@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from keras_mri import replicas
 from keras_mri.training_state import TrainingState
 
 
@@ -20,9 +21,12 @@ def fit(model, training, validation, steps, callbacks):
 
     Raises
     ------
+    InputError
+        If several devices train and cannot share the batches evenly.
     KeyboardInterrupt
         After Ctrl-C; the state that was saved stays.
     """
+    training, validation = replicas.shared(training, validation)
     state = next((callback for callback in callbacks if isinstance(callback, TrainingState)), None)
     # Last, so that it saves what the others have done.
     callbacks = [callback for callback in callbacks if callback is not state] + ([state] if state else [])

@@ -10,6 +10,7 @@ import logging
 import keras
 import numpy as np
 
+from keras_mri import optimizers
 from keras_mri.callbacks import FollowPace, Pace, StopOnNonFinite
 from keras_mri.fitting import fit
 
@@ -73,7 +74,7 @@ def iterate(network, blocks, best, config, callbacks, denoised):
 def _fit(network, blocks, target, iteration, config, callbacks, validation, most):
     """Run one iteration: its own annealing, and most of the time that is left, because the first target teaches most."""
     share = (1 - _TIME_SHARE) ** (iteration - 1) * (_TIME_SHARE if iteration < most else 1)
-    optimizer = keras.optimizers.Adam(config.learning_rate, beta_2=config.beta_2, clipnorm=config.clip_norm)
+    optimizer = optimizers.Adam(config.learning_rate, beta_2=config.beta_2, clipnorm=config.clip_norm)
     network.compile(optimizer, loss="mse", weighted_metrics=[keras.metrics.MeanAbsoluteError(name="l1")], jit_compile=False)
     pace = Pace(config.epochs * blocks.steps, config.time_budget and config.time_budget * share)
     schedule = [(optimizer, config.learning_rate)] if config.anneal else []

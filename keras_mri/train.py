@@ -17,7 +17,8 @@ from keras_mri.state_files import load_state, remove_state
 from keras_mri.systems import SYSTEMS, get_settings, get_system
 from keras_mri.volumes import Volume
 
-_LOGGER = logging.getLogger(__name__)
+# By name: run with `python -m`, this module is `__main__`.
+_LOGGER = logging.getLogger("keras_mri.train")
 # The ending of the file that holds the last epoch's network, where a system keeps it beside the best.
 _LAST = "_last.h5"
 # The ending of the file from which an unfinished training goes on.
@@ -57,6 +58,7 @@ def _train(arguments):
     from keras_mri.checkpoints import Checkpoint
     from keras_mri.fitting import compute_deterministically
     from keras_mri.networks.precision import chosen_precision, in_float32
+    from keras_mri.replicas import strategy_for
     from keras_mri.training_state import TrainingState
 
     compute_deterministically(config.deterministic)
@@ -82,7 +84,9 @@ def _train(arguments):
             EveryEpochs(config.checkpoint_every, lambda network, epoch: write(network, path.with_stem(f"{path.stem}_epoch{epoch:04d}")))
         )
     try:
-        checkpoint = write(system.train(images, config, extra), path)
+        with strategy_for(parsed.devices).scope():
+            network = system.train(images, config, extra)
+        checkpoint = write(network, path)
         if last.weights is not None:
             checkpoints.save(dataclasses.replace(checkpoint, network=last.network_like(checkpoint.network)), beside[_LAST])
         for ending in results:
@@ -97,6 +101,13 @@ def _train(arguments):
         print(f"{state_path} holds the interrupted training: the same command with --resume goes on from there", file=sys.stderr)
     else:
         remove_state(state_path)
+
+
+def _devices(text):
+    """Read a number of devices, or "all"."""
+    if text != "all" and not (text.isdecimal() and int(text) > 0):
+        raise InputError(f"--devices must be a number from 1 on, or all. Received: {text!r}.")
+    return text if text == "all" else int(text)
 
 
 def _state(path, command, parsed):
@@ -189,6 +200,10 @@ def _parse(arguments):
     )
     parser.add_argument("--overwrite", action="store_true", help="replace files that exist")
     parser.add_argument("--replace-nonfinite", action="store_true", help="read NaN and infinity as 0")
+    parser.add_argument(
+        "--devices", type=_cli.explained(_devices), default=1, metavar="N|all",
+        help="GPUs, or logical processors where there are none, that share every batch (default: 1)",
+    )  # fmt: skip
     parser.add_argument(
         "--resume", action="store_true", help="go on where a training that was interrupted or killed left off: the same command, and this"
     )

@@ -60,6 +60,8 @@ FLOORS = [
     {
         "networks.*",
         "adversarial",
+        "replicas",
+        "optimizers",
         "datasets",
         "denoising_data",
         "repetition_data",
@@ -94,6 +96,7 @@ DOORS = {
         "pair_data",
         "slice_data",
         "adversarial",
+        "replicas",
         "latent_data",
         "fitting",
     },
@@ -148,6 +151,13 @@ def test_each_library_has_one_door(module):
 @pytest.mark.parametrize("module", [module for module in MODULES if floor(module) <= 1])
 def test_the_lower_floors_do_without_keras(module):
     assert not {name.split(".")[0] for name in imports(MODULES[module])} & {"keras", "tensorflow"}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_command_that_python_m_runs_logs_by_the_name_it_has_when_imported(module):
+    text = MODULES[module].read_text()
+    if '__name__ == "__main__"' in text:
+        assert "getLogger(__name__)" not in text
 
 
 @pytest.mark.parametrize("module", [module for module in MODULES if floor(module) < 5])

@@ -9,6 +9,8 @@ Dhariwal et al., 2020 (revival of dead codes). arXiv:2005.00341
 import keras
 from keras import ops
 
+from keras_mri import replicas
+
 _DECAY = 0.99
 # A code that is chosen less often than this, where 1 is the average of all codes, is moved to where latents are.
 _DEAD = 0.2
@@ -31,11 +33,13 @@ class VectorQuantizer(keras.layers.Layer):
     def __init__(self, codes, channels, seed=0):
         super().__init__(dtype="float32", name="quantizer")
         self.codes, self.channels = codes, channels
-        self.random = keras.random.SeedGenerator(seed)
-        fixed = dict(trainable=False, initializer="zeros")
+        self.seed = seed
+        # All devices come to the same, so their mean is it.
+        fixed = dict(trainable=False, initializer="zeros", aggregation="mean")
         self.codebook = self.add_weight(shape=(codes, channels), name="codebook", **fixed)
         self.counts = self.add_weight(shape=(codes,), name="counts", **fixed)
         self.sums = self.add_weight(shape=(codes, channels), name="sums", **fixed)
+        self.draws = self.add_weight(shape=(), dtype="int32", name="draws", **{**fixed, "aggregation": "only_first_replica"})
 
     def call(self, latent, training=False):
         """Return the quantised latent, with the gradient of the latent itself, the commitment loss, and the codes' shares.
@@ -54,11 +58,12 @@ class VectorQuantizer(keras.layers.Layer):
         shares : tensor of float32, shape (codes,)
             Of the latent vectors of this batch.
         """
-        vectors = ops.reshape(ops.stop_gradient(latent), (-1, self.channels))
+        own = ops.reshape(ops.stop_gradient(latent), (-1, self.channels))
+        vectors = replicas.together(own)
         if training:
             self._revive(vectors)
+        quantized = ops.reshape(ops.take(self.codebook.value, nearest(own, self.codebook.value), axis=0), ops.shape(latent))
         chosen = ops.one_hot(nearest(vectors, self.codebook.value), self.codes, dtype="float32")
-        quantized = ops.reshape(ops.matmul(chosen, self.codebook.value), ops.shape(latent))
         shares = ops.mean(chosen, axis=0)
         if training:
             self._follow(vectors, chosen, shares)
@@ -69,7 +74,8 @@ class VectorQuantizer(keras.layers.Layer):
     def _revive(self, vectors):
         """Move codes that hardly anything chooses to random latents; at first that is all of them."""
         dead = ops.expand_dims(self.counts.value < _DEAD, 1)
-        picked = keras.random.randint((self.codes,), 0, ops.shape(vectors)[0], seed=self.random)
+        picked = replicas.picks(self.codes, ops.shape(vectors)[0], self.seed, self.draws.value)
+        self.draws.assign(self.draws.value + 1)
         fresh = ops.take(vectors, picked, axis=0)
         self.codebook.assign(ops.where(dead, fresh, self.codebook.value))
         self.sums.assign(ops.where(dead, fresh, self.sums.value))

@@ -79,6 +79,7 @@ def train(images, config, callbacks=()):
     """
     check_trains()
     # Only here: they need TensorFlow, and using a network does not.
+    from keras_mri import optimizers
     from keras_mri.fitting import fit
     from keras_mri.slice_data import slice_data
 
@@ -88,7 +89,7 @@ def train(images, config, callbacks=()):
     with hidden_layers_in(config.precision) as precision:
         network = _network(config)
     _LOGGER.info("%s: %d parameters, %s", network.name, network.count_params(), precision)
-    optimizer = keras.optimizers.Adam(config.learning_rate, beta_2=config.beta_2, clipnorm=config.clip_norm)
+    optimizer = optimizers.Adam(config.learning_rate, beta_2=config.beta_2, clipnorm=config.clip_norm)
     network.compile(optimizer, loss="mse", metrics=[keras.metrics.MeanSquaredError(name="mse")], jit_compile=False)
     best = KeepBest(network, "val_mse")
     pace = Pace(config.epochs * data.steps, config.time_budget)

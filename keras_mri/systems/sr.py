@@ -240,4 +240,6 @@ def _discriminator(config, patch_shape):
 
 
 def _adam(config, beta_1, learning_rate):
-    return keras.optimizers.Adam(learning_rate, beta_1=beta_1, beta_2=config.beta_2, epsilon=_EPSILON, global_clipnorm=config.clip_norm)
+    from keras_mri import optimizers
+
+    return optimizers.Adam(learning_rate, beta_1=beta_1, beta_2=config.beta_2, epsilon=_EPSILON, global_clipnorm=config.clip_norm)

@@ -178,7 +178,9 @@ def _critic(config, patch_shape):
 
 
 def _adam(config, learning_rate):
-    return keras.optimizers.Adam(learning_rate, beta_1=config.beta_1, beta_2=config.beta_2, epsilon=1e-7, clipnorm=config.clip_norm)
+    from keras_mri import optimizers
+
+    return optimizers.Adam(learning_rate, beta_1=config.beta_1, beta_2=config.beta_2, epsilon=1e-7, clipnorm=config.clip_norm)
 
 
 def _neighbours(t, frames, n_frames):

@@ -125,6 +125,13 @@ class TrainConfig(Options):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class RunTrainConfig(TrainConfig):
+    """What a training on runs, which may be many and long, can be told as well."""
+
+    cache: float = option(4.0, "GB of runs kept in memory; what is beyond is read from a temporary file", low=0.0)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class PredictConfig(Options):
     """What every system's prediction can be told."""
 

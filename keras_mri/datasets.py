@@ -22,6 +22,7 @@ class PatchSource:
     Parameters
     ----------
     run : ndarray of float32, shape (x, y, z, t)
+        A numpy.memmap is read where a patch is cut; any other becomes part of the graph.
     corners : ndarray of int32, shape (corners, 3) or (corners, 4)
         Spatial corners, each good at any time; or with the first frame of the window as a fourth column.
     """
@@ -92,7 +93,7 @@ def listed_patches(sources, patch_shape, window, seed=None):
     -------
     tf.data.Dataset of float32, shape (x, y, z, window)
     """
-    runs = [tf.constant(source.run) for source in sources]
+    runs = [_in_graph(source.run) for source in sources]
     rows = np.concatenate([np.insert(source.corners, 0, k, axis=1) for k, source in enumerate(sources)]).astype(np.int32)
     rows = tf.constant(rows)
 
@@ -258,7 +259,7 @@ def draw_seed(seed, number, use):
 
 
 def _random_stream(source, patch_shape, window, seed):
-    run, corners = tf.constant(source.run), tf.constant(source.corners)
+    run, corners = _in_graph(source.run), tf.constant(source.corners)
     latest = source.run.shape[3] - window
 
     def draw(number):
@@ -269,8 +270,18 @@ def _random_stream(source, patch_shape, window, seed):
     return _numbers().map(draw, num_parallel_calls=tf.data.AUTOTUNE)
 
 
+def _in_graph(run):
+    return run if isinstance(run, np.memmap) else tf.constant(run)
+
+
 def _crop(run, corner, patch_shape, window):
     size = [*patch_shape, window]
+    if isinstance(run, np.memmap):
+
+        def read(corner):
+            return np.ascontiguousarray(run[tuple(slice(low, low + side) for low, side in zip(corner, size))])
+
+        return tf.ensure_shape(tf.numpy_function(read, [corner], tf.float32, stateful=False), size)
     return tf.reshape(tf.slice(run, corner, size), size)
 
 

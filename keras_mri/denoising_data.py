@@ -12,6 +12,7 @@ from keras_mri.errors import InputError
 from keras_mri.intensity import fit_image_scaling
 from keras_mri.noise import estimate_sigma
 from keras_mri.patches import check_patch_fits, fitting_patch, foreground, foreground_corners, lattice_corners, thickened
+from keras_mri.run_cache import RunCache
 from keras_mri.settings.wgan import PATCH_SHAPE
 from keras_mri.splits import hold_out
 
@@ -58,7 +59,8 @@ def denoising_data(volumes, config, frames, factor):
     """
     window = frames + (config.target == "neighbour")
     batch_size = config.batch_size or (_BATCH_OF_FRAMES if frames > 1 else _BATCH_OF_ONE)
-    runs = [_network_units(volume, config) for volume in volumes]
+    cache = RunCache(config.cache)
+    runs = [cache.keep(_network_units(volume, config)) for volume in volumes]
     if config.sampling == "lattice":
         patch_shape = validation_shape = config.patch_shape or fitting_patch(PATCH_SHAPE, runs, factor)
         training, held_out = _lattice(runs, patch_shape, config.seed)

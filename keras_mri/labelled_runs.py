@@ -10,6 +10,7 @@ from keras_mri.errors import GridMismatchError, InputError
 from keras_mri.intensity import Scaling, fit_image_scaling
 from keras_mri.labels import codes, known_names, labels_of_events, read_events, read_volume_labels
 from keras_mri.nifti import as_volume
+from keras_mri.run_cache import RunCache
 from keras_mri.splits import hold_out
 
 # Voxel sides that differ by less are one grid; scanners round.
@@ -118,7 +119,8 @@ def labelled_runs(images, config):
     labels = [_labels(volume, tables, config) for volume, tables in zip(volumes, _tables(config, len(volumes)))]
     names = known_names(label for run in labels for label in run)
     scalings = [fit_image_scaling(volume, config.scaling) for volume in volumes]
-    runs = [scaling.apply(volume.sample_frames(volume.n_frames)) for volume, scaling in zip(volumes, scalings)]
+    cache = RunCache(config.cache)
+    runs = [cache.keep(scaling.apply(volume.sample_frames(volume.n_frames))) for volume, scaling in zip(volumes, scalings)]
     scaling = Scaling(*(float(np.mean([getattr(one, name) for one in scalings])) for name in ("offset", "scale")))
     return LabelledRuns(runs, [codes(run, names) for run in labels], names, grid, scaling)
 

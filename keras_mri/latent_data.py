@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from keras_mri.datasets import PatchSource, draw_seed, flipped, listed_patches, random_patches
 from keras_mri.patches import check_patch_fits, foreground, foreground_corners
+from keras_mri.run_cache import RunCache
 from keras_mri.schedules import loss_weights, target
 
 _STEPS_PER_EPOCH = 50
@@ -63,7 +64,8 @@ def volume_batches(parts, config, padded, mirror_axis=None):
     InputError
         If a patch does not fit.
     """
-    runs, held_out = ([np.stack([padded(frame) for frame in np.moveaxis(run, 3, 0)], axis=3) for run in part] for part in parts)
+    cache = RunCache(config.cache)
+    runs, held_out = ([_padded(run, padded, cache) for run in part] for part in parts)
     patch_shape = config.patch_shape or runs[0].shape[:3]
     for run in runs:
         check_patch_fits(patch_shape, run.shape)
@@ -78,6 +80,12 @@ def volume_batches(parts, config, padded, mirror_axis=None):
     training = patches.batch(config.batch_size, drop_remainder=True)
     pairs = [data.map(lambda image: (image, image)) for data in (training, validation)]
     return Batches(pairs[0].prefetch(tf.data.AUTOTUNE), pairs[1].cache(), config.steps_per_epoch or _STEPS_PER_EPOCH)
+
+
+def _padded(run, padded, cache):
+    if padded(run[..., 0]).shape == run.shape[:3]:
+        return run
+    return cache.keep(np.stack([padded(frame) for frame in np.moveaxis(run, 3, 0)], axis=3))
 
 
 def denoising_batches(training, held_out, plan, config, labels):

@@ -24,6 +24,7 @@ FLOORS = [
         "noise",
         "patches",
         "splits",
+        "run_cache",
         "metrics",
         "phantoms",
         "masks",

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from keras_mri.datasets import Corruption, PatchSource, activated, flipped, listed_patches, noisy_pairs, random_patches, repetition_pairs
+from keras_mri.run_cache import RunCache
 
 PATCH = (3, 2, 2)
 
@@ -35,6 +36,16 @@ def test_one_seed_gives_the_same_patches_and_another_seed_others():
     again, same, other = (first(random_patches([source], PATCH, 1, seed), 20) for seed in (1, 1, 2))
     np.testing.assert_array_equal(again, same)
     assert not np.array_equal(again, other)
+
+
+@pytest.mark.parametrize("cut", [random_patches, listed_patches])
+def test_a_run_on_disk_gives_the_patches_of_one_in_memory(cut):
+    corners = np.array(list(itertools.product(range(3), range(3), range(4), range(2))), np.int32)
+    corners = corners[:, :3] if cut is random_patches else corners
+    runs = [numbered((9, 8, 7, 6))[1:, ..., 2:], -numbered((5, 6, 7, 3))]
+    on_disk = [RunCache(0).keep(numbered((9, 8, 7, 6)))[1:, ..., 2:], RunCache(0).keep(runs[1])]
+    expected, found = (first(cut([PatchSource(run, corners) for run in part], PATCH, 2, seed=3), 30) for part in (runs, on_disk))
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_later_patches_are_new():

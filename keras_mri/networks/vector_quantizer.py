@@ -39,7 +39,7 @@ class VectorQuantizer(keras.layers.Layer):
         self.codebook = self.add_weight(shape=(codes, channels), name="codebook", **fixed)
         self.counts = self.add_weight(shape=(codes,), name="counts", **fixed)
         self.sums = self.add_weight(shape=(codes, channels), name="sums", **fixed)
-        self.draws = self.add_weight(shape=(), dtype="int32", name="draws", **{**fixed, "aggregation": "only_first_replica"})
+        self.draws = self.add_weight(shape=(1,), dtype="int32", name="draws", **{**fixed, "aggregation": "only_first_replica"})
 
     def call(self, latent, training=False):
         """Return the quantised latent, with the gradient of the latent itself, the commitment loss, and the codes' shares.
@@ -74,7 +74,7 @@ class VectorQuantizer(keras.layers.Layer):
     def _revive(self, vectors):
         """Move codes that hardly anything chooses to random latents; at first that is all of them."""
         dead = ops.expand_dims(self.counts.value < _DEAD, 1)
-        picked = replicas.picks(self.codes, ops.shape(vectors)[0], self.seed, self.draws.value)
+        picked = replicas.picks(self.codes, ops.shape(vectors)[0], self.seed, self.draws.value[0])
         self.draws.assign(self.draws.value + 1)
         fresh = ops.take(vectors, picked, axis=0)
         self.codebook.assign(ops.where(dead, fresh, self.codebook.value))

@@ -3,7 +3,7 @@
 import dataclasses
 import pathlib
 
-from keras_mri.config import Options, TrainConfig, option
+from keras_mri.config import Options, RunTrainConfig, option
 from keras_mri.errors import InputError
 from keras_mri.intensity import POLICIES
 from keras_mri.samplers import SAMPLERS
@@ -13,7 +13,7 @@ TASKS = ("reconstruction", "super-resolution", "imputation")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(TrainConfig):
+class Config(RunTrainConfig):
     """Options of `keras_mri.train ldm`. Intensities are in network units: 1 is the image's robust maximum."""
 
     stage: str = option("both", "what to train", choices=("autoencoder", "diffusion", "both"))

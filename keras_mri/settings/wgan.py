@@ -3,7 +3,7 @@
 import dataclasses
 
 from keras_mri import config
-from keras_mri.config import TrainConfig, option
+from keras_mri.config import RunTrainConfig, option
 from keras_mri.errors import InputError
 from keras_mri.intensity import POLICIES
 from keras_mri.noise import MODELS
@@ -13,7 +13,7 @@ PATCH_SHAPE = (32, 32, 16)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Config(TrainConfig):
+class Config(RunTrainConfig):
     """Options of `keras_mri.train wgan`. Intensities and noise are in network units: 1 is the image's robust maximum."""
 
     batch_size: int | None = option(None, "patches per update; by itself 4, of single frames 2", low=1)

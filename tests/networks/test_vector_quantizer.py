@@ -20,7 +20,7 @@ def test_dead_codes_are_moved_to_where_latents_are(revival, rng, monkeypatch):
         monkeypatch.setattr(vector_quantizer, "_DEAD", 0.0)
     quantizer = VectorQuantizer(12, 2)
     far = np.concatenate([np.zeros((1, 2)), np.full((11, 2), 100.0)])
-    quantizer.set_weights([far, np.ones(12), far, np.array(0)])
+    quantizer.set_weights([far, np.ones(12), far, np.zeros(1)])
     for _ in range(300):
         _, commitment, shares = quantizer(rng.uniform(-1, 1, (1, 8, 8, 4, 2)).astype(np.float32), training=True)
     used = (ops.convert_to_numpy(shares) > 0).mean()
@@ -39,7 +39,7 @@ def test_the_first_batch_fills_the_codebook_with_latents(rng):
 def test_without_training_the_codebook_stays_and_codes_are_exact(rng):
     quantizer = VectorQuantizer(4, 2)
     codebook = rng.standard_normal((4, 2)).astype(np.float32)
-    quantizer.set_weights([codebook, np.ones(4), codebook, np.array(0)])
+    quantizer.set_weights([codebook, np.ones(4), codebook, np.zeros(1)])
     latent = rng.standard_normal((1, 3, 2, 2, 2)).astype(np.float32)
     quantized, commitment, shares = (ops.convert_to_numpy(value) for value in quantizer(latent))
     chosen = np.linalg.norm(latent[..., None, :] - codebook, axis=-1).argmin(axis=-1)
@@ -54,7 +54,7 @@ def test_the_gradient_passes_straight_through(rng):
     import tensorflow as tf
 
     quantizer = VectorQuantizer(4, 2)
-    quantizer.set_weights([rng.standard_normal((4, 2)), np.ones(4), np.zeros((4, 2)), np.array(0)])
+    quantizer.set_weights([rng.standard_normal((4, 2)), np.ones(4), np.zeros((4, 2)), np.zeros(1)])
     latent = tf.constant(rng.standard_normal((1, 3, 2, 2, 2)), tf.float32)
     with tf.GradientTape() as tape:
         tape.watch(latent)

@@ -86,7 +86,8 @@ def trained_pair(tmp_path_factory):
     nibabel.save(image, scan)
     events.write_text("onset\tduration\ttrial_type\n0\t4\tlh\n6\t8\trh\n")
     out.mkdir()
-    sizes = "--filters 8 16 --latent-channels 4 --unet-filters 16 --batch-size 2 --diffusion-batch-size 4 --diffusion-steps 20 --precision float32".split()
+    sizes = "--filters 8 16 --latent-channels 4 --unet-filters 16 --batch-size 2 --diffusion-batch-size 4".split()
+    sizes += "--diffusion-steps 20 --precision float32".split()
     length = "--epochs 4 --steps-per-epoch 60 --autoencoder-share 0.75 --learning-rate 3e-3 --lag 0".split()
     with contextlib.redirect_stderr(io.StringIO()) as errors:
         status = train.main(["ldm", str(scan), "--events", str(events), *sizes, *length, "-o", str(out / "ldm.h5")])

@@ -22,7 +22,7 @@ from keras_mri.settings import cnn, ldm, n2a, sr, wgan
 from keras_mri.systems import get_system
 from keras_mri.volumes import Volume
 
-BATCHES, TIMES = 20, 3
+BATCHES, TIMES = 5, 3
 RUN = FOLDER / "forrest-bold" / "bold.nii.gz"
 
 

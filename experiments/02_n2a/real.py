@@ -52,7 +52,8 @@ def _facts(model, paths, mask, third, seed):
     facts = {
         "noise SD / mean": np.sqrt(noise) / scan.average[inside].mean(),
         "residual SD / SD of the average's noise": residual.std() / np.sqrt(noise / 2),
-        "correlation of residual and image": np.corrcoef(residual.ravel(), scan.average[inside].ravel())[0, 1],
+        # Not with the average, whose noise the residual is.
+        "correlation of residual and denoised image": np.corrcoef(residual.ravel(), denoised[inside].ravel())[0, 1],
     }
     facts["gain over one repetition, against the other, held-out blocks, dB"] = _gain_over_one(model, scan, config, held_out)
     if third is not None:

@@ -105,7 +105,7 @@ class AdversarialModel(keras.Model):
 
     def next_seed(self):
         """Return the two numbers of the next critic update's draws: tensor of int32, shape (2,)."""
-        return replicas.draw_seed(self.seed, self.critic_optimizer.iterations)
+        return replicas.numbered_seed(self.seed, self.critic_optimizer.iterations)
 
     @property
     def metrics(self):

@@ -93,7 +93,7 @@ def listed_patches(sources, patch_shape, window, seed=None):
     -------
     tf.data.Dataset of float32, shape (x, y, z, window)
     """
-    runs = [_in_graph(source.run) for source in sources]
+    runs = [_readable(source.run) for source in sources]
     rows = np.concatenate([np.insert(source.corners, 0, k, axis=1) for k, source in enumerate(sources)]).astype(np.int32)
     rows = tf.constant(rows)
 
@@ -259,7 +259,7 @@ def draw_seed(seed, number, use):
 
 
 def _random_stream(source, patch_shape, window, seed):
-    run, corners = _in_graph(source.run), tf.constant(source.corners)
+    run, corners = _readable(source.run), tf.constant(source.corners)
     latest = source.run.shape[3] - window
 
     def draw(number):
@@ -270,7 +270,8 @@ def _random_stream(source, patch_shape, window, seed):
     return _numbers().map(draw, num_parallel_calls=tf.data.AUTOTUNE)
 
 
-def _in_graph(run):
+def _readable(run):
+    """Return a run such as `_crop` takes: what lies on disk stays there."""
     return run if isinstance(run, np.memmap) else tf.constant(run)
 
 

@@ -64,7 +64,8 @@ def volume_batches(parts, config, padded, mirror_axis=None):
     InputError
         If a patch does not fit.
     """
-    cache = RunCache(config.cache)
+    held = sum(run.nbytes for part in parts for run in part if not isinstance(run, np.memmap))
+    cache = RunCache(config.cache - held / 1e9)
     runs, held_out = ([_padded(run, padded, cache) for run in part] for part in parts)
     patch_shape = config.patch_shape or runs[0].shape[:3]
     for run in runs:

@@ -73,16 +73,16 @@ def own_noise(tensor, seed, number):
     -------
     tensor of float32, shape as `tensor`
     """
-    pair = draw_seed(seed, number)
+    pair = numbered_seed(seed, number)
     return own_share(lambda size: tf.random.stateless_normal([size, *tensor.shape[1:]], pair), tf.shape(tensor)[0])
 
 
 def picks(count, most, seed, number):
     """Return numbers from 0 up to `most`, that one not included, the same on every device: tensor of int32, shape (count,)."""
-    return tf.random.stateless_uniform([count], draw_seed(seed, number), maxval=most, dtype=tf.int32)
+    return tf.random.stateless_uniform([count], numbered_seed(seed, number), maxval=most, dtype=tf.int32)
 
 
-def draw_seed(seed, number):
+def numbered_seed(seed, number):
     """Return the user's seed and a running number as the two numbers of a stateless draw: tensor of int32, shape (2,)."""
     return tf.stack([seed, tf.cast(number, tf.int32)])
 

@@ -8,9 +8,9 @@ from keras_mri.errors import InputError
 
 
 class RunCache:
-    """Keeps so much of the runs in memory, and the others on disk.
+    """Keeps runs in memory up to a limit, and the others on disk.
 
-    A run on disk is an `numpy.memmap` that is read where patches are cut. Its file has no name: it goes with the process, however that
+    A run on disk is a `numpy.memmap` that is read where patches are cut. Its file has no name: it goes with the process, however that
     ends.
 
     Parameters

@@ -18,6 +18,8 @@ SIZES = dict(
 # row: the flags that differ
 VARIANTS = {
     "kl": dict(latent="kl"),
+    # The first try: half the numbers, and training that begins at random.
+    "kl16": dict(latent="kl", latent_channels=16, shortcut=False, autoencoder_share=0.5),
     "vq": dict(latent="vq", codes=512, stage="autoencoder"),
 }
 

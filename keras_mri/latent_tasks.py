@@ -13,7 +13,8 @@ from keras_mri.errors import InputError
 from keras_mri.imputation import best_reach, filled_frame
 from keras_mri.intensity import fit_image_scaling, fit_scaling
 from keras_mri.kspace import finer_step, resampled
-from keras_mri.nifti import ConstantImageError, as_volume, on_finer_grid
+from keras_mri.nifti import ConstantImageError, as_volume
+from keras_mri.nifti_headers import on_finer_grid
 
 _LOGGER = logging.getLogger(__name__)
 # Of a run, for the scale of its intensities.

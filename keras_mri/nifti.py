@@ -12,6 +12,7 @@ import numpy as np
 
 from keras_mri import image_claims
 from keras_mri.errors import InputError, first_line
+from keras_mri.nifti_headers import plain_header, single_file_header
 from keras_mri.outputs import explained, replacing
 from keras_mri.volumes import Volume
 
@@ -68,7 +69,7 @@ def open_image(path, replace_nonfinite=False):
     _check_dtype(image.get_data_dtype(), path)
     _check_claims(image, path)
     read = functools.partial(_read_frame, image, path, replace_nonfinite)
-    volume = Volume(read, image.shape, image.affine, _nifti_header(image, path), path)
+    volume = Volume(read, image.shape, image.affine, single_file_header(image, path), path)
     _check_values(volume)
     return volume
 
@@ -140,51 +141,9 @@ def save(volume, path, dtype="float32"):
         _write(temporary, volume, _unspool(spool, volume), dtype, slope, intercept=low - slope * limits.min)
 
 
-def on_finer_grid(volume, shape, step, read_frame):
-    """Return a Volume on another grid, its header changed accordingly.
-
-    Parameters
-    ----------
-    volume : Volume
-    shape : tuple of int
-        Of the new grid, (x, y, z).
-    step : ndarray of float64, shape (4, 4)
-        From the new grid's indices to the old one's.
-    read_frame : callable
-        As for `Volume`.
-
-    Returns
-    -------
-    Volume
-        qform and sform keep their codes; each is carried over by itself, as they may differ.
-    """
-    affine, header = volume.affine @ step, None
-    if volume.header is not None:
-        header = volume.header.copy()
-        forms = {name: _form(header, name) for name in ("qform", "sform")}
-        header.set_data_shape(shape)
-        header.set_zooms(np.linalg.norm(affine[:3, :3], axis=0))
-        for name, (form, code) in forms.items():
-            if form is not None:
-                getattr(header, f"set_{name}")(form @ step, int(code))
-    return Volume(read_frame, shape, affine, header, volume.name, source=volume)
-
-
-def _form(header, name):
-    """Return a header's qform or sform and its code; a damaged one, beside one that can be used, is given up."""
-    try:
-        form, code = getattr(header, f"get_{name}")(coded=True)
-        if form is not None:
-            image_claims.check_affine(name, form)
-        return form, code
-    except ValueError:
-        header[f"{name}_code"] = 0
-        return None, 0
-
-
 def _write(path, volume, frames, dtype, slope, intercept):
     """Write header, extensions and frames: NIfTI data lie in Fortran order, so one frame simply follows another."""
-    header = volume.header.copy() if volume.header is not None else _plain_header(volume.shape, volume.affine)
+    header = volume.header.copy() if volume.header is not None else plain_header(volume.shape, volume.affine)
     header.set_data_shape(volume.shape)
     header.set_data_dtype(dtype)
     header["scl_slope"], header["scl_inter"] = slope, intercept
@@ -316,35 +275,6 @@ def _check_values(volume):
     volume.extremes = min(extremes), max(extremes)
     if volume.extremes[0] == volume.extremes[1]:
         raise ConstantImageError(f"{volume.name} is constant or empty: every voxel is {extremes[0]:g}. There is nothing to work on.")
-
-
-def _nifti_header(image, path):
-    """Return a copy of the image's header as a single-file NIfTI header, extensions included."""
-    header = image.header
-    if isinstance(header, nibabel.Nifti1Header):
-        single = nibabel.Nifti2Header if isinstance(header, nibabel.Nifti2Header) else nibabel.Nifti1Header
-        if type(header) is single:
-            return header.copy()
-        copied = single(header.binaryblock, endianness=header.endianness, check=False)
-        copied["magic"] = single.single_magic
-        copied.extensions.extend(header.extensions)
-        return copied
-    try:
-        plain = _plain_header(image.shape, image.affine)
-    except nibabel.spatialimages.HeaderDataError as error:
-        raise InputError(f"{path} does not fit into a NIfTI header: {first_line(error)}. Save it as NIfTI-2.") from error
-    if len(image.shape) == 4:
-        # MGH keeps the repetition time in milliseconds.
-        step = float(header.get_zooms()[3])
-        plain["pixdim"][4] = step / 1000 if isinstance(image, nibabel.MGHImage) else step
-    return plain
-
-
-def _plain_header(shape, affine):
-    header = nibabel.Nifti1Image(np.zeros((1, 1, 1), np.float32), affine).header.copy()
-    header.set_data_shape(shape)
-    header.set_xyzt_units("mm", "sec")
-    return header
 
 
 def _sample_path():

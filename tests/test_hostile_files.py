@@ -23,6 +23,7 @@ from keras_mri.errors import CheckpointError, InputError
 from keras_mri.labelled_runs import repetition_time
 from keras_mri.labels import Event, labels_of_events, read_events, read_volume_labels
 from keras_mri.mask_files import load_mask
+from keras_mri.nifti_headers import on_finer_grid
 from keras_mri.pair_sources import open_pairs, read_table
 from keras_mri.settings.sr import Config
 from keras_mri.volumes import Volume
@@ -226,7 +227,7 @@ def test_a_repetition_time_that_is_none(tmp_path, step):
 @pytest.mark.parametrize("field", [dict(quatern_b=5.0), dict(qoffset_x=np.nan), dict(pixdim=[1, np.inf, 1, 1, 1, 1, 1, 1])])
 def test_a_damaged_qform_beside_a_good_sform_is_given_up(tmp_path, field):
     volume = nifti.open_image(_lying(tmp_path / "scan.nii", qform_code=1, **field))
-    finer = nifti.on_finer_grid(volume, (10, 4, 3), np.diag([0.5, 1, 1, 1]), lambda t: np.ones((10, 4, 3), np.float32))
+    finer = on_finer_grid(volume, (10, 4, 3), np.diag([0.5, 1, 1, 1]), lambda t: np.ones((10, 4, 3), np.float32))
     assert (int(finer.header["qform_code"]), int(finer.header["sform_code"])) == (0, 1)
     np.testing.assert_allclose(finer.header.get_sform(), np.diag([1.0, 2.5, 3.0, 1.0]))
 

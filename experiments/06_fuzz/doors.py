@@ -21,6 +21,7 @@ from keras_mri.errors import InputError
 from keras_mri.labelled_runs import repetition_time
 from keras_mri.labels import labels_of_events, read_events, read_volume_labels
 from keras_mri.mask_files import load_mask
+from keras_mri.nifti_headers import on_finer_grid
 from keras_mri.pair_sources import read_table
 from keras_mri.volumes import Volume
 
@@ -48,7 +49,7 @@ def image(content, folder, name="scan.nii"):
         with contextlib.suppress(nifti.NoNiftiError):
             headers.compare(nifti.read_header(path), nifti.read_header(out))
         finer = (2 * volume.shape[0], *volume.shape[1:3])
-        nifti.save(nifti.on_finer_grid(volume, finer, np.diag([0.5, 1, 1, 1]), lambda t: np.ones(finer, np.float32)), out)
+        nifti.save(on_finer_grid(volume, finer, np.diag([0.5, 1, 1, 1]), lambda t: np.ones(finer, np.float32)), out)
     _check_folder(folder, name, "out.nii", "run.tsv")
 
 

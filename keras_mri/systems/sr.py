@@ -21,7 +21,8 @@ from keras_mri.networks import patchgan
 from keras_mri.networks.precision import hidden_layers_in, in_float32, with_hidden_layers_in
 from keras_mri.networks.residual_unet import residual_unet
 from keras_mri.networks.unet3d import check_patch, unet3d
-from keras_mri.nifti import as_volume, on_finer_grid
+from keras_mri.nifti import as_volume
+from keras_mri.nifti_headers import on_finer_grid
 from keras_mri.pair_sources import open_pairs
 from keras_mri.pairs import Pair, Parts, brain_of, split_pairs
 from keras_mri.settings.sr import PATCH_SHAPE, PRESETS, Config, PredictConfig

@@ -6,7 +6,7 @@ import sys
 
 from keras_mri import _cli, checkpoints, pretrained
 from keras_mri.errors import InputError
-from keras_mri.nifti import save
+from keras_mri.nifti_writing import save
 from keras_mri.outputs import filling
 from keras_mri.settings.ldm import GenerateConfig
 from keras_mri.systems import SYSTEMS, get_settings, get_system

@@ -5,7 +5,7 @@ import pathlib
 import sys
 import time
 
-from keras_mri import _cli, nifti, pretrained, study
+from keras_mri import _cli, nifti, nifti_writing, pretrained, study
 from keras_mri.config import PredictConfig
 from keras_mri.network_files import load_network, system_of
 from keras_mri.outputs import check_output
@@ -33,7 +33,7 @@ def _predict(arguments):
     parsed = _parser(options).parse_all(arguments)
     model = pretrained.resolve(parsed.model)
     system_name = system_of(model)
-    path = check_output(parsed.output, nifti.SUFFIXES, parsed.overwrite)
+    path = check_output(parsed.output, nifti_writing.SUFFIXES, parsed.overwrite)
     if parsed.report:
         check_output(parsed.report, (".html",), parsed.overwrite, flag="--report")
     chosen = _cli.chosen_options(options, parsed)
@@ -50,7 +50,7 @@ def _predict(arguments):
         start = time.perf_counter()
         restored = system.predict(checkpoint, images, chosen)
         reporter = _reporter(images, restored) if parsed.report else None
-        nifti.save(counted(reporter.watched() if reporter else restored), path, parsed.dtype)
+        nifti_writing.save(counted(reporter.watched() if reporter else restored), path, parsed.dtype)
         seconds = time.perf_counter() - start
     print(f"wrote {path}", file=sys.stderr)
     if reporter:
@@ -88,7 +88,7 @@ def _parser(options):
     parser.add_argument("--report", type=pathlib.Path, metavar="OUT.html", help="also write a page that shows what was done to the scan")
     parser.add_argument("--overwrite", action="store_true", help="replace files that exist")
     parser.add_argument("--replace-nonfinite", action="store_true", help="read NaN and infinity as 0")
-    parser.add_argument("--dtype", choices=nifti.DTYPES, default="float32", help="of the output (default: float32)")
+    parser.add_argument("--dtype", choices=nifti_writing.DTYPES, default="float32", help="of the output (default: float32)")
     _cli.add_options(parser, options)
     return parser
 

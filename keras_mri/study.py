@@ -6,7 +6,7 @@ import shlex
 import sys
 import time
 
-from keras_mri import _cli, nifti, provenance
+from keras_mri import _cli, nifti, nifti_writing, provenance
 from keras_mri.derivatives import claimed, derivative_path, study_scans, write_dataset_description, write_sidecar
 from keras_mri.errors import InputError
 from keras_mri.network_files import load_network, system_of
@@ -90,7 +90,7 @@ def _restore(scan, path, parsed, restore, checkpoint, made_by):
     facts = {**made_by, "warnings": remarked, "versions": provenance.versions()}
     # The image last: where it is, all of it is.
     write_sidecar(path, scan, parsed.study, facts)
-    nifti.save(restored, path, parsed.dtype)
+    nifti_writing.save(restored, path, parsed.dtype)
     _LOGGER.info("wrote %s in %.0f s", path, time.perf_counter() - start)
 
 
@@ -110,7 +110,7 @@ def _parser(options):
     parser.add_argument("--description", default="denoised", metavar="LABEL", help="desc-LABEL of the derivatives (default: denoised)")
     parser.add_argument("--overwrite", action="store_true", help="make derivatives anew that are there")
     parser.add_argument("--replace-nonfinite", action="store_true", help="read NaN and infinity as 0")
-    parser.add_argument("--dtype", choices=nifti.DTYPES, default="float32", help="of the derivatives (default: float32)")
+    parser.add_argument("--dtype", choices=nifti_writing.DTYPES, default="float32", help="of the derivatives (default: float32)")
     _cli.add_options(parser, options)
     return parser
 

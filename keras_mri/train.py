@@ -11,7 +11,8 @@ from keras_mri import _cli
 from keras_mri.backends import check_trains
 from keras_mri.config import parse_duration
 from keras_mri.errors import InputError
-from keras_mri.nifti import open_image, save
+from keras_mri.nifti import open_image
+from keras_mri.nifti_writing import save
 from keras_mri.outputs import check_output, replacing
 from keras_mri.state_files import load_state, remove_state
 from keras_mri.systems import SYSTEMS, get_settings, get_system

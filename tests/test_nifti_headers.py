@@ -4,7 +4,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from keras_mri import nifti
+from keras_mri import nifti, nifti_writing
 from keras_mri.nifti_headers import on_finer_grid, plain_header
 from keras_mri.volumes import Volume
 
@@ -28,7 +28,7 @@ def test_a_finer_grid_carries_each_form_over_by_itself(tmp_path, integers, affin
     step = np.diag([0.5, 1 / 3, 1, 1])
     step[:3, 3] = (-0.25, -1 / 3, 0)
     finer = on_finer_grid(nifti.open_image(tmp_path / "scan.nii.gz"), (18, 24, 7), step, lambda t: np.ones((18, 24, 7), np.float32))
-    nifti.save(finer, tmp_path / "finer.nii.gz")
+    nifti_writing.save(finer, tmp_path / "finer.nii.gz")
     after = nibabel.load(tmp_path / "finer.nii.gz")
     assert after.shape == finer.shape == (18, 24, 7)
     np.testing.assert_allclose(after.affine, affine @ step, atol=1e-5)
@@ -49,14 +49,14 @@ def test_a_header_without_forms_keeps_its_field_of_view_around_the_origin(tmp_pa
     step = np.diag([0.5, 0.5, 1, 1])
     step[:3, 3] = (-0.25, -0.25, 0)
     finer = on_finer_grid(volume, (18, 16, 7), step, lambda t: np.ones((18, 16, 7), np.float32))
-    nifti.save(finer, tmp_path / "finer.nii")
+    nifti_writing.save(finer, tmp_path / "finer.nii")
     np.testing.assert_allclose(nibabel.load(tmp_path / "finer.nii").affine, finer.affine, atol=1e-5)
 
 
 def test_a_volume_without_a_header_gets_a_plain_one_of_the_finer_grid(tmp_path, affine):
     volume = Volume.from_array(np.ones(_SHAPE), affine)
     finer = on_finer_grid(volume, (18, 8, 7), np.diag([0.5, 1, 1, 1]), lambda t: np.ones((18, 8, 7), np.float32))
-    nifti.save(finer, tmp_path / "finer.nii")
+    nifti_writing.save(finer, tmp_path / "finer.nii")
     np.testing.assert_allclose(nibabel.load(tmp_path / "finer.nii").affine, finer.affine, atol=1e-5)
 
 

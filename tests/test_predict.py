@@ -101,7 +101,7 @@ def test_ctrl_c_leaves_no_output(model, scan, tmp_path, capsys, monkeypatch):
     def interrupted(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(predict.nifti, "save", interrupted)
+    monkeypatch.setattr(predict.nifti_writing, "save", interrupted)
     assert predict.main([model, scan, "-o", str(tmp_path / "out.nii.gz")]) == 130
     assert "interrupted" in capsys.readouterr().err
     assert not (tmp_path / "out.nii.gz").exists()

@@ -6,7 +6,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from keras_mri import nifti
+from keras_mri import nifti, nifti_writing
 from keras_mri.errors import InputError
 from keras_mri.reporting import Reporter
 from keras_mri.settings.wgan import Config, PredictConfig
@@ -35,7 +35,7 @@ def reported(scan, out, model, checkpoint, page, messages=()):
     """Write half of a scan, and the page."""
     volume = nifti.open_image(scan)
     reporter = Reporter([volume], volume.with_frames(lambda t: volume.frame(t) / 2))
-    nifti.save(reporter.watched(), out)
+    nifti_writing.save(reporter.watched(), out)
     reporter.write(page, out, model, checkpoint, PredictConfig(mirror="left-right"), "float32", 1.5, messages)
     return page.read_text()
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 from experiments.data import forrest_bold
-from keras_mri import nifti
+from keras_mri import nifti_writing
 from keras_mri.volumes import Volume
 
 TRAINING_FRAMES = 120
@@ -32,7 +32,7 @@ def main(folder, variants=tuple(VARIANTS), budget="5m"):
     if not part.exists():
         run, _ = forrest_bold()
         shape = (*run.shape[:3], TRAINING_FRAMES)
-        nifti.save(Volume(run.frame, shape, run.affine, run.header), part)
+        nifti_writing.save(Volume(run.frame, shape, run.affine, run.header), part)
     for seed in SEEDS:
         for variant in variants:
             path = network_path(folder, variant, seed)

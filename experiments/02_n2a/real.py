@@ -15,7 +15,7 @@ import nibabel
 import numpy as np
 
 from experiments.data import FOLDER, write_rows
-from keras_mri import checkpoints, nifti
+from keras_mri import checkpoints, nifti, nifti_writing
 from keras_mri.repetition_data import RepetitionBlocks
 from keras_mri.settings.n2a import Config
 from keras_mri.systems import n2a
@@ -99,7 +99,7 @@ def _seepi(folder):
     paths = []
     for t in (1, 2):
         path = folder / f"seepi_{t}.nii.gz"
-        nifti.save(Volume.from_array(run.frame(t), run.affine), path)
+        nifti_writing.save(Volume.from_array(run.frame(t), run.affine), path)
         paths.append(path)
     return paths, FOLDER / "ge-seepi" / "series7_mask.nii.gz", run.frame(3)[..., None]
 
@@ -110,7 +110,7 @@ def _dti(folder):
         run = nibabel.load(FOLDER / "cabi-dti" / f"dev_rep{number}.nii.gz")
         path = folder / f"dti_{number}.nii.gz"
         # Volume 0 is b = 0.
-        nifti.save(Volume.from_array(run.get_fdata(dtype=np.float32)[..., 1:], run.affine), path)
+        nifti_writing.save(Volume.from_array(run.get_fdata(dtype=np.float32)[..., 1:], run.affine), path)
         paths.append(path)
     return paths, FOLDER / "cabi-dti" / "mask.nii.gz", None
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from experiments.baselines import bm4d
 from experiments.data import adi_t1w, read_rows, write_rows
-from keras_mri import checkpoints, nifti, pretrained
+from keras_mri import checkpoints, nifti, nifti_writing, pretrained
 from keras_mri.metrics import psnr, ssim
 from keras_mri.noise import add_gaussian_noise, add_rician_noise
 from keras_mri.rigid import RigidTransform, resample_rigid
@@ -36,7 +36,7 @@ def main(folder, budget, seeds=SEEDS, reference_seeds=(0,)):
     scan, mask = adi_t1w()
     clean, affine = scan.frame(0) / scan.frame(0).max(), scan.affine
     region = mask & (clean > 10 / 255)
-    nifti.save(Volume.from_array(mask.astype(np.float32), affine), folder / "mask.nii.gz")
+    nifti_writing.save(Volume.from_array(mask.astype(np.float32), affine), folder / "mask.nii.gz")
     table = pathlib.Path(__file__).with_name("simulated.csv")
     rows = read_rows(table) if table.exists() else []
     done = {(row["noise"], row["moved"], row["seed"]) for row in rows}
@@ -63,7 +63,7 @@ def _repetitions(folder, case, clean, affine, model, moved, seed):
     rng, paths = np.random.default_rng([seed, list(ADD_NOISE).index(model)]), []
     for number, truth in enumerate((clean, second), start=1):
         path = folder / f"{case}_rep{number}.nii.gz"
-        nifti.save(Volume.from_array(1000 * ADD_NOISE[model](truth, SIGMA, rng), affine), path)
+        nifti_writing.save(Volume.from_array(1000 * ADD_NOISE[model](truth, SIGMA, rng), affine), path)
         paths.append(path)
     return paths
 

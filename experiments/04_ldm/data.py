@@ -5,7 +5,8 @@ import pathlib
 import numpy as np
 
 from experiments.data import FOLDER
-from keras_mri.nifti import open_image, save
+from keras_mri.nifti import open_image
+from keras_mri.nifti_writing import save
 from keras_mri.resampling import resampled_to
 from keras_mri.volumes import Volume
 

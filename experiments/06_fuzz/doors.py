@@ -16,7 +16,7 @@ import h5py
 import nibabel
 import numpy as np
 
-from keras_mri import checkpoints, headers, info, nifti
+from keras_mri import checkpoints, headers, info, nifti, nifti_writing
 from keras_mri.errors import InputError
 from keras_mri.labelled_runs import repetition_time
 from keras_mri.labels import labels_of_events, read_events, read_volume_labels
@@ -43,13 +43,13 @@ def image(content, folder, name="scan.nii"):
         assert np.isfinite(volume.affine).all() and min(volume.zooms) > 0
         with _REFUSED:
             labels_of_events(read_events(_events_table(folder)), volume.n_frames, repetition_time(volume), 5.0)
-        nifti.save(volume, out)
+        nifti_writing.save(volume, out)
         again = nifti.open_image(out)
         np.testing.assert_array_equal(again.frame(0), volume.frame(0))
         with contextlib.suppress(nifti.NoNiftiError):
             headers.compare(nifti.read_header(path), nifti.read_header(out))
         finer = (2 * volume.shape[0], *volume.shape[1:3])
-        nifti.save(on_finer_grid(volume, finer, np.diag([0.5, 1, 1, 1]), lambda t: np.ones(finer, np.float32)), out)
+        nifti_writing.save(on_finer_grid(volume, finer, np.diag([0.5, 1, 1, 1]), lambda t: np.ones(finer, np.float32)), out)
     _check_folder(folder, name, "out.nii", "run.tsv")
 
 

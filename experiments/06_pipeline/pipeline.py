@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from experiments.data import FOLDER, adi_t1w, forrest_bold, write_rows
 from keras_mri import fitting, latent_training, repetition_training, two_players
-from keras_mri.nifti import save
+from keras_mri.nifti_writing import save
 from keras_mri.noise import add_gaussian_noise
 from keras_mri.settings import cnn, ldm, n2a, sr, wgan
 from keras_mri.systems import get_system

@@ -4,7 +4,7 @@ import keras
 import nibabel
 import numpy as np
 
-from keras_mri import checkpoints, nifti
+from keras_mri import checkpoints, nifti_writing
 from keras_mri.systems import get_settings, get_system
 
 
@@ -50,7 +50,7 @@ def check_contract(name, images, tmp_path, *, predicted=None, same_weights=True,
 
     scans = predicted or images[:1]
     restored = system.predict(checkpoint, scans, options.PredictConfig())
-    nifti.save(restored, tmp_path / "restored.nii.gz")
+    nifti_writing.save(restored, tmp_path / "restored.nii.gz")
     before, after = nibabel.load(scans[0]), nibabel.load(tmp_path / "restored.nii.gz")
     assert after.shape == before.shape and np.isfinite(after.get_fdata()).all()
     np.testing.assert_array_equal(after.affine, before.affine)

@@ -178,11 +178,21 @@ class StopOnNonFinite(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         """Look at the numbers of this step."""
+        self._look(logs)
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Look at the numbers on held-out data, which alone tell of the epoch's last step."""
+        self._look(logs)
+
+    def _look(self, logs):
         bad = sorted(name for name, value in (logs or {}).items() if not math.isfinite(float(value)))
         if not bad:
             return
         if self.best.weights is None:
-            raise InputError(f"training diverged: {', '.join(bad)} became NaN or infinite in the first epoch. Lower --learning-rate.")
+            raise InputError(
+                f"training diverged: {', '.join(bad)} became NaN or infinite in the first epoch. "
+                "Lower --learning-rate, or say --precision float32."
+            )
         _LOGGER.warning("training diverged (%s not finite); keeping the best network so far", ", ".join(bad))
         self.model.stop_training = True
 

@@ -70,6 +70,15 @@ def test_divergence_in_the_first_epoch_is_an_error_that_says_what_to_do():
         fit(model, [StopOnNonFinite(KeepBest(model))], epochs=5)
 
 
+def test_divergence_in_the_last_step_shows_on_held_out_data():
+    model = small_model()
+    best = KeepBest(model, "val_loss")
+    stop = StopOnNonFinite(best)
+    stop.set_model(model)
+    with pytest.raises(InputError, match="val_loss became NaN or infinite in the first epoch.*--precision float32"):
+        stop.on_epoch_end(0, {"loss": 1.0, "val_loss": math.nan})
+
+
 def test_divergence_later_ends_training_with_what_was_best():
     model = small_model()
     best = KeepBest(model, "loss")

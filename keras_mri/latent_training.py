@@ -16,6 +16,7 @@ from keras_mri.latent_data import Latents, denoising_batches, volume_batches
 from keras_mri.latent_denoising import LatentDenoising
 from keras_mri.latent_space import LatentSpace
 from keras_mri.networks.latent_diffusion import Parts, assembled, latent_only
+from keras_mri.networks.latent_prior import linear_rates, prior_of
 from keras_mri.networks.latent_unet import latent_unet
 from keras_mri.networks.precision import hidden_layers_in, in_float32
 from keras_mri.networks.volume_autoencoder import set_latent_scale, volume_decoder, volume_encoder
@@ -26,8 +27,8 @@ _LOGGER = logging.getLogger(__name__)
 _LATENT_WEIGHTS = {"kl": 1e-4, "vq": 1.0}
 # Whose latents tell what mean and SD are.
 _MOMENT_FRAMES = 64
-# Damaged views of every frame that the denoiser learns imputation from.
-_DAMAGED_VIEWS = 2
+# Damaged views that the denoiser learns imputation from: in all about as many as this, of every frame at least one, at most four.
+_DAMAGED_VIEWS, _MOST_OF_A_FRAME = 200, 4
 
 
 def fit_autoencoder(training, held_out, config, callbacks=(), begun=None):
@@ -104,13 +105,17 @@ def fit_denoiser(start, training, held_out, config, callbacks=(), begun=None):
     labels, extra = len(training.names), EXTRA_CHANNELS + config.latent_channels if config.condition else 0
     space = LatentSpace(start, config, labels)
     latents = [encoded(space, part, np.random.default_rng([config.seed, k])) for k, part in enumerate((training, held_out))]
+    plan = schedule(config.schedule, config.diffusion_steps)
+    # Slabs of a volume are not on its grid, so they have no mean.
+    same_grid = latents[0].clean.shape[1:] == latents[1].clean.shape[1:]
+    prior = prior_of(latents[0].clean, latents[0].codes, labels) if config.prior and same_grid else None
+    rates = prior and linear_rates(config.prediction, plan, prior.variance)
     with hidden_layers_in(config.precision) as precision:
         denoiser = latent_unet(
-            config.latent_channels, labels, config.diffusion_steps, config.unet_filters, config.unet_depth, extra
+            config.latent_channels, labels, config.diffusion_steps, config.unet_filters, config.unet_depth, extra, prior, rates
         )  # fmt: skip
     _LOGGER.info("denoiser: %d parameters, latents of %s, %s", denoiser.count_params(), latents[0].clean.shape[1:], precision)
     model = LatentDenoising(denoiser, lambda trained: assembled(*start._replace(denoiser=trained)))
-    plan = schedule(config.schedule, config.diffusion_steps)
     data = denoising_batches(*latents, plan, config, labels)
     optimizer = _adam(config)
     model.compile(optimizer, loss="mse", metrics=[keras.metrics.MeanSquaredError(name="denoising")], jit_compile=False)
@@ -165,11 +170,12 @@ def encoded(space, data, rng):
     keras_mri.latent_data.Latents
     """
     clean = [space.encode(run[..., t]) for run in data.runs for t in range(run.shape[3])]
-    views = [seen for run in data.runs for seen in _views(space, run, rng)] if space.config.condition else []
+    damaged = min(max(1, _DAMAGED_VIEWS // len(clean)), _MOST_OF_A_FRAME)
+    views = [seen for run in data.runs for seen in _views(space, run, rng, damaged)] if space.config.condition else []
     return Latents(np.stack(clean), np.concatenate(data.codes), np.array(views, np.float32) if views else None)
 
 
-def _views(space, run, rng):
+def _views(space, run, rng, damaged):
     """Yield for each frame of a run what it is seen as: coarse, then damaged."""
     # Frame after frame in memory, because guesses look at many.
     run = np.moveaxis(np.ascontiguousarray(np.moveaxis(run, 3, 0)), 0, 3)
@@ -178,7 +184,7 @@ def _views(space, run, rng):
     reach = best_reach(lambda s: run[..., s], lambda s: nothing, run.shape[3])
     for t in range(run.shape[3]):
         coarse = coarse_view(run[..., t], space.config.coarse)
-        seen = [(coarse, ~nothing), *(damaged_view(run, t, rng, reach) for _ in range(_DAMAGED_VIEWS))]
+        seen = [(coarse, ~nothing), *(damaged_view(run, t, rng, reach) for _ in range(damaged))]
         yield [condition(space.encode(view), space.padded(known), k == 0) for k, (view, known) in enumerate(seen)]
 
 

@@ -46,7 +46,7 @@ def test_moments_are_those_of_all_frames(data):
 def test_every_frame_has_a_coarse_view_first_and_then_damaged_ones(data, rng):
     latents = encoded(Space(), data, rng)
     run = data.runs[0]
-    assert latents.clean.shape == (5, 8, 8, 4, 2) and latents.views.shape == (5, 3, 8, 8, 4, 4)
+    assert latents.clean.shape == (5, 8, 8, 4, 2) and latents.views.shape == (5, 1 + 4, 8, 8, 4, 4)
     assert (latents.codes == 0).all()
     for t in range(5):
         np.testing.assert_allclose(latents.clean[t, ..., 0], run[..., t] + 3)

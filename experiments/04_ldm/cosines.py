@@ -9,7 +9,7 @@ from keras_mri.metrics import psnr
 from keras_mri.networks.volume_autoencoder import lowest_frequencies
 
 data = importlib.import_module("experiments.04_ldm.data")
-SIDE, CHANNELS, EVERY = 4, (16, 24, 32, 48), 6
+SIDE, CHANNELS, EVERY = 4, (16, 24, 32, 40, 48), 6
 
 
 def main(folder="networks"):

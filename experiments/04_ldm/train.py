@@ -13,13 +13,14 @@ data = importlib.import_module("experiments.04_ldm.data")
 
 # What both networks share. Volumes one by one: frames of a run are nearly alike, so that a second one adds time and no news.
 SIZES = dict(
-    filters=(8, 32, 96), latent_channels=32, batch_size=1, mirror_training=False, autoencoder_share=0.35, unet_filters=(32, 48)
+    filters=(8, 32, 96), latent_channels=40, batch_size=1, mirror_training=False, autoencoder_share=0.25, unet_filters=(32, 48)
 )  # fmt: skip
 # row: the flags that differ
 VARIANTS = {
     "kl": dict(latent="kl"),
-    # The first try: half the numbers, and training that begins at random.
-    "kl16": dict(latent="kl", latent_channels=16, shortcut=False, autoencoder_share=0.5),
+    # The tries before: fewer numbers, and training that begins at random.
+    "kl16": dict(latent="kl", latent_channels=16, shortcut=False, autoencoder_share=0.5, prior=False),
+    "kl32": dict(latent="kl", latent_channels=32, autoencoder_share=0.35, prior=False),
     "vq": dict(latent="vq", codes=512, stage="autoencoder"),
 }
 

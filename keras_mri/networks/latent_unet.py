@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from keras import layers
 
+from keras_mri.networks.latent_prior import linear_denoiser
 from keras_mri.networks.normed_blocks import doubled, halved, normed, residual_block
 
 # Of the sinusoids that tell steps apart, in steps.
@@ -17,7 +18,7 @@ _LONGEST_PERIOD = 10000
 _KEY_CHANNELS = 32
 
 
-def latent_unet(channels, labels, steps, filters=(64, 128), depth=1, condition_channels=0):
+def latent_unet(channels, labels, steps, filters=(64, 128), depth=1, condition_channels=0, prior=None, rates=None):
     """Build the denoiser.
 
     Parameters
@@ -34,21 +35,32 @@ def latent_unet(channels, labels, steps, filters=(64, 128), depth=1, condition_c
         Residual blocks of a level, on the way down and on the way up.
     condition_channels : int
         Of what is concatenated to the noisy latent; 0 for nothing.
+    prior : keras_mri.networks.latent_prior.Prior, optional
+        The network then says what the best linear denoiser says, which it also sees, and what its blocks add, at first nothing. Its
+        grid is that of the means.
+    rates : pair of ndarray, optional
+        Goes with `prior`, see `keras_mri.networks.latent_prior.linear_rates`.
 
     Returns
     -------
     keras.Model
         From `noisy` (batch, x, y, z, channels), sides divisible by 2**(levels - 1), `time` (batch,) and `label` (batch,), integers,
-        and `condition` (batch, x, y, z, condition_channels), to (batch, x, y, z, channels), float32, zero before training.
+        and `condition` (batch, x, y, z, condition_channels), to (batch, x, y, z, channels), float32; before training zero, or what
+        the linear denoiser says.
     """
-    noisy = keras.Input((None, None, None, channels), name="noisy")
+    grid = (None, None, None) if prior is None else prior.means.shape[1:4]
+    noisy = keras.Input((*grid, channels), name="noisy")
     time = keras.Input((), dtype="int32", name="time")
     label = keras.Input((), dtype="int32", name="label")
     inputs = [noisy, time, label]
-    tensor = noisy
+    seen, linear = [noisy], None
+    if prior is not None:
+        linear = linear_denoiser(noisy, time, label, prior, rates)
+        seen.append(linear)
     if condition_channels:
-        inputs.append(keras.Input((None, None, None, condition_channels), name="condition"))
-        tensor = layers.Concatenate()([noisy, inputs[-1]])
+        inputs.append(keras.Input((*grid, condition_channels), name="condition"))
+        seen.append(inputs[-1])
+    tensor = layers.Concatenate()(seen) if len(seen) > 1 else noisy
     embedding, table = _embedding(time, label, labels, steps, 2 * filters[0])
 
     tensor = layers.Conv3D(filters[0], 3, padding="same")(tensor)
@@ -65,6 +77,7 @@ def latent_unet(channels, labels, steps, filters=(64, 128), depth=1, condition_c
             tensor = residual_block(layers.Concatenate()([tensor, skips.pop()]), width, embedding)
         tensor = doubled(tensor, filters[level - 1]) if level else tensor
     said = layers.Conv3D(channels, 3, padding="same", kernel_initializer="zeros", dtype="float32", name="said")(normed(tensor))
+    said = said if linear is None else layers.Add(dtype="float32")([linear, said])
     network = keras.Model(inputs, said, name="denoiser")
     table.set_weights([sinusoids(steps, filters[0])])
     return network

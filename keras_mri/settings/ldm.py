@@ -49,6 +49,9 @@ class Config(RunTrainConfig):
     min_snr: float | None = option(5.0, "most that a step's error may count, in units of its SNR; none weighs all alike", low=1e-3)
     unet_filters: tuple[int, ...] = option((64, 128), "the denoiser's channels at each level; the last attends to everything", low=2)
     unet_depth: int = option(1, "the denoiser's residual blocks at each level", low=1)
+    prior: bool = option(
+        True, "begin with the best linear denoiser, which knows the mean of each label at every position; the network adds to it"
+    )
     condition: bool = option(True, "teach the denoiser super-resolution and imputation as well")
     coarse: tuple[float, float, float] = option(
         (2.0, 2.0, 2.0), "super-resolution: how much larger the voxels of a coarse volume are", low=1.0, high=8.0, unit="N"
@@ -134,7 +137,7 @@ PRESETS = {
         batch_size=16, learning_rate=1e-4, precision="float32", scaling="minmax", patch_shape=(64, 64, 64), mirror_training=False,
         latent="vq", latent_channels=8, shortcut=False, filters=(32, 64, 128, 256), codes=512,
         l1_weight=0.3, mse_weight=0.5, latent_weight=0.1,
-        schedule="cosine", diffusion_steps=1000, prediction="noise", min_snr=None, unet_filters=(128, 256, 512),
+        schedule="cosine", diffusion_steps=1000, prediction="noise", min_snr=None, unet_filters=(128, 256, 512), prior=False,
         label_drop=0.1, diffusion_batch_size=16, diffusion_learning_rate=1e-4, weight_decay=0.004, ema=0.0, clip_norm=None, anneal=False,
     ),
 }  # fmt: skip

@@ -1,0 +1,116 @@
+"""The best linear denoiser of latents: it knows the mean of every label at every position, and how far volumes stray from it.
+
+Frames of a run differ little from their mean. A denoiser that begins here need not learn the mean, only what is left.
+
+References
+----------
+Lee et al., ICLR 2022 (a diffusion that starts from the data's mean and variance). arXiv:2106.06406
+"""
+
+import typing
+
+import numpy as np
+from keras import layers
+
+# Of the latent's unit variance: what frames stray is taken to be no less.
+_LEAST_VARIANCE = 1e-4
+
+
+class Prior(typing.NamedTuple):
+    """What linear denoising needs to know of clean latents.
+
+    Parameters
+    ----------
+    means : ndarray of float32, shape (labels + 1, x', y', z', channels)
+        Of each label; the last one of all volumes.
+    variance : ndarray of float64, shape (channels,)
+        Around the mean of their label, over volumes and positions.
+    """
+
+    means: np.ndarray
+    variance: np.ndarray
+
+
+def prior_of(clean, codes, labels):
+    """Find means and variance.
+
+    Parameters
+    ----------
+    clean : ndarray of float32, shape (volumes, x', y', z', channels)
+    codes : ndarray of int, shape (volumes,)
+        Labels; `labels` itself for none.
+    labels : int
+        Number of classes.
+
+    Returns
+    -------
+    Prior, or None
+        None if there are no more volumes than means, so that nothing tells how far volumes stray.
+    """
+    of_all = clean.mean(axis=0)
+    groups = [clean[codes == code] for code in range(labels + 1)]
+    freedom = len(clean) - sum(len(group) > 0 for group in groups)
+    if freedom < 1:
+        return None
+    around = sum(((group - group.mean(axis=0)) ** 2).sum(axis=0, dtype=np.float64) for group in groups if len(group))
+    means = [group.mean(axis=0) if len(group) else of_all for group in groups[:labels]]
+    variance = (around / freedom).mean(axis=(0, 1, 2))
+    return Prior(np.stack([*means, of_all]), np.maximum(variance, _LEAST_VARIANCE))
+
+
+def linear_rates(prediction, plan, variance):
+    """Return how much of a noisy latent, and how much of the mean, the best linear denoiser says.
+
+    Parameters
+    ----------
+    prediction : {"noise", "velocity"}
+    plan : keras_mri.schedules.Schedule
+    variance : ndarray of float64, shape (channels,)
+        Of clean latents around their mean.
+
+    Returns
+    -------
+    of_noisy, of_mean : ndarray of float32, shape (steps, channels)
+    """
+    signal, noise = plan.signal_rates[:, None], plan.noise_rates[:, None]
+    # x₀ = mean + gain · (x - signal · mean), and ε what is then left of x.
+    gain = signal * variance / (signal**2 * variance + noise**2)
+    if prediction == "noise":
+        of_noisy, of_mean = (1 - signal * gain) / noise, -signal * (1 - signal * gain) / noise
+    else:
+        # signal · ε - noise · x₀, with ε = (x - signal · x₀) / noise and signal² + noise² = 1
+        of_noisy, of_mean = (signal - gain) / noise, -(1 - signal * gain) / noise
+    return of_noisy.astype(np.float32), of_mean.astype(np.float32)
+
+
+def linear_denoiser(noisy, time, label, prior, rates):
+    """Apply the best linear denoiser to keras tensors, in layers that do not train.
+
+    Parameters
+    ----------
+    noisy : keras tensor, shape (batch, x', y', z', channels)
+    time, label : keras tensor of integers, shape (batch,)
+    prior : Prior
+    rates : pair of ndarray, shape (steps, channels)
+        As `linear_rates` gives them.
+
+    Returns
+    -------
+    keras tensor, shape of `noisy`
+        float32.
+    """
+    shape = prior.means.shape[1:]
+    mean = layers.Reshape(shape)(_table("label_means", prior.means.reshape(len(prior.means), -1))(label))
+    terms = []
+    for tensor, name, rate in zip((noisy, mean), ("noisy_rates", "mean_rates"), rates):
+        factor = layers.Reshape((1, 1, 1, shape[-1]))(_table(name, rate)(time))
+        terms.append(layers.Multiply(dtype="float32")([tensor, factor]))
+    return layers.Add(dtype="float32")(terms)
+
+
+def _table(name, values):
+    """A layer that looks rows up."""
+    table = layers.Embedding(*values.shape, trainable=False, dtype="float32", name=name)
+    table.build(())
+    table.set_weights([values])
+    return table

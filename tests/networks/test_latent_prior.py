@@ -1,0 +1,91 @@
+import keras
+import numpy as np
+import pytest
+
+from keras_mri.networks.latent_prior import linear_rates, prior_of
+from keras_mri.networks.latent_unet import latent_unet
+from keras_mri.samplers import sampler
+from keras_mri.sampling import compiled
+from keras_mri.schedules import PREDICTIONS, schedule, target
+
+LABELS, SHAPE = 2, (4, 2, 2, 2)
+
+
+@pytest.fixture
+def latents(rng):
+    """Means that differ in every number, and two channels that stray by 0.5 and 0.1 from them."""
+    means = rng.standard_normal((LABELS, *SHAPE))
+    codes = np.repeat(np.arange(LABELS), 2000)
+    return means, (means[codes] + rng.standard_normal((len(codes), *SHAPE)) * [0.5, 0.1]).astype(np.float32), codes
+
+
+def test_means_and_variance_are_those_of_the_volumes(latents):
+    means, clean, codes = latents
+    prior = prior_of(clean, codes, LABELS)
+    np.testing.assert_allclose(prior.means[:LABELS], means, atol=0.05)
+    np.testing.assert_allclose(prior.means[LABELS], means.mean(axis=0), atol=0.05)
+    np.testing.assert_allclose(np.sqrt(prior.variance), [0.5, 0.1], rtol=0.02)
+
+
+def test_variance_counts_what_the_means_took(rng):
+    """Two volumes of each label: around their own mean they stray by half of what they do."""
+    clean = rng.standard_normal((400, 8, 8, 8, 1)).astype(np.float32)
+    variances = [prior_of(clean[k : k + 4], np.array([0, 0, 1, 1]), 2).variance for k in range(0, 400, 4)]
+    assert np.mean(variances) == pytest.approx(1, rel=0.02)
+
+
+def test_labels_without_volumes_have_the_mean_of_all_and_too_few_volumes_no_prior(rng):
+    clean = rng.standard_normal((3, 2, 2, 2, 1)).astype(np.float32)
+    prior = prior_of(clean, np.array([0, 0, 2]), 2)
+    np.testing.assert_array_equal(prior.means[1], prior.means[2])
+    np.testing.assert_allclose(prior.means[0], clean[:2].mean(axis=0), rtol=1e-6)
+    assert prior_of(clean[:2], np.array([0, 1]), 2) is None and prior_of(clean[:1], np.array([2]), 2) is None
+
+
+@pytest.mark.parametrize("prediction", PREDICTIONS)
+def test_the_rates_are_those_of_a_regression(prediction, rng):
+    plan, mean, deviation = schedule("cosine", 20), 1.5, 0.3
+    rates = linear_rates(prediction, plan, np.array([deviation**2]))
+    clean, noise = mean + deviation * rng.standard_normal(200000), rng.standard_normal(200000)
+    for step in (0, 5, 12, 19):
+        signal_rate, noise_rate = plan.signal_rates[step], plan.noise_rates[step]
+        noisy = signal_rate * clean + noise_rate * noise
+        said = target(prediction, clean, noise, signal_rate, noise_rate)
+        slope, intercept = np.polyfit(noisy, said, 1)
+        np.testing.assert_allclose([rates[0][step, 0], rates[1][step, 0] * mean], [slope, intercept], atol=0.02)
+
+
+def untrained(prior, plan, prediction="velocity", condition_channels=0):
+    return latent_unet(2, LABELS, plan.steps, (4, 6), 1, condition_channels, prior, linear_rates(prediction, plan, prior.variance))
+
+
+@pytest.mark.parametrize("prediction", PREDICTIONS)
+def test_before_training_samples_have_the_means_and_the_variance(latents, prediction):
+    means, clean, codes = latents
+    plan = schedule("cosine", 200)
+    network = untrained(prior_of(clean, codes, LABELS), plan, prediction)
+
+    def denoise(x, time, told):
+        return network([x, time, told["label"]], training=False)
+
+    sample = compiled(denoise, sampler("dpm-solver", plan, 50), prediction, network)
+    for label in range(LABELS):
+        start = np.random.default_rng(1).standard_normal((500, *SHAPE)).astype(np.float32)
+        drawn = np.asarray(sample(start, {"label": np.full(500, label, np.int32)}, 0))
+        np.testing.assert_allclose(drawn.mean(axis=0), means[label], atol=0.12)
+        np.testing.assert_allclose(drawn.std(axis=0).mean(axis=(0, 1, 2)), [0.5, 0.1], rtol=0.05)
+
+
+def test_what_is_known_does_not_train_and_all_else_does(latents, rng):
+    _, clean, codes = latents
+    network = untrained(prior_of(clean, codes, LABELS), schedule("cosine", 20), condition_channels=3)
+    said = network.get_layer("said")
+    said.set_weights([rng.normal(0, 0.1, weight.shape) for weight in said.get_weights()])
+    network.compile(keras.optimizers.SGD(1.0), loss="mse")
+    before = network.get_weights()
+    noisy, condition = (rng.standard_normal((4, *SHAPE[:3], channels)).astype(np.float32) for channels in (2, 3))
+    told = [noisy, np.array([0, 5, 10, 19]), np.array([0, 1, 2, 1]), condition]
+    network.train_on_batch(told, rng.standard_normal(noisy.shape).astype(np.float32))
+    names = [weight.path for weight in network.weights]
+    still = {name for name, old, new in zip(names, before, network.get_weights(), strict=True) if np.array_equal(old, new)}
+    assert still == {f"{name}/embeddings" for name in ("label_means", "noisy_rates", "mean_rates", "sinusoids")}

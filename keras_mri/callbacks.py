@@ -88,7 +88,7 @@ class FollowPace(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch, logs=None):
         """Set the learning rates for this step."""
-        share = self.pace.progress()
+        share = self._share()
         factor = min(1.0, 0.05 + share / _CLIMB) * (_FLOOR + (1 - _FLOOR) * (1 + math.cos(math.pi * share)) / 2)
         for optimizer, highest in self.schedules:
             optimizer.learning_rate.assign(highest * factor)
@@ -96,8 +96,15 @@ class FollowPace(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         """Count the step and stop in time."""
         self.pace.step += 1
-        if self.pace.progress() >= self.until:
+        if self._share() >= self.until:
             self.model.stop_training = True
+
+    def _share(self):
+        # Only here: it needs TensorFlow, and whoever only uses a network has none.
+        from keras_mri.replicas import agreed
+
+        share = self.pace.progress()
+        return agreed(share) if self.pace.time_budget else share
 
 
 class KeepBest(keras.callbacks.Callback):

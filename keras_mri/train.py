@@ -6,6 +6,7 @@ import json
 import logging
 import pathlib
 import sys
+import typing
 
 from keras_mri import _cli
 from keras_mri.backends import check_trains
@@ -17,6 +18,7 @@ from keras_mri.outputs import check_output, replacing
 from keras_mri.state_files import load_state, remove_state
 from keras_mri.systems import SYSTEMS, get_settings, get_system
 from keras_mri.volumes import Volume
+from keras_mri.workers import own_folder, workers_here
 
 # By name: run with `python -m`, this module is `__main__`.
 _LOGGER = logging.getLogger("keras_mri.train")
@@ -31,40 +33,69 @@ def main(arguments=None):
     return _cli.run(_train, arguments)
 
 
+class _Files(typing.NamedTuple):
+    """Where a training's network goes, what lies beside it (by ending), and its state."""
+
+    network: pathlib.Path
+    beside: dict
+    state: pathlib.Path
+
+    def within(self, folder):
+        """Return the same names in a folder."""
+        folder = pathlib.Path(folder)
+        beside = {ending: folder / path.name for ending, path in self.beside.items()}
+        return _Files(folder / self.network.name, beside, folder / self.state.name)
+
+
 def _train(arguments):
     name, settings, parsed = _parse(arguments)
     preset = settings.PRESETS[parsed.preset] if parsed.preset else {}
     config = _cli.chosen_options(settings.Config, parsed, preset)
+    workers = workers_here() if parsed.workers else None
     command = {"system": name, "config": config.to_json(), "images": list(map(str, parsed.images))}
     target = pathlib.Path(parsed.output or SYSTEMS[name].output)
     state_path, resumed = _state(target, command, parsed)
     overwrite = parsed.overwrite or resumed is not None
     path = check_output(target, (".h5",), overwrite)
-    results = getattr(settings, "RESULTS", ())
-    endings = [".csv", ".png", *results, *([_LAST] if getattr(settings, "KEEP_LAST", False) else [])]
+    endings = [".csv", ".png", *getattr(settings, "RESULTS", ()), *([_LAST] if getattr(settings, "KEEP_LAST", False) else [])]
     beside = {ending: check_output(path.with_name(path.stem + ending), (ending,), overwrite) for ending in endings}
-    for option, suffixes in getattr(settings, "OUTPUTS", {}).items():
-        if getattr(config, option):
-            check_output(getattr(config, option), suffixes, overwrite)
+    named = {option: getattr(config, option) for option in getattr(settings, "OUTPUTS", {}) if getattr(config, option)}
+    for option, named_path in named.items():
+        check_output(named_path, settings.OUTPUTS[option], overwrite)
     if config.checkpoint_every and not overwrite:
         _check_no_epochs(path)
     images = getattr(settings, "open_inputs", _open_images)(parsed.images, config, parsed.replace_nonfinite)
 
+    files = _Files(path, beside, state_path)
+    with own_folder(workers) as folder:
+        if folder:
+            files = files.within(folder)
+            elsewhere = {option: str(pathlib.Path(folder) / pathlib.Path(named_path).name) for option, named_path in named.items()}
+            config = dataclasses.replace(config, **elsewhere)
+        _train_and_write(name, config, images, files, parsed, command, resumed, workers)
+    if folder:
+        print(f"the first machine, {workers.addresses[0]}, writes the network", file=sys.stderr)
+
+
+def _train_and_write(name, config, images, files, parsed, command, resumed, workers):
+    """Train, and write everything but what --help calls an output of its own."""
     with _cli.native_messages_held_back():
         check_trains()
-        system = get_system(name)
-    from keras_mri import checkpoints
+        system, settings = get_system(name), get_settings(name)
+    from keras_mri import checkpoints, replicas
     from keras_mri._progress import TrainingProgress
     from keras_mri.callbacks import EpochLog, EveryEpochs, KeepLast
     from keras_mri.checkpoints import Checkpoint
     from keras_mri.fitting import compute_deterministically
     from keras_mri.networks.precision import chosen_precision, in_float32
-    from keras_mri.replicas import strategy_for
     from keras_mri.training_state import TrainingState
 
+    path, beside, state_path = files
     compute_deterministically(config.deterministic)
-    # Chosen by timing: a training that is taken up keeps what was chosen at its start.
-    precision = resumed["precision"] if resumed else chosen_precision(config.precision)
+    strategy = replicas.strategy_across(workers) if workers else replicas.strategy_for(parsed.devices or 1)
+    with replicas.scope(strategy):
+        # Chosen by timing: a training that is taken up keeps what was chosen at its start, and machines do what the first one chose.
+        precision = resumed["precision"] if resumed else replicas.agreed_on(chosen_precision(config.precision), ("float32", "bfloat16"))
     config = dataclasses.replace(config, precision=precision)
     log = EpochLog(beside[".csv"])
     facts = getattr(settings, "training_facts", _training_facts)(images, config)
@@ -85,19 +116,21 @@ def _train(arguments):
             EveryEpochs(config.checkpoint_every, lambda network, epoch: write(network, path.with_stem(f"{path.stem}_epoch{epoch:04d}")))
         )
     try:
-        with strategy_for(parsed.devices).scope():
+        with replicas.scope(strategy):
+            replicas.check_same_start(state.seconds_before)
             network = system.train(images, config, extra)
         checkpoint = write(network, path)
         if last.weights is not None:
             checkpoints.save(dataclasses.replace(checkpoint, network=last.network_like(checkpoint.network)), beside[_LAST])
-        for ending in results:
+        for ending in getattr(settings, "RESULTS", ()):
             _write_result(system.results(checkpoint, images, config)[ending], beside[ending])
     except InputError:
         if log.rows:
             log.path.unlink(missing_ok=True)
         raise
-    written = [str(file) for file in (path, *beside.values()) if file.exists()]
-    print(f"wrote {', '.join(written)}", file=sys.stderr)
+    if workers is None or workers.index == 0:
+        written = [str(file) for file in (path, *beside.values()) if file.exists()]
+        print(f"wrote {', '.join(written)}", file=sys.stderr)
     if state.interrupted and state_path.exists():
         print(f"{state_path} holds the interrupted training: the same command with --resume goes on from there", file=sys.stderr)
     else:
@@ -202,9 +235,12 @@ def _parse(arguments):
     parser.add_argument("--overwrite", action="store_true", help="replace files that exist")
     parser.add_argument("--replace-nonfinite", action="store_true", help="read NaN and infinity as 0")
     parser.add_argument(
-        "--devices", type=_cli.explained(_devices), default=1, metavar="N|all",
+        "--devices", type=_cli.explained(_devices), default=None, metavar="N|all",
         help="GPUs, or logical processors where there are none, that share every batch (default: 1)",
     )  # fmt: skip
+    parser.add_argument(
+        "--workers", action="store_true", help="train with the machines that TF_CONFIG names, each with all its GPUs and this command"
+    )
     parser.add_argument(
         "--resume", action="store_true", help="go on where a training that was interrupted or killed left off: the same command, and this"
     )
@@ -214,7 +250,10 @@ def _parse(arguments):
     )  # fmt: skip
     parser.add_argument("--preset", choices=sorted(settings.PRESETS), help="a named set of options; further options override it")
     _cli.add_options(parser, settings.Config)
-    return name, settings, parser.parse_all(arguments[1:])
+    parsed = parser.parse_all(arguments[1:])
+    if parsed.workers and parsed.devices:
+        raise InputError("--workers takes all devices of every machine: leave --devices out.")
+    return name, settings, parsed
 
 
 if __name__ == "__main__":

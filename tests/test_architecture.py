@@ -53,6 +53,7 @@ FLOORS = [
         "comparison",
         "provenance",
         "labels",
+        "workers",
         "imputation",
         "conditions",
         "labelled_runs",

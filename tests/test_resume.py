@@ -37,7 +37,7 @@ def on_train_batch_begin(self, batch, logs=None):
 
 TrainingState.on_train_batch_begin = on_train_batch_begin
 TrainingState.every = property(lambda self: 0.0, lambda self, value: None)
-train.main(sys.argv[2:])
+sys.exit(train.main(sys.argv[2:]))
 """
 
 

@@ -78,7 +78,7 @@ def _train(arguments):
 
 
 def _train_and_write(name, config, images, files, parsed, command, resumed, workers):
-    """Train, and write everything but what --help calls an output of its own."""
+    """Train, and write the network and what lies beside it."""
     with _cli.native_messages_held_back():
         check_trains()
         system, settings = get_system(name), get_settings(name)

@@ -22,14 +22,14 @@ from keras_mri.settings.n2a import Config
 from keras_mri.systems import n2a
 from keras_mri.volumes import Volume
 
-SIGMA, SEEDS = 0.05, (0, 1, 2)
+SIGMA, SEEDS, CASES = 0.05, (0, 1, 2), ("gaussian", "gaussian_moved", "rician", "rician_moved")
 ADD_NOISE = {"gaussian": add_gaussian_noise, "rician": add_rician_noise}
 
 
-def main(folder, budget, seeds=SEEDS, reference_seeds=(0,)):
-    """Make the repetitions, train from the command line, score, and write simulated.csv.
+def main(folder, budget, seeds=SEEDS, reference_seeds=(0,), cases=CASES, name="simulated.csv"):
+    """Make the repetitions, train from the command line, score, and write the table.
 
-    Networks that exist are kept, and so is what the file has; delete it to begin anew.
+    Networks that exist are kept, and so is what the table has; delete it to begin anew.
     """
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -37,15 +37,16 @@ def main(folder, budget, seeds=SEEDS, reference_seeds=(0,)):
     clean, affine = scan.frame(0) / scan.frame(0).max(), scan.affine
     region = mask & (clean > 10 / 255)
     nifti_writing.save(Volume.from_array(mask.astype(np.float32), affine), folder / "mask.nii.gz")
-    table = pathlib.Path(__file__).with_name("simulated.csv")
+    table = pathlib.Path(__file__).with_name(name)
     rows = read_rows(table) if table.exists() else []
     done = {(row["noise"], row["moved"], row["seed"]) for row in rows}
     for seed in seeds:
         for model in ADD_NOISE:
             for moved in (False, True):
-                if (model, str(moved), str(seed)) in done:
+                kind = f"{model}{'_moved' if moved else ''}"
+                if kind not in cases or (model, str(moved), str(seed)) in done:
                     continue
-                case = f"{model}{'_moved' if moved else ''}_{seed}"
+                case = f"{kind}_{seed}"
                 paths = _repetitions(folder, case, clean, affine, model, moved, seed)
                 results = _methods(folder, case, paths, budget, seed, with_references=seed in reference_seeds and not moved)
                 for method, (restored, seconds) in results.items():
@@ -103,5 +104,7 @@ if __name__ == "__main__":
     parser.add_argument("--time-budget", default="2m")
     parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
     parser.add_argument("--reference-seeds", nargs="*", type=int, default=[0], help="seeds for which BM4D and the start run as well (slow)")
+    parser.add_argument("--cases", nargs="+", default=list(CASES), choices=CASES)
+    parser.add_argument("--table", default="simulated.csv", help="the CSV file, beside this script")
     chosen = parser.parse_args()
-    main(chosen.folder, chosen.time_budget, chosen.seeds, chosen.reference_seeds)
+    main(chosen.folder, chosen.time_budget, chosen.seeds, chosen.reference_seeds, chosen.cases, chosen.table)

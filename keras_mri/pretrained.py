@@ -16,7 +16,8 @@ _FOLDERS = (
 )
 # Neither an ending nor a folder: that would be a path.
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
-# Where two networks restore one kind of scan, its short name means the one that needs a single scan, not repetitions.
+# The systems that restore a scan of any shape. Where two of them restore one kind of scan, its short name means the one that needs a
+# single scan, not repetitions.
 _ORDER = ("wgan", "cnn", "sr", "n2a")
 
 
@@ -52,16 +53,12 @@ def networks():
     Returns
     -------
     dict of str to pathlib.Path
-        By name: SYSTEM_SCAN as its file is called, for example "wgan_epi", and SCAN alone, "epi".
+        By name: SYSTEM_SCAN as its file is called, for example "wgan_epi", and, where it restores scans, SCAN alone, "epi".
     """
     files = {path.stem: path for folder in reversed(_FOLDERS) for path in sorted(folder.glob("*_*.h5"))}
-
-    def rank(stem):
-        system = stem.partition("_")[0]
-        return _ORDER.index(system) if system in _ORDER else len(_ORDER)
-
-    short = {stem.partition("_")[2]: files[stem] for stem in sorted(files, key=rank, reverse=True)}
-    return {**short, **files}
+    split = {stem: stem.split("_", 1) for stem in files}
+    restoring = sorted((stem for stem in files if split[stem][0] in _ORDER), key=lambda stem: _ORDER.index(split[stem][0]), reverse=True)
+    return {**{split[stem][1]: files[stem] for stem in restoring}, **files}
 
 
 def resolve(model):

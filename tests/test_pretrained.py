@@ -10,6 +10,8 @@ from keras_mri.intensity import fit_scaling
 from keras_mri.kspace import truncated
 from keras_mri.metrics import psnr
 from keras_mri.noise import add_gaussian_noise
+from keras_mri.settings.ldm import GenerateConfig
+from keras_mri.systems import ldm
 
 
 def test_a_network_is_found_in_the_first_folder_that_has_it(tmp_path, monkeypatch):
@@ -37,7 +39,7 @@ def test_the_start_of_noise2average_is_in_this_checkout():
 def folders(tmp_path, monkeypatch):
     """Two folders: networks of the first hide those of the same name in the second."""
     places = [tmp_path / "one", tmp_path / "two"]
-    for place, names in zip(places, (["wgan_epi", "n2a_t1w"], ["n2a_epi", "n2a_t1w", "sr_t1w_7t"])):
+    for place, names in zip(places, (["wgan_epi", "n2a_t1w"], ["n2a_epi", "n2a_t1w", "sr_t1w_7t", "ldm_bold"])):
         place.mkdir()
         for name in names:
             (place / f"{name}.h5").touch()
@@ -52,6 +54,7 @@ def test_networks_have_a_full_and_a_short_name(folders):
         "n2a_epi": two / "n2a_epi.h5",
         "n2a_t1w": one / "n2a_t1w.h5",
         "sr_t1w_7t": two / "sr_t1w_7t.h5",
+        "ldm_bold": two / "ldm_bold.h5",
         # One scan is enough for wgan; n2a needs repetitions.
         "epi": one / "wgan_epi.h5",
         "t1w": one / "n2a_t1w.h5",
@@ -73,7 +76,7 @@ def test_a_name_is_resolved_and_a_path_is_left_alone(folders, tmp_path, monkeypa
 def test_a_name_that_is_none_is_an_error_with_the_nearest(folders, name, hint):
     with pytest.raises(InputError) as caught:
         pretrained.resolve(name)
-    known = "epi, n2a_epi, n2a_t1w, sr_t1w_7t, t1w, t1w_7t, wgan_epi"
+    known = "epi, ldm_bold, n2a_epi, n2a_t1w, sr_t1w_7t, t1w, t1w_7t, wgan_epi"
     assert str(caught.value) == f"there is no pre-trained network {name!r}. Expected the path of an .h5 file or one of: {known}.{hint}"
 
 
@@ -91,7 +94,11 @@ def test_every_network_of_this_checkout_has_a_card_and_a_checksum():
         assert path.stat().st_size <= 5e6
 
 
-@pytest.mark.parametrize("path", sorted(pretrained._FOLDERS[0].glob("*.h5")), ids=lambda path: path.stem)
+def paths_of(*systems):
+    return [path for path in sorted(pretrained._FOLDERS[0].glob("*.h5")) if path.stem.split("_")[0] in systems]
+
+
+@pytest.mark.parametrize("path", paths_of("wgan", "n2a"), ids=lambda path: path.stem)
 def test_the_card_says_what_the_network_does_to_the_phantom(path):
     said = re.search(r"phantom.*?([\d.]+) dB in, ([\d.]+) dB out", path.with_suffix(".md").read_text())
     # No scanner measures an edge as sharp as the phantom's.
@@ -101,3 +108,14 @@ def test_the_card_says_what_the_network_does_to_the_phantom(path):
     denoised = fit_scaling(noisy).invert(checkpoints.load(path).network.predict_on_batch(fit_scaling(noisy).apply(noisy)[None, ..., None]))
     found = [psnr(clean, image, clean > 10 / 255, 1.0) for image in (noisy, denoised[0, ..., 0])]
     np.testing.assert_allclose(found, [float(value) for value in said.groups()], atol=0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", paths_of("ldm"), ids=lambda path: path.stem)
+def test_the_card_says_how_bright_samples_are(path):
+    checkpoint = checkpoints.load(path)
+    said = re.findall(r"`--label (\w+) --steps 10`: mean (\d+), SD (\d+)", path.with_suffix(".md").read_text())
+    assert [label for label, *_ in said] == checkpoint.training["labels"]
+    for label, *numbers in said:
+        (sample,) = ldm.generate(checkpoint, 1, GenerateConfig(label=label, steps=10))
+        np.testing.assert_allclose([sample.data.mean(), sample.data.std()], [float(number) for number in numbers], rtol=0.01)

@@ -1,6 +1,7 @@
 """Imputation and super-resolution against plain baselines: python -m experiments.04_ldm.restoration [FOLDER], writes restoration.csv
 
 Frames of forrest-bold that never trained; PSNR in the mask, or in what of it is missing; the peak is the frame's maximum in the mask.
+The mean of the frames that trained looks at nothing: what a network that knows the head by heart could give as well.
 """
 
 import importlib
@@ -27,19 +28,20 @@ train = importlib.import_module("experiments.04_ldm.train")
 SOURCE, VARIANT = "forrest", "kl"
 # Every so many frames one is missing, or is scored; the slices that are missing in all frames.
 EVERY, SLAB = 5, slice(15, 20)
+REMEMBERED = "mean of the training"
 
 
 def main(folder="networks"):
     """Score every row and write restoration.csv."""
     data.write_parts(folder)
     (run, mask), network = data.held_out(folder, SOURCE), checkpoints.load(train.network_path(folder, VARIANT), "ldm")
-    rows = []
+    rows, remembered = [], data.training(folder, SOURCE).mean(axis=3)
     for task in (frames, slab, fine):
-        rows += task(network, run, mask)
+        rows += task(network, run, mask, remembered)
         write_rows(pathlib.Path(__file__).with_name("restoration.csv"), rows)
 
 
-def frames(network, run, mask):
+def frames(network, run, mask, remembered):
     """Yield the rows of missing frames."""
     gone = [t for t in range(run.n_frames) if t % EVERY == EVERY // 2]
     missing = np.zeros(run.shape, np.float32)
@@ -52,6 +54,7 @@ def frames(network, run, mask):
 
     reach = best_reach(run.frame, lambda s: missing[..., s] > 0, run.n_frames)
     ways = {
+        REMEMBERED: lambda t: remembered,
         "mean frame": lambda t: mean,
         "linear in time": in_time(0.0),
         f"average in time, SD {reach:g} frames (our guess, no network)": in_time(reach),
@@ -60,15 +63,19 @@ def frames(network, run, mask):
     yield from _scored("frames missing", ways, run, gone, mask)
 
 
-def slab(network, run, mask):
+def slab(network, run, mask, remembered):
     """Yield the rows of slices that are missing in all frames."""
     missing = np.zeros(run.shape[:3], np.float32)
     missing[:, :, SLAB] = 1
-    ways = {"linear in space": lambda t: filled_in_space(run.frame(t), missing > 0), "ours": _imputed(network, run, missing)}
+    ways = {
+        REMEMBERED: lambda t: remembered,
+        "linear in space": lambda t: filled_in_space(run.frame(t), missing > 0),
+        "ours": _imputed(network, run, missing),
+    }
     yield from _scored("slices missing", ways, run, range(0, run.n_frames, EVERY), mask & (missing > 0))
 
 
-def fine(network, run, mask):
+def fine(network, run, mask, remembered):
     """Yield the rows of half the resolution."""
     few = coarse_shape(run.shape[:3], network.config["coarse"])
     steps = [less / many for less, many in zip(few, run.shape)]
@@ -83,7 +90,12 @@ def fine(network, run, mask):
         low = resampled(run.frame(t), few)
         return ndimage.affine_transform(low, steps, offset, output_shape=run.shape[:3], order=3, mode="nearest")
 
-    ways = {"cubic": cubic, "zero-filled": lambda t: resampled(resampled(run.frame(t), few), run.shape[:3]), "ours": ours}
+    ways = {
+        REMEMBERED: lambda t: remembered,
+        "cubic": cubic,
+        "zero-filled": lambda t: resampled(resampled(run.frame(t), few), run.shape[:3]),
+        "ours": ours,
+    }
     yield from _scored("half the resolution", ways, run, range(0, run.n_frames, EVERY), mask)
 
 

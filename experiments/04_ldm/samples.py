@@ -44,7 +44,9 @@ def main(folder="networks"):
     rows = [dict(what="real, of the training", **compared(trained, real, classify))]
     rows.append(dict(what="real, through the autoencoder", **compared(through, real, classify)))
     rows.append(dict(what="real, held out", **compared(real, real, classify)))
-    for sampler, steps in SETTINGS:
+    alone = autoencoder.space_of(checkpoint)
+    silence(alone.denoiser)
+    for sampler, steps, space, what in [("dpm-solver", 50, alone, ", the linear denoiser alone"), *((*one, space, "") for one in SETTINGS)]:
         options = SamplingOptions(sampler=sampler, steps=steps)
         latents, seconds = {}, []
         for source in data.SOURCES:
@@ -53,12 +55,18 @@ def main(folder="networks"):
             seconds.append((time.perf_counter() - start) / COUNT)
         drawn = {source: [np.maximum(space.decode(one, real[source][0].shape), 0) for one in found] for source, found in latents.items()}
         # The first call also compiles the loop.
-        row = dict(what=f"{sampler}, {steps} steps", **compared(drawn, real, classify), seconds=min(seconds), peak_mb=peak_memory())
+        row = dict(what=f"{sampler}, {steps} steps{what}", **compared(drawn, real, classify), seconds=min(seconds), peak_mb=peak_memory())
         rows.append(row)
         print(row, flush=True)
         write_rows(pathlib.Path(__file__).with_name("samples.csv"), rows)
-        if (sampler, steps) == ("dpm-solver", 50):
+        if (sampler, steps, what) == ("dpm-solver", 50, ""):
             save_contact_sheet(pathlib.Path(__file__).with_name("samples.png"), [volume for some in drawn.values() for volume in some[:8]])
+
+
+def silence(denoiser):
+    """Let the denoiser's network add nothing to the linear one that it began as."""
+    last = denoiser.get_layer("said")
+    last.set_weights([0 * weight for weight in last.get_weights()])
 
 
 def compared(volumes, real, classify):

@@ -190,7 +190,7 @@ def facts(network, images, config):
 
 
 def example(checkpoint, images, config):
-    """Make the panel: a sample, if there is a denoiser, what the autoencoder makes of a held-out frame, and that frame.
+    """Make the panel: what the autoencoder makes of a held-out frame, that frame, and, if there is a denoiser, a sample with its label.
 
     Parameters
     ----------
@@ -202,14 +202,15 @@ def example(checkpoint, images, config):
     -------
     dict of str to ndarray of float32, shape (x, y, z)
     """
-    frame = prepare(images, config).divided()[1].runs[-1][..., -1]
+    held_out = prepare(images, config).divided()[1]
+    frame, code = held_out.runs[-1][..., -1], int(held_out.codes[-1][-1])
     pair = parts(checkpoint.network)
     space = LatentSpace(pair, config, len(checkpoint.training.get("labels", ())))
     panels = {"through the latent (held out)": space.decode(space.encode(frame), frame.shape), "measured": frame}
     if pair.denoiser is None:
         return panels
     options = SamplingOptions(steps=min(50, config.diffusion_steps), seed=config.seed)
-    return {"sample": space.decode(space.sample(frame.shape, 1, options, space.labels)[0], frame.shape), **panels}
+    return {"sample": space.decode(space.sample(frame.shape, 1, options, code)[0], frame.shape), **panels}
 
 
 def _space(checkpoint, options, needs_denoiser):

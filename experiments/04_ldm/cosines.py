@@ -7,15 +7,16 @@ import numpy as np
 
 from keras_mri.metrics import psnr
 from keras_mri.networks.volume_autoencoder import lowest_frequencies
+from keras_mri.volumes import Volume
 
 data = importlib.import_module("experiments.04_ldm.data")
 SIDE, CHANNELS, EVERY = 4, (16, 24, 32, 40, 48), 6
 
 
 def main(folder="networks"):
-    """Print PSNR in the mask of held-out frames, the frame's maximum there as the peak, for each number of frequencies."""
+    """Print PSNR in the mask of frames that train, the frame's maximum there as the peak, for each number of frequencies."""
     for source in data.SOURCES:
-        run, mask = data.held_out(folder, source)
+        run, mask = Volume.from_array(data.training(folder, source), np.eye(4)), data.held_out(folder, source)[1]
         for channels in CHANNELS:
             code = lowest_frequencies(SIDE, channels).reshape(SIDE**3, channels)
             frames = [run.frame(t) for t in range(0, run.n_frames, EVERY)]

@@ -93,10 +93,10 @@ def _train_and_write(name, config, images, files, parsed, command, resumed, work
     path, beside, state_path = files
     compute_deterministically(config.deterministic)
     strategy = replicas.strategy_across(workers) if workers else replicas.strategy_for(parsed.devices or 1)
+    # Chosen by timing: a training that is taken up keeps what was chosen at its start, and machines do what the first one chose.
+    precision = resumed["precision"] if resumed else chosen_precision(config.precision)
     with replicas.scope(strategy):
-        # Chosen by timing: a training that is taken up keeps what was chosen at its start, and machines do what the first one chose.
-        precision = resumed["precision"] if resumed else replicas.agreed_on(chosen_precision(config.precision), ("float32", "bfloat16"))
-    config = dataclasses.replace(config, precision=precision)
+        config = dataclasses.replace(config, precision=replicas.agreed_on(precision, ("float32", "bfloat16")))
     log = EpochLog(beside[".csv"])
     facts = getattr(settings, "training_facts", _training_facts)(images, config)
     config = system.settle(config) if hasattr(system, "settle") else config
@@ -109,7 +109,7 @@ def _train_and_write(name, config, images, files, parsed, command, resumed, work
         return checkpoint
 
     last = KeepLast()
-    state = TrainingState(state_path, parsed.state_every, {"command": command, "precision": precision}, resumed)
+    state = TrainingState(state_path, parsed.state_every, {"command": command, "precision": config.precision}, resumed)
     extra = [state, TrainingProgress(), log, *([last] if _LAST in beside else [])]
     if config.checkpoint_every:
         extra.append(

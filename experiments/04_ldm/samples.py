@@ -28,7 +28,7 @@ train = importlib.import_module("experiments.04_ldm.train")
 
 # Volumes of each source and setting; pairs of each source; side of the volumes in which distances are taken.
 COUNT, PAIRS, SIDES = 12, 12, (20, 20, 9)
-SETTINGS = [("dpm-solver", 20), ("dpm-solver", 50), ("ddim", 50), ("ddpm", 50), ("ddpm", 1000), ("ddim", 1000)]
+SETTINGS = [("dpm-solver", 20), ("dpm-solver", 50), ("ddim", 50), ("ddpm", 50), ("ddpm", 1000)]
 # Wang 2003, the first three of five scales, made to sum to one.
 SCALES = np.array([0.0448, 0.2856, 0.3001]) / 0.6305
 

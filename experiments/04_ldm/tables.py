@@ -34,7 +34,6 @@ def fifty_to_a_thousand(rows):
     found = {row["what"]: row for row in rows if row["seconds"]}
     lines = []
     for few, many in (
-        ("ddim, 50 steps", "ddim, 1000 steps"),
         ("ddpm, 50 steps", "ddpm, 1000 steps"),
         ("dpm-solver, 50 steps", "ddpm, 1000 steps"),
     ):

@@ -101,7 +101,7 @@ class FollowPace(keras.callbacks.Callback):
 
     def _share(self):
         # Only here: it needs TensorFlow, and whoever only uses a network has none.
-        from keras_mri.replicas import agreed
+        from keras_mri.machines import agreed
 
         share = self.pace.progress()
         return agreed(share) if self.pace.time_budget else share

@@ -3,7 +3,6 @@
 import tensorflow as tf
 
 from keras_mri import replicas
-from keras_mri.errors import InputError
 from keras_mri.training_state import TrainingState
 
 
@@ -23,7 +22,7 @@ def fit(model, training, validation, steps, callbacks):
     Raises
     ------
     InputError
-        If several devices train and cannot share the batches evenly; after Ctrl-C if other machines train with this one.
+        If several devices train and cannot share the batches evenly.
     KeyboardInterrupt
         After Ctrl-C; the state that was saved stays.
     """
@@ -46,9 +45,6 @@ def fit(model, training, validation, steps, callbacks):
             shuffle=False,
         )
     except KeyboardInterrupt:
-        if replicas.several_machines():
-            # Neither the others without this one, nor this one without them, could go on to the next fit.
-            raise InputError("interrupted. Start all machines again, with --resume to go on from the last state that was saved.") from None
         if state:
             state.interrupted = True
         raise

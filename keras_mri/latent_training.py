@@ -16,7 +16,7 @@ from keras_mri.latent_data import Latents, denoising_batches, volume_batches
 from keras_mri.latent_denoising import LatentDenoising
 from keras_mri.latent_space import LatentSpace
 from keras_mri.networks.latent_diffusion import Parts, assembled, latent_only
-from keras_mri.networks.latent_prior import linear_rates, prior_of
+from keras_mri.networks.latent_prior import prior_of, rates_of
 from keras_mri.networks.latent_unet import latent_unet
 from keras_mri.networks.precision import hidden_layers_in, in_float32
 from keras_mri.networks.volume_autoencoder import set_latent_scale, volume_decoder, volume_encoder
@@ -106,14 +106,14 @@ def fit_denoiser(start, training, held_out, config, callbacks=(), begun=None):
     space = LatentSpace(start, config, labels)
     latents = [encoded(space, part, np.random.default_rng([config.seed, k])) for k, part in enumerate((training, held_out))]
     plan = schedule(config.schedule, config.diffusion_steps)
-    # Slabs of a volume are not on its grid, so they have no mean.
-    same_grid = latents[0].clean.shape[1:] == latents[1].clean.shape[1:]
-    prior = prior_of(latents[0].clean, latents[0].codes, labels) if config.prior and same_grid else None
-    rates = prior and linear_rates(config.prediction, plan, prior.variance)
+    prior = prior_of(latents[0].clean, latents[0].codes, labels) if config.prior else None
+    rates = prior and rates_of(prior, config.prediction, plan)
     with hidden_layers_in(config.precision) as precision:
         denoiser = latent_unet(
             config.latent_channels, labels, config.diffusion_steps, config.unet_filters, config.unet_depth, extra, prior, rates
         )  # fmt: skip
+    if prior:
+        _LOGGER.info("the file will hold the mean latent of each label, %.1f MB (--no-prior leaves them out)", prior.means.nbytes / 1e6)
     _LOGGER.info("denoiser: %d parameters, latents of %s, %s", denoiser.count_params(), latents[0].clean.shape[1:], precision)
     model = LatentDenoising(denoiser, lambda trained: assembled(*start._replace(denoiser=trained)))
     data = denoising_batches(*latents, plan, config, labels)

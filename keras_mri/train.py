@@ -18,7 +18,7 @@ from keras_mri.outputs import check_output, replacing
 from keras_mri.state_files import load_state, remove_state
 from keras_mri.systems import SYSTEMS, get_settings, get_system
 from keras_mri.volumes import Volume
-from keras_mri.workers import own_folder, workers_here
+from keras_mri.workers import discarded_folder, workers_here
 
 # By name: run with `python -m`, this module is `__main__`.
 _LOGGER = logging.getLogger("keras_mri.train")
@@ -67,7 +67,7 @@ def _train(arguments):
     images = getattr(settings, "open_inputs", _open_images)(parsed.images, config, parsed.replace_nonfinite)
 
     files = _Files(path, beside, state_path)
-    with own_folder(workers) as folder:
+    with discarded_folder(workers) as folder:
         if folder:
             files = files.within(folder)
             elsewhere = {option: str(pathlib.Path(folder) / pathlib.Path(named_path).name) for option, named_path in named.items()}
@@ -82,21 +82,22 @@ def _train_and_write(name, config, images, files, parsed, command, resumed, work
     with _cli.native_messages_held_back():
         check_trains()
         system, settings = get_system(name), get_settings(name)
-    from keras_mri import checkpoints, replicas
+    from keras_mri import checkpoints, machines
     from keras_mri._progress import TrainingProgress
     from keras_mri.callbacks import EpochLog, EveryEpochs, KeepLast
     from keras_mri.checkpoints import Checkpoint
     from keras_mri.fitting import compute_deterministically
     from keras_mri.networks.precision import chosen_precision, in_float32
+    from keras_mri.replicas import strategy_for
     from keras_mri.training_state import TrainingState
 
     path, beside, state_path = files
     compute_deterministically(config.deterministic)
-    strategy = replicas.strategy_across(workers) if workers else replicas.strategy_for(parsed.devices or 1)
+    strategy = machines.strategy_across(workers) if workers else strategy_for(parsed.devices or 1)
     # Chosen by timing: a training that is taken up keeps what was chosen at its start, and machines do what the first one chose.
     precision = resumed["precision"] if resumed else chosen_precision(config.precision)
-    with replicas.scope(strategy):
-        config = dataclasses.replace(config, precision=replicas.agreed_on(precision, ("float32", "bfloat16")))
+    with machines.scope(strategy):
+        config = dataclasses.replace(config, precision=machines.agreed_on(precision, ("float32", "bfloat16")))
     log = EpochLog(beside[".csv"])
     facts = getattr(settings, "training_facts", _training_facts)(images, config)
     config = system.settle(config) if hasattr(system, "settle") else config
@@ -116,9 +117,12 @@ def _train_and_write(name, config, images, files, parsed, command, resumed, work
             EveryEpochs(config.checkpoint_every, lambda network, epoch: write(network, path.with_stem(f"{path.stem}_epoch{epoch:04d}")))
         )
     try:
-        with replicas.scope(strategy):
-            replicas.check_same_start(state.seconds_before)
+        with machines.scope(strategy):
+            machines.check_same({**command, "images": len(command["images"]), "states": parsed.state_every, "begun": state.seconds_before})
             network = system.train(images, config, extra)
+        if workers and workers.index:
+            # The first machine has the same network, and writes it.
+            return
         checkpoint = write(network, path)
         if last.weights is not None:
             checkpoints.save(dataclasses.replace(checkpoint, network=last.network_like(checkpoint.network)), beside[_LAST])
@@ -128,9 +132,8 @@ def _train_and_write(name, config, images, files, parsed, command, resumed, work
         if log.rows:
             log.path.unlink(missing_ok=True)
         raise
-    if workers is None or workers.index == 0:
-        written = [str(file) for file in (path, *beside.values()) if file.exists()]
-        print(f"wrote {', '.join(written)}", file=sys.stderr)
+    written = [str(file) for file in (path, *beside.values()) if file.exists()]
+    print(f"wrote {', '.join(written)}", file=sys.stderr)
     if state.interrupted and state_path.exists():
         print(f"{state_path} holds the interrupted training: the same command with --resume goes on from there", file=sys.stderr)
     else:

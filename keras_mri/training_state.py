@@ -6,7 +6,7 @@ import time
 import keras
 import numpy as np
 
-from keras_mri import replicas
+from keras_mri import machines
 from keras_mri.errors import InputError
 from keras_mri.state_files import save_state
 
@@ -104,7 +104,7 @@ class TrainingState(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch, logs=None):
         """Save the state if it is time; this callback is the last, so the others have prepared the step."""
-        if self.every is None or self._waiting or replicas.agreed(time.monotonic() - self._saved) < self.every:
+        if self.every is None or self._waiting or machines.agreed(time.monotonic() - self._saved) < self.every:
             return
         self._saved = time.monotonic()
         running = {"variables": _values(_changing(self.model)), "callbacks": self._states()}

@@ -56,7 +56,7 @@ def workers_here():
 
 
 @contextlib.contextmanager
-def own_folder(workers):
+def discarded_folder(workers):
     """Give every machine but the first a folder for what it writes, which goes away: all do the same work, one result is enough.
 
     Parameters

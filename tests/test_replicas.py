@@ -1,9 +1,5 @@
-"""Two devices, or machines, with halves of a batch compute what one computes with the whole: same draws, same codes, same losses."""
+"""Two devices with halves of a batch compute what one computes with the whole: same draws, same codes, same losses."""
 
-import contextlib
-import csv
-import json
-import socket
 import subprocess
 import sys
 
@@ -13,7 +9,8 @@ import tensorflow as tf
 
 from keras_mri import replicas
 from keras_mri.errors import InputError
-from tests.test_resume import KILLED, command
+from tests.test_machines import ended, logged, two_machines
+from tests.test_resume import command
 
 # Runs a command on a machine that seems to have two processors; TensorFlow takes that before it computes anything, or not at all.
 TWO = """
@@ -99,38 +96,6 @@ def test_batches_without_equal_parts_are_refused_and_held_out_ones_repeated(in_t
     assert ended.stdout == "[[4, 4], [6, 4]]\n"
 
 
-def machines(environment, *command):
-    """Start one command on two machines, which are one, on ports that are free."""
-    with contextlib.ExitStack() as stack:
-        held = [stack.enter_context(socket.socket()) for _ in range(2)]
-        for one in held:
-            one.bind(("localhost", 0))
-        cluster = {"worker": [f"localhost:{one.getsockname()[1]}" for one in held]}
-    tasks = [json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}}) for index in range(2)]
-    return [
-        subprocess.Popen([sys.executable, *command, "--workers"], env={**environment, "TF_CONFIG": task}, stderr=subprocess.PIPE, text=True)
-        for task in tasks
-    ]
-
-
-def ended(processes):
-    """Wait for processes: exit status and stderr of each."""
-    try:
-        said = [process.communicate(timeout=600)[1] for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-    return [process.returncode for process in processes], said
-
-
-def logged(path):
-    """Return names and numbers of a training's log, without its times."""
-    with open(path, newline="") as file:
-        rows = list(csv.DictReader(file))
-    numbers = [[float(value or "nan") for key, value in row.items() if key != "seconds"] for row in rows]
-    return list(rows[0].keys()), np.array(numbers)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["wgan", "n2a", "sr", "ldm", "vq", "cnn"])
 def test_two_devices_and_two_machines_give_the_losses_of_one(name, tmp_path, write_nifti, in_this_checkout):
@@ -140,7 +105,7 @@ def test_two_devices_and_two_machines_give_the_losses_of_one(name, tmp_path, wri
     for out, options in (("one", []), ("devices", ["--devices", "2"])):
         done = subprocess.run([sys.executable, "-c", TRAIN, *line(out, *options)], env=in_this_checkout, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
-    states, said = ended(machines(in_this_checkout, "-m", "keras_mri.train", *line("machines")))
+    states, said = ended(two_machines(in_this_checkout, "-m", "keras_mri.train", *line("machines")))
     assert states == [0, 0], said
     assert "wrote" in said[0] and "wrote" not in said[1] and "writes the network" in said[1]
     names, one = logged(tmp_path / "one.csv")
@@ -148,22 +113,3 @@ def test_two_devices_and_two_machines_give_the_losses_of_one(name, tmp_path, wri
         others = logged(tmp_path / f"{out}.csv")[1]
         assert others.shape == one.shape
         np.testing.assert_allclose(others, one, atol=1e-4, rtol=1e-4, err_msg=f"{out}: {names}")
-
-
-# As KILLED of test_resume, but that only the second of two machines dies.
-DIES = KILLED.replace("if count < 0:", "if count < 0 and '\"index\": 1' in os.environ['TF_CONFIG']:")
-
-
-@pytest.mark.slow
-def test_a_machine_that_dies_is_named_and_all_can_go_on(tmp_path, write_nifti, in_this_checkout):
-    line = command("wgan", tmp_path, write_nifti, "network.h5")
-    states, said = ended(machines(in_this_checkout, "-c", DIES, "7", *line))
-    assert states == [2, -9], said
-    assert "keras_mri: error: another machine of this training has gone" in said[0] and "Traceback" not in said[0]
-    assert (tmp_path / "network.state").exists() and not (tmp_path / "network.h5").exists()
-    states, said = ended(machines(in_this_checkout, "-m", "keras_mri.train", *line, "--resume"))
-    assert states == [0, 0] and all("going on from" in text for text in said), said
-    whole = command("wgan", tmp_path, write_nifti, "whole.h5")
-    subprocess.run([sys.executable, "-m", "keras_mri.train", *whole], env=in_this_checkout, capture_output=True, check=True)
-    np.testing.assert_allclose(logged(tmp_path / "network.csv")[1], logged(tmp_path / "whole.csv")[1], atol=1e-4, rtol=1e-4)
-    assert not (tmp_path / "network.state").exists()

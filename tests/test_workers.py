@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from keras_mri.errors import InputError
-from keras_mri.workers import Workers, own_folder, workers_here
+from keras_mri.workers import Workers, discarded_folder, workers_here
 
 CLUSTER = {"worker": ["first:1234", "second:1234"]}
 
@@ -44,9 +44,9 @@ def test_what_names_no_workers_is_shown_beside_an_example(told, monkeypatch):
 
 def test_only_the_first_machine_keeps_what_it_writes():
     for workers in (None, Workers(("a:1", "b:1"), 0)):
-        with own_folder(workers) as folder:
+        with discarded_folder(workers) as folder:
             assert folder is None
-    with own_folder(Workers(("a:1", "b:1"), 1)) as folder:
+    with discarded_folder(Workers(("a:1", "b:1"), 1)) as folder:
         with open(os.path.join(folder, "network.h5"), "w"):
             pass
     assert not os.path.exists(folder)

@@ -23,12 +23,13 @@ class Prior(typing.NamedTuple):
     ----------
     means : ndarray of float32, shape (labels + 1, x', y', z', channels)
         Of each label; the last one of all volumes.
-    variance : ndarray of float64, shape (channels,)
-        Around the mean of their label, over volumes and positions.
+    variance, variance_of_all : ndarray of float64, shape (channels,)
+        Around the mean of their label, and around that of all volumes; over volumes and positions.
     """
 
     means: np.ndarray
     variance: np.ndarray
+    variance_of_all: np.ndarray
 
 
 def prior_of(clean, codes, labels):
@@ -45,17 +46,23 @@ def prior_of(clean, codes, labels):
     Returns
     -------
     Prior, or None
-        None if there are no more volumes than means, so that nothing tells how far volumes stray.
+        None of a single volume: nothing tells how far volumes stray. A label with one volume has the mean of all.
     """
-    of_all = clean.mean(axis=0)
-    groups = [clean[codes == code] for code in range(labels + 1)]
-    freedom = len(clean) - sum(len(group) > 0 for group in groups)
-    if freedom < 1:
+    if len(clean) < 2:
         return None
-    around = sum(((group - group.mean(axis=0)) ** 2).sum(axis=0, dtype=np.float64) for group in groups if len(group))
-    means = [group.mean(axis=0) if len(group) else of_all for group in groups[:labels]]
-    variance = (around / freedom).mean(axis=(0, 1, 2))
-    return Prior(np.stack([*means, of_all]), np.maximum(variance, _LEAST_VARIANCE))
+    of_all = clean.mean(axis=0)
+    # One volume of a label is no mean: the file would hold that volume, and samples would be it.
+    groups = [clean[codes == code] for code in range(labels)]
+    groups = [group if len(group) > 1 else None for group in groups]
+    total = ((clean - of_all) ** 2).sum(axis=0, dtype=np.float64) / (len(clean) - 1)
+    within, freedom = total, 1
+    if any(group is not None for group in groups):
+        known = [group for group in groups if group is not None]
+        within = sum(((group - group.mean(axis=0)) ** 2).sum(axis=0, dtype=np.float64) for group in known)
+        freedom = sum(len(group) - 1 for group in known)
+    means = [of_all if group is None else group.mean(axis=0) for group in groups]
+    variances = [np.maximum(part.mean(axis=(0, 1, 2)), _LEAST_VARIANCE) for part in (within / freedom, total)]
+    return Prior(np.stack([*means, of_all]), *variances)
 
 
 def linear_rates(prediction, plan, variance):
@@ -83,6 +90,12 @@ def linear_rates(prediction, plan, variance):
     return of_noisy.astype(np.float32), of_mean.astype(np.float32)
 
 
+def rates_of(prior, prediction, plan):
+    """Return `linear_rates` of a label, and what is added to both where there is none: two pairs of ndarray."""
+    labelled, unlabelled = (linear_rates(prediction, plan, variance) for variance in (prior.variance, prior.variance_of_all))
+    return labelled, tuple(b - a for a, b in zip(labelled, unlabelled))
+
+
 def linear_denoiser(noisy, time, label, prior, rates):
     """Apply the best linear denoiser to keras tensors, in layers that do not train.
 
@@ -91,8 +104,8 @@ def linear_denoiser(noisy, time, label, prior, rates):
     noisy : keras tensor, shape (batch, x', y', z', channels)
     time, label : keras tensor of integers, shape (batch,)
     prior : Prior
-    rates : pair of ndarray, shape (steps, channels)
-        As `linear_rates` gives them.
+    rates : two pairs of ndarray, shape (steps, channels)
+        As `rates_of` gives them.
 
     Returns
     -------
@@ -100,12 +113,18 @@ def linear_denoiser(noisy, time, label, prior, rates):
         float32.
     """
     shape = prior.means.shape[1:]
-    mean = layers.Reshape(shape)(_table("label_means", prior.means.reshape(len(prior.means), -1))(label))
+    mean = _reshaped(_table("label_means", prior.means.reshape(len(prior.means), -1))(label), shape)
+    unlabelled = _table("unlabelled", np.eye(len(prior.means))[:, -1:].astype(np.float32))(label)
     terms = []
-    for tensor, name, rate in zip((noisy, mean), ("noisy_rates", "mean_rates"), rates):
-        factor = layers.Reshape((1, 1, 1, shape[-1]))(_table(name, rate)(time))
-        terms.append(layers.Multiply(dtype="float32")([tensor, factor]))
+    for tensor, name, rate, more in zip((noisy, mean), ("noisy_rates", "mean_rates"), *rates):
+        more = layers.Multiply(dtype="float32")([_table(f"{name}_unlabelled", more)(time), unlabelled])
+        factor = layers.Add(dtype="float32")([_table(name, rate)(time), more])
+        terms.append(layers.Multiply(dtype="float32")([tensor, _reshaped(factor, (1, 1, 1, shape[-1]))]))
     return layers.Add(dtype="float32")(terms)
+
+
+def _reshaped(tensor, shape):
+    return layers.Reshape(shape, dtype="float32")(tensor)
 
 
 def _table(name, values):

@@ -38,8 +38,8 @@ def latent_unet(channels, labels, steps, filters=(64, 128), depth=1, condition_c
     prior : keras_mri.networks.latent_prior.Prior, optional
         The network then says what the best linear denoiser says, which it also sees, and what its blocks add, at first nothing. Its
         grid is that of the means.
-    rates : pair of ndarray, optional
-        Goes with `prior`, see `keras_mri.networks.latent_prior.linear_rates`.
+    rates : two pairs of ndarray, optional
+        Goes with `prior`, see `keras_mri.networks.latent_prior.rates_of`.
 
     Returns
     -------

@@ -51,7 +51,7 @@ def settle(config):
     if facts["system"] != "ldm":
         raise InputError(f"--initial must be a network of ldm. Received: {config.initial}, one of {facts['system']}.")
     start = _config_of(facts["config"])
-    taken = ("scaling", "latent", "latent_channels", "filters", "depth", "codes")
+    taken = ("scaling", "latent", "latent_channels", "filters", "depth", "shortcut", "codes")
     return dataclasses.replace(config, **{name: getattr(start, name) for name in taken})
 
 

@@ -2,8 +2,9 @@ import keras
 import numpy as np
 import pytest
 
-from keras_mri.networks.latent_prior import linear_rates, prior_of
+from keras_mri.networks.latent_prior import linear_rates, prior_of, rates_of
 from keras_mri.networks.latent_unet import latent_unet
+from keras_mri.networks.precision import hidden_layers_in, in_float32
 from keras_mri.samplers import sampler
 from keras_mri.sampling import compiled
 from keras_mri.schedules import PREDICTIONS, schedule, target
@@ -25,6 +26,7 @@ def test_means_and_variance_are_those_of_the_volumes(latents):
     np.testing.assert_allclose(prior.means[:LABELS], means, atol=0.05)
     np.testing.assert_allclose(prior.means[LABELS], means.mean(axis=0), atol=0.05)
     np.testing.assert_allclose(np.sqrt(prior.variance), [0.5, 0.1], rtol=0.02)
+    np.testing.assert_allclose(prior.variance_of_all, ((clean - clean.mean(axis=0)) ** 2).mean(axis=(0, 1, 2, 3)), rtol=0.01)
 
 
 def test_variance_counts_what_the_means_took(rng):
@@ -34,12 +36,16 @@ def test_variance_counts_what_the_means_took(rng):
     assert np.mean(variances) == pytest.approx(1, rel=0.02)
 
 
-def test_labels_without_volumes_have_the_mean_of_all_and_too_few_volumes_no_prior(rng):
-    clean = rng.standard_normal((3, 2, 2, 2, 1)).astype(np.float32)
-    prior = prior_of(clean, np.array([0, 0, 2]), 2)
-    np.testing.assert_array_equal(prior.means[1], prior.means[2])
+def test_labels_with_fewer_than_two_volumes_have_the_mean_of_all_and_one_volume_no_prior(rng):
+    """The mean of one volume would be that volume."""
+    clean = rng.standard_normal((4, 2, 2, 2, 1)).astype(np.float32)
+    prior = prior_of(clean, np.array([0, 0, 1, 3]), 3)
+    for code in (1, 2):
+        np.testing.assert_array_equal(prior.means[code], prior.means[3])
     np.testing.assert_allclose(prior.means[0], clean[:2].mean(axis=0), rtol=1e-6)
-    assert prior_of(clean[:2], np.array([0, 1]), 2) is None and prior_of(clean[:1], np.array([2]), 2) is None
+    alone = prior_of(clean[:2], np.array([0, 1]), 2)
+    np.testing.assert_array_equal(alone.variance, alone.variance_of_all)
+    assert prior_of(clean[:1], np.array([2]), 2) is None
 
 
 @pytest.mark.parametrize("prediction", PREDICTIONS)
@@ -56,7 +62,34 @@ def test_the_rates_are_those_of_a_regression(prediction, rng):
 
 
 def untrained(prior, plan, prediction="velocity", condition_channels=0):
-    return latent_unet(2, LABELS, plan.steps, (4, 6), 1, condition_channels, prior, linear_rates(prediction, plan, prior.variance))
+    return latent_unet(2, LABELS, plan.steps, (4, 6), 1, condition_channels, prior, rates_of(prior, prediction, plan))
+
+
+def test_without_a_label_it_is_the_best_linear_one_of_all_volumes(latents, rng):
+    _, clean, codes = latents
+    plan = schedule("cosine", 20)
+    network, of_all = untrained(prior_of(clean, codes, LABELS), plan), clean.mean(axis=0)
+    for step in (2, 10):
+        signal_rate, noise_rate = plan.signal_rates[step], plan.noise_rates[step]
+        noise = rng.standard_normal(clean.shape)
+        noisy = (signal_rate * clean + noise_rate * noise).astype(np.float32)
+        wanted = target("velocity", clean, noise, signal_rate, noise_rate)
+        said = network.predict([noisy, np.full(len(clean), step), np.full(len(clean), LABELS)], verbose=0)
+        # The same gain everywhere, around the mean of all: the slope of a regression over all numbers of a channel.
+        for channel in range(2):
+            x, y = ((part - signal * of_all)[..., channel].ravel() for part, signal in ((noisy, signal_rate), (wanted, -noise_rate)))
+            linear = np.polyfit(x, y, 1)[0] * x - noise_rate * np.broadcast_to(of_all, clean.shape)[..., channel].ravel()
+            errors = [np.mean((part - wanted[..., channel].ravel()) ** 2) for part in (said[..., channel].ravel(), linear)]
+            assert errors[0] == pytest.approx(errors[1], rel=0.01)
+
+
+def test_it_computes_in_float32_whatever_its_blocks_do(latents, rng):
+    _, clean, codes = latents
+    plan = schedule("cosine", 20)
+    with hidden_layers_in("bfloat16"):
+        network = untrained(prior_of(clean, codes, LABELS), plan)
+    told = [rng.standard_normal((4, *SHAPE)).astype(np.float32), np.array([0, 5, 10, 19]), np.array([0, 1, 2, 1])]
+    np.testing.assert_array_equal(network.predict_on_batch(told), in_float32(network).predict_on_batch(told))
 
 
 @pytest.mark.parametrize("prediction", PREDICTIONS)
@@ -88,4 +121,10 @@ def test_what_is_known_does_not_train_and_all_else_does(latents, rng):
     network.train_on_batch(told, rng.standard_normal(noisy.shape).astype(np.float32))
     names = [weight.path for weight in network.weights]
     still = {name for name, old, new in zip(names, before, network.get_weights(), strict=True) if np.array_equal(old, new)}
-    assert still == {f"{name}/embeddings" for name in ("label_means", "noisy_rates", "mean_rates", "sinusoids")}
+    tables = [
+        "label_means",
+        "unlabelled",
+        "sinusoids",
+        *(f"{one}_rates{more}" for one in ("noisy", "mean") for more in ("", "_unlabelled")),
+    ]
+    assert still == {f"{name}/embeddings" for name in tables}

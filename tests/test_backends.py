@@ -37,8 +37,8 @@ _OTHERS = ("keras", "nibabel", "numpy", "scipy", "h5py", "scikit-image", "matplo
 _TOLERANCE = 1e-4
 # What only training imports, beside its command.
 _TRAINING = {"train", "adversarial", "autoencoding", "datasets", "denoising_data", "fitting", "latent_data", "latent_training",
-             "networks.vector_quantizer", "optimizers", "pair_augmentation", "pair_data", "repetition_data", "repetition_training",
-             "replicas", "slice_data", "two_players"}  # fmt: skip
+             "machines", "networks.vector_quantizer", "optimizers", "pair_augmentation", "pair_data", "repetition_data", "repetition_training",
+             "replicas", "slice_data", "training_state", "two_players"}  # fmt: skip
 
 
 def imported_with(module):

@@ -36,8 +36,8 @@ _BACKENDS = {"jax": ("jax", "jaxlib"), "torch": ("torch==2.13.0",)}
 _OTHERS = ("keras", "nibabel", "numpy", "scipy", "h5py", "scikit-image", "matplotlib")
 _TOLERANCE = 1e-4
 # What only training imports, beside its command.
-_TRAINING = {"train", "adversarial", "autoencoding", "datasets", "denoising_data", "fitting", "latent_data", "latent_training",
-             "machines", "networks.vector_quantizer", "optimizers", "pair_augmentation", "pair_data", "repetition_data", "repetition_training",
+_TRAINING = {"train", "adversarial", "autoencoding", "datasets", "denoising_data", "fitting", "latent_data", "latent_training", "machines",
+             "networks.vector_quantizer", "optimizers", "pair_augmentation", "pair_data", "repetition_data", "repetition_training",
              "replicas", "slice_data", "training_state", "two_players"}  # fmt: skip
 
 

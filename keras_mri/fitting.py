@@ -45,11 +45,17 @@ def fit(model, training, validation, steps, callbacks):
             shuffle=False,
         )
     except KeyboardInterrupt:
-        if state:
-            state.interrupted = True
+        remember_interruption(callbacks)
         raise
     if state:
         state.leave(model)
+
+
+def remember_interruption(callbacks):
+    """Let the training's state, if there is one among the callbacks, be kept when the training ends: it can go on."""
+    for callback in callbacks:
+        if isinstance(callback, TrainingState):
+            callback.interrupted = True
 
 
 def compute_deterministically(wanted=True):

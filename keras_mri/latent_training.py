@@ -16,7 +16,7 @@ from keras_mri.latent_data import Latents, denoising_batches, volume_batches
 from keras_mri.latent_denoising import LatentDenoising
 from keras_mri.latent_space import LatentSpace
 from keras_mri.networks.latent_diffusion import Parts, assembled, latent_only
-from keras_mri.networks.latent_prior import prior_of, rates_of
+from keras_mri.networks.latent_prior import linear_of, prior_of
 from keras_mri.networks.latent_unet import latent_unet
 from keras_mri.networks.precision import hidden_layers_in, in_float32
 from keras_mri.networks.volume_autoencoder import set_latent_scale, volume_decoder, volume_encoder
@@ -107,10 +107,10 @@ def fit_denoiser(start, training, held_out, config, callbacks=(), begun=None):
     latents = [encoded(space, part, np.random.default_rng([config.seed, k])) for k, part in enumerate((training, held_out))]
     plan = schedule(config.schedule, config.diffusion_steps)
     prior = prior_of(latents[0].clean, latents[0].codes, labels) if config.prior else None
-    rates = prior and rates_of(prior, config.prediction, plan)
+    linear = prior and linear_of(prior, config.prediction, plan)
     with hidden_layers_in(config.precision) as precision:
         denoiser = latent_unet(
-            config.latent_channels, labels, config.diffusion_steps, config.unet_filters, config.unet_depth, extra, prior, rates
+            config.latent_channels, labels, config.diffusion_steps, config.unet_filters, config.unet_depth, extra, linear
         )  # fmt: skip
     if prior:
         _LOGGER.info("the file will hold the mean latent of each label, %.1f MB (--no-prior leaves them out)", prior.means.nbytes / 1e6)

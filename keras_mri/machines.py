@@ -8,6 +8,7 @@ import zlib
 
 import tensorflow as tf
 
+from keras_mri import memory
 from keras_mri.errors import InputError
 
 _LOGGER = logging.getLogger(__name__)
@@ -70,7 +71,7 @@ def scope(strategy):
         # Neither the others without this one, nor this one without them, could go on to what comes next.
         listened = signal.signal(signal.SIGINT, _interrupted)
         try:
-            with _lost_machine_explained():
+            with _lost_machine_explained(), memory.agreed_on(_least(memory.available_bytes())):
                 yield
         finally:
             signal.signal(signal.SIGINT, listened)
@@ -160,6 +161,19 @@ def _of_the_first(value):
 def _deviation(value):
     first = _of_the_first(value)
     return _sum(lambda part: tf.abs(part - first), value)
+
+
+@tf.function
+def _least_of(value):
+    def own(value):
+        return tf.reduce_min(tf.distribute.get_replica_context().all_gather(value[None], axis=0)) / strategy.num_replicas_in_sync
+
+    strategy = tf.distribute.get_strategy()
+    return _sum(own, value)
+
+
+def _least(value):
+    return float(_least_of(tf.constant(value, tf.float32)))
 
 
 def _sum(function, value):

@@ -55,6 +55,23 @@ def test_a_machine_alone_agrees_with_itself():
     machines.check_same({"seed": 1})
 
 
+MEMORY = """
+import sys
+from keras_mri import machines, memory, workers
+
+here = workers.workers_here()
+memory.available_bytes = lambda: 3e9 - 1e9 * here.index
+with machines.scope(machines.strategy_across(here)):
+    print(memory._AGREED, file=sys.stderr)
+"""
+
+
+@pytest.mark.slow
+def test_machines_agree_on_the_least_memory(in_this_checkout):
+    states, said = ended(two_machines(in_this_checkout, "-c", MEMORY))
+    assert states == [0, 0] and all("[2000000000.0]" in text for text in said), said
+
+
 # As KILLED of test_resume, but that only the second of two machines dies.
 DIES = KILLED.replace("if count < 0:", "if count < 0 and '\"index\": 1' in os.environ['TF_CONFIG']:")
 

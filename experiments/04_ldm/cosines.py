@@ -1,6 +1,7 @@
 """What the lowest cosine frequencies of each block keep, untrained: python -m experiments.04_ldm.cosines [FOLDER], after train"""
 
 import importlib
+import itertools
 import sys
 
 import numpy as np
@@ -14,14 +15,15 @@ SIDE, CHANNELS, EVERY = 4, (16, 24, 32, 40, 48), 6
 
 
 def main(folder="networks"):
-    """Print PSNR in the mask of frames that train, the frame's maximum there as the peak, for each number of frequencies."""
+    """Print PSNR in the mask, the frame's maximum there as the peak, for each number of frequencies: frames that train, and held out."""
     for source in data.SOURCES:
-        run, mask = Volume.from_array(data.training(folder, source), np.eye(4)), data.held_out(folder, source)[1]
-        for channels in CHANNELS:
+        held_out, mask = data.held_out(folder, source)
+        runs = {"training": Volume.from_array(data.training(folder, source), np.eye(4)), "held out": held_out}
+        for channels, (part, run) in itertools.product(CHANNELS, runs.items()):
             code = lowest_frequencies(SIDE, channels).reshape(SIDE**3, channels)
             frames = [run.frame(t) for t in range(0, run.n_frames, EVERY)]
             scores = [psnr(frame, through(frame, code), mask, frame[mask].max()) for frame in frames]
-            print(f"{source:8s} {channels:3d} of {SIDE**3}: {np.mean(scores):.2f} dB")
+            print(f"{source:8s} {part:8s} {channels:3d} of {SIDE**3}: {np.mean(scores):.2f} dB")
 
 
 def through(frame, code):

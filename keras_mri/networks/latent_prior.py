@@ -90,35 +90,60 @@ def linear_rates(prediction, plan, variance):
     return of_noisy.astype(np.float32), of_mean.astype(np.float32)
 
 
-def rates_of(prior, prediction, plan):
-    """Return `linear_rates` of a label, and what is added to both where there is none: two pairs of ndarray."""
-    labelled, unlabelled = (linear_rates(prediction, plan, variance) for variance in (prior.variance, prior.variance_of_all))
-    return labelled, tuple(b - a for a, b in zip(labelled, unlabelled))
+class Linear(typing.NamedTuple):
+    """The best linear denoiser, as tables.
+
+    Parameters
+    ----------
+    means : ndarray of float32, shape (labels + 1, x', y', z', channels)
+        Of a `Prior`.
+    labelled, unlabelled : pair of ndarray of float32, shape (steps, channels)
+        What `linear_rates` gives where there is a label, and where there is none.
+    """
+
+    means: np.ndarray
+    labelled: tuple
+    unlabelled: tuple
 
 
-def linear_denoiser(noisy, time, label, prior, rates):
+def linear_of(prior, prediction, plan):
+    """Make the best linear denoiser of what a prior knows.
+
+    Parameters
+    ----------
+    prior : Prior
+    prediction : {"noise", "velocity"}
+    plan : keras_mri.schedules.Schedule
+
+    Returns
+    -------
+    Linear
+    """
+    return Linear(prior.means, *(linear_rates(prediction, plan, variance) for variance in (prior.variance, prior.variance_of_all)))
+
+
+def linear_denoiser(noisy, time, label, linear):
     """Apply the best linear denoiser to keras tensors, in layers that do not train.
 
     Parameters
     ----------
     noisy : keras tensor, shape (batch, x', y', z', channels)
     time, label : keras tensor of integers, shape (batch,)
-    prior : Prior
-    rates : two pairs of ndarray, shape (steps, channels)
-        As `rates_of` gives them.
+    linear : Linear
 
     Returns
     -------
     keras tensor, shape of `noisy`
         float32.
     """
-    shape = prior.means.shape[1:]
-    mean = _reshaped(_table("label_means", prior.means.reshape(len(prior.means), -1))(label), shape)
-    unlabelled = _table("unlabelled", np.eye(len(prior.means))[:, -1:].astype(np.float32))(label)
+    shape = linear.means.shape[1:]
+    mean = _reshaped(_table("label_means", linear.means.reshape(len(linear.means), -1))(label), shape)
+    # 1 for the last label, which stands for none.
+    unlabelled = _table("unlabelled", np.eye(len(linear.means))[:, -1:].astype(np.float32))(label)
     terms = []
-    for tensor, name, rate, more in zip((noisy, mean), ("noisy_rates", "mean_rates"), *rates):
-        more = layers.Multiply(dtype="float32")([_table(f"{name}_unlabelled", more)(time), unlabelled])
-        factor = layers.Add(dtype="float32")([_table(name, rate)(time), more])
+    for tensor, name, rate, other in zip((noisy, mean), ("noisy_rates", "mean_rates"), linear.labelled, linear.unlabelled):
+        change = layers.Multiply(dtype="float32")([_table(f"{name}_unlabelled", other - rate)(time), unlabelled])
+        factor = layers.Add(dtype="float32")([_table(name, rate)(time), change])
         terms.append(layers.Multiply(dtype="float32")([tensor, _reshaped(factor, (1, 1, 1, shape[-1]))]))
     return layers.Add(dtype="float32")(terms)
 

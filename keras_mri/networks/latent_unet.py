@@ -18,7 +18,7 @@ _LONGEST_PERIOD = 10000
 _KEY_CHANNELS = 32
 
 
-def latent_unet(channels, labels, steps, filters=(64, 128), depth=1, condition_channels=0, prior=None, rates=None):
+def latent_unet(channels, labels, steps, filters=(64, 128), depth=1, condition_channels=0, linear=None):
     """Build the denoiser.
 
     Parameters
@@ -35,11 +35,9 @@ def latent_unet(channels, labels, steps, filters=(64, 128), depth=1, condition_c
         Residual blocks of a level, on the way down and on the way up.
     condition_channels : int
         Of what is concatenated to the noisy latent; 0 for nothing.
-    prior : keras_mri.networks.latent_prior.Prior, optional
-        The network then says what the best linear denoiser says, which it also sees, and what its blocks add, at first nothing. Its
-        grid is that of the means.
-    rates : two pairs of ndarray, optional
-        Goes with `prior`, see `keras_mri.networks.latent_prior.rates_of`.
+    linear : keras_mri.networks.latent_prior.Linear, optional
+        The network then says what this linear denoiser says, which it also sees, and what its blocks add, at first nothing. Its grid
+        is that of the means.
 
     Returns
     -------
@@ -48,15 +46,15 @@ def latent_unet(channels, labels, steps, filters=(64, 128), depth=1, condition_c
         and `condition` (batch, x, y, z, condition_channels), to (batch, x, y, z, channels), float32; before training zero, or what
         the linear denoiser says.
     """
-    grid = (None, None, None) if prior is None else prior.means.shape[1:4]
+    grid = (None, None, None) if linear is None else linear.means.shape[1:4]
     noisy = keras.Input((*grid, channels), name="noisy")
     time = keras.Input((), dtype="int32", name="time")
     label = keras.Input((), dtype="int32", name="label")
     inputs = [noisy, time, label]
-    seen, linear = [noisy], None
-    if prior is not None:
-        linear = linear_denoiser(noisy, time, label, prior, rates)
-        seen.append(linear)
+    seen, begun = [noisy], None
+    if linear is not None:
+        begun = linear_denoiser(noisy, time, label, linear)
+        seen.append(begun)
     if condition_channels:
         inputs.append(keras.Input((*grid, condition_channels), name="condition"))
         seen.append(inputs[-1])
@@ -77,7 +75,7 @@ def latent_unet(channels, labels, steps, filters=(64, 128), depth=1, condition_c
             tensor = residual_block(layers.Concatenate()([tensor, skips.pop()]), width, embedding)
         tensor = doubled(tensor, filters[level - 1]) if level else tensor
     said = layers.Conv3D(channels, 3, padding="same", kernel_initializer="zeros", dtype="float32", name="said")(normed(tensor))
-    said = said if linear is None else layers.Add(dtype="float32")([linear, said])
+    said = said if begun is None else layers.Add(dtype="float32")([begun, said])
     network = keras.Model(inputs, said, name="denoiser")
     table.set_weights([sinusoids(steps, filters[0])])
     return network

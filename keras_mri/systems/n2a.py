@@ -36,8 +36,6 @@ _OVERLAP = 8
 _MIRRORED = {"none": "", "left-right": " and its mirror image", "all": " and its mirror images along all axes: eight times the work of one"}
 # Voxels of surroundings that a network without a bounded reach is shown.
 _SURROUNDINGS = 16
-# Voxels of a tile where several machines train.
-_TILE_OF_MACHINES = (64, 64, 64)
 
 
 def settle(config):
@@ -109,7 +107,7 @@ def train(images, config, callbacks=()):
     """
     check_trains()
     # Only here: they need TensorFlow, and using a network does not.
-    from keras_mri import machines
+    from keras_mri.fitting import remember_interruption
     from keras_mri.repetition_data import RepetitionBlocks
     from keras_mri.repetition_training import iterate
 
@@ -124,14 +122,15 @@ def train(images, config, callbacks=()):
     _LOGGER.info("%d repetitions of %s voxels, %d parameters, blocks of %s voxels, %d held out, %s", *facts)
 
     def denoised():
-        # A target need not be the best there is: no mirror images. Machines must cut it alike, whatever memory each has.
-        tile = _TILE_OF_MACHINES if machines.several() else None
-        return scaling.apply(_denoised(network, scan, config, "none", tile).data.reshape(scan.average.shape))
+        # A target need not be the best there is: no mirror images.
+        return scaling.apply(_denoised(network, scan, config, "none").data.reshape(scan.average.shape))
 
     best = KeepBest(network, "val_loss")
     try:
         iterate(network, blocks, best, config, callbacks, denoised)
     except KeyboardInterrupt:
+        # It may have come between two fits.
+        remember_interruption(callbacks)
         _LOGGER.warning("interrupted: keeping the best network so far (epoch %d)", best.epoch)
     best.restore()
     return in_float32(network)

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_mri.networks.latent_prior import linear_rates, prior_of, rates_of
+from keras_mri.networks.latent_prior import linear_of, linear_rates, prior_of
 from keras_mri.networks.latent_unet import latent_unet
 from keras_mri.networks.precision import hidden_layers_in, in_float32
 from keras_mri.samplers import sampler
@@ -62,7 +62,7 @@ def test_the_rates_are_those_of_a_regression(prediction, rng):
 
 
 def untrained(prior, plan, prediction="velocity", condition_channels=0):
-    return latent_unet(2, LABELS, plan.steps, (4, 6), 1, condition_channels, prior, rates_of(prior, prediction, plan))
+    return latent_unet(2, LABELS, plan.steps, (4, 6), 1, condition_channels, linear_of(prior, prediction, plan))
 
 
 def test_without_a_label_it_is_the_best_linear_one_of_all_volumes(latents, rng):
@@ -128,3 +128,11 @@ def test_what_is_known_does_not_train_and_all_else_does(latents, rng):
         *(f"{one}_rates{more}" for one in ("noisy", "mean") for more in ("", "_unlabelled")),
     ]
     assert still == {f"{name}/embeddings" for name in tables}
+
+
+def test_parameters_of_the_default_beside_the_tables(rng):
+    """As the README has them: the first convolution also sees what the linear denoiser says."""
+    prior = prior_of(rng.standard_normal((3, 2, 2, 2, 32)).astype(np.float32), np.array([0, 0, 5]), 5)
+    network = latent_unet(32, 5, 1000, condition_channels=34, linear=linear_of(prior, "velocity", schedule("cosine", 1000)))
+    tables = 6 * 2**3 * 32 + 6 + 4 * 1000 * 32
+    assert network.count_params() - tables == 4_583_008 == 4_527_712 + 27 * 32 * 64

@@ -16,6 +16,7 @@ from keras_mri.published import load_published_munet
 from keras_mri.repetitions import Repetitions
 from keras_mri.settings.n2a import PRESETS, Config, PredictConfig
 from keras_mri.systems import n2a
+from keras_mri.training_state import TrainingState
 from keras_mri.volumes import Volume
 from tests.systems.contract import check_contract
 from tests.test_published import structural
@@ -240,3 +241,15 @@ def test_ctrl_c_keeps_the_best_network_so_far(affine, caplog):
     network = n2a.train(repetitions(affine), Config(epochs=50, steps_per_epoch=2, **SMALL), [Interrupt()])
     assert "interrupted: keeping the best network so far" in caplog.text
     assert all(np.isfinite(weight).all() for weight in network.get_weights())
+
+
+def test_ctrl_c_between_two_iterations_is_remembered(affine, tmp_path, monkeypatch):
+    """So that the state of the training stays."""
+
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(n2a, "_denoised", interrupted)
+    state = TrainingState(tmp_path / "network.state", None, {})
+    n2a.train(repetitions(affine), Config(epochs=1, steps_per_epoch=1, **{**SMALL, "iterations": 2}), [state])
+    assert state.interrupted

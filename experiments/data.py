@@ -36,14 +36,20 @@ def adi_t1w(margin=8):
     return Volume.from_array(image.frame(0)[box], affine, name="adi-t1t2, T1w"), mask[box]
 
 
-def forrest_t1w_copies():
+def forrest_t1w_copies(copies=_COPIES):
     """Return the studyforrest T1w, which trains, as other scanners would have written it: list of Volume.
 
     Its k-space is cut to voxels of 1.0 to 1.6 mm, which leaves a half to a third of the noise of its own 0.7 mm (1.6 %). Many
     scanners zero-fill k-space before they write an image, so half of the copies are put back on a finer grid. Each has a contrast
     of its own, a power of the intensity.
+
+    Parameters
+    ----------
+    copies : sequence of (float or three, float or three, float)
+        Voxels that were measured and those of the grid (mm, all sides or each), and the power.
     """
-    return [_copy(open_image(FOLDER / "forrest-t1w" / "T1w.nii.gz"), *copy) for copy in _COPIES]
+    volume = open_image(FOLDER / "forrest-t1w" / "T1w.nii.gz")
+    return [_copy(volume, *copy) for copy in copies]
 
 
 def _copy(volume, measured, grid, power):
@@ -54,8 +60,8 @@ def _copy(volume, measured, grid, power):
     return Volume.from_array(data**power, affine, name=f"{volume.name}, {measured} mm on {grid} mm, power {power}")
 
 
-def _shape(volume, side):
-    return [round(count * zoom / side) for count, zoom in zip(volume.shape, volume.zooms)]
+def _shape(volume, sides):
+    return [round(count * zoom / side) for count, zoom, side in zip(volume.shape, volume.zooms, np.broadcast_to(sides, 3))]
 
 
 @contextlib.contextmanager

@@ -1,72 +1,159 @@
 """Train a blind denoiser of pretrained/: python -m experiments.05_pretrained.train t1w|epi OUT.h5 [--time-budget 60m]
 
-t1w learns from coarser copies of the studyforrest T1w and is held to prisma-mini's while it trains; its test is adi-t1t2.
-epi learns from the runs of studyforrest, prisma-epi, ge-seepi and cabi-dti and from short EPIs, and is held to other short EPIs; its
-test is the run of prisma-mini. Persons and scanners of a test take no part.
+    KERAS_BACKEND=jax python -m experiments.05_pretrained.train t1w OUT.h5 --fast-forms --precision bfloat16    # on an accelerator
+
+The network is `wgan`'s, of single frames, without its critic, and learns on whatever backend Keras uses; `scans` says what from,
+`lesson` how. Writes the network and, beside it, a JSON line of the options, the steps, and the PSNR of the held-out scan.
 """
 
 import argparse
-import logging
+import json
+import math
+import pathlib
+import time
 
-from experiments.data import FOLDER, forrest_t1w_copies
+import keras
+import numpy as np
+
 from keras_mri import checkpoints
+from keras_mri.callbacks import Pace
 from keras_mri.config import parse_duration
-from keras_mri.nifti import open_image
+from keras_mri.metrics import psnr
+from keras_mri.networks.precision import hidden_layers_in, in_float32
+from keras_mri.networks.residual_unet import residual_unet
+from keras_mri.noise import add_gaussian_noise
 from keras_mri.settings.wgan import Config
 from keras_mri.systems import wgan
 from keras_mri.volumes import Volume
 
-# Every frame of a run shows the same head: a few of them teach as much.
-_FRAMES = 9
-_EPI = (
-    "forrest-bold/bold.nii.gz",
-    "prisma-epi/pcasl2d.nii.gz",
-    "ge-seepi/series7_4rep.nii.gz",
-    "cabi-dti/dev_rep1.nii.gz",
-    "epi-short/ge_nih_15sl.nii.gz",
-    "epi-short/oxford_mb_86x86x51.nii.gz",
-    "epi-short/oxford_seepi_1p5mm.nii.gz",
-    "epi-short/siemens_b12_35sl.nii.gz",
-    "epi-short/siemens_b13_fmri.nii.gz",
-    "epi-short/siemens_b17_fmri.nii.gz",
-    "epi-short/siemens_sag_PSL.nii.gz",
-    # Held out while training, the last fifth of the volumes: these 12 of 60.
-    "epi-short/siemens_me_e1.nii.gz",
-    "epi-short/siemens_me_e2.nii.gz",
-    "epi-short/siemens_d13_motion.nii.gz",
-)
+from . import fast_forms, lesson, scans
+
+PERCENT = (1, 3, 5, 9, 15)
+HIGHEST_NOISE = 0.32
+STEPS_PER_EPOCH = 100
+_CLIMB, _FLOOR = 0.03, 0.005
+_LOSSES = {"rms": lesson.root_mean_square, "l1": lesson.mean_absolute}
 
 
-def main(scan, path, budget, seed=0, **options):
-    """Train for `budget` seconds and save the network with the best held-out error."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    volumes = {"t1w": _t1w, "epi": _epi}[scan]()
-    config = Config(frames=1, adversarial_weight=0.0, time_budget=budget, seed=seed, **options)
-    network = wgan.train(volumes, config)
-    facts = {"zooms": [list(volume.zooms) for volume in volumes], "sigma": list(config.noise_range)}
-    checkpoints.save(checkpoints.Checkpoint(network, "wgan", config.to_json(), facts), path)
+class Anneal(keras.callbacks.Callback):
+    """Let the learning rate climb, then fall by a cosine, by the clock or by steps; it changes between epochs, as JAX asks for."""
+
+    def __init__(self, pace, highest):
+        super().__init__()
+        self.pace, self.highest = pace, highest
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Set the rate."""
+        share = self.pace.progress()
+        factor = min(1.0, 0.1 + share / _CLIMB) * (_FLOOR + (1 - _FLOOR) * (1 + math.cos(math.pi * share)) / 2)
+        self.model.optimizer.learning_rate.assign(self.highest * factor)
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Count, tell, and stop in time."""
+        self.pace.step += STEPS_PER_EPOCH
+        if self.pace.progress() >= 1:
+            self.model.stop_training = True
+        if epoch % 10 == 0 or self.model.stop_training:
+            print(f"{self.pace.elapsed():6.0f} s  {self.pace.step:6d} steps  error {logs['loss']:.5f}", flush=True)
 
 
-def _t1w():
-    return [*forrest_t1w_copies(), open_image(FOLDER / "prisma-mini" / "T1w_2mm_defaced.nii.gz")]
+def main(options):
+    """Train, save, and score on the held-out scan; returns the row that is written."""
+    start = time.perf_counter()
+    if options.fast_forms:
+        fast_forms.use()
+    keras.utils.set_random_seed(options.seed)
+    learnt = scans.training_scans(options.scan)
+    print(f"{len(learnt)} scans, {sum(scan.data.size for scan in learnt):,} voxels, {time.perf_counter() - start:.0f} s", flush=True)
+    channels = 2 if options.told_sigma else 1
+    with hidden_layers_in(options.precision):
+        network = residual_unet(
+            (None, None, None, channels), options.filters, options.depths, options.noise_scale, (1, 0) if options.told_sigma else None,
+            with_image=options.with_image,
+        )  # fmt: skip
+    if options.initial:
+        network.set_weights(checkpoints.load(options.initial, "wgan").network.get_weights())
+    model = lesson.lesson(
+        network, learnt, options.patch, HIGHEST_NOISE, options.seed, contrast=not options.no_contrast, told_sigma=options.told_sigma
+    )
+    pace = Pace(options.steps, options.time_budget)
+    # `jit_compile=False` where TensorFlow trains: XLA computes bfloat16 on a processor slowly; JAX always compiles.
+    optimizer = keras.optimizers.Adam(options.learning_rate, beta_2=0.99, clipnorm=1.0)
+    model.compile(optimizer, loss=_LOSSES[options.loss], jit_compile=keras.backend.backend() == "jax")
+    places = lesson.Places(learnt, options.patch, options.batch_size, STEPS_PER_EPOCH, options.seed)
+    model.fit(places, epochs=10**6, callbacks=[Anneal(pace, options.learning_rate)], verbose=0, shuffle=False)
+    seconds = pace.elapsed()
+
+    config = Config(
+        frames=1, adversarial_weight=0.0, seed=options.seed, filters=options.filters, depths=options.depths, noise_scale=options.noise_scale,
+        noise_range=(0.0, HIGHEST_NOISE), batch_size=options.batch_size, patch_shape=(options.patch,) * 3, time_budget=options.time_budget,
+        learning_rate=options.learning_rate, l1_weight=0.0 if options.loss == "rms" else 100.0,
+    )  # fmt: skip
+    facts = {"zooms": [list(scan.zooms) for scan in learnt], "sigma": [0.0, HIGHEST_NOISE]}
+    checkpoint = checkpoints.Checkpoint(in_float32(network), "wgan", config.to_json(), facts)
+    path = pathlib.Path(options.path)
+    checkpoints.save(checkpoint, path)
+    row = {**vars(options), "steps": pace.step, "seconds": round(seconds), "parameters": network.count_params(), "device": _device()}
+    row["psnr"] = held_out_psnr(checkpoint, options.scan, options.told_sigma)
+    print(json.dumps(row), flush=True)
+    path.with_suffix(".json").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    return row
 
 
-def _epi():
-    """Return volumes, not runs: files, not the ends of runs, are held out."""
-    volumes = []
-    for name in _EPI:
-        run = open_image(FOLDER / name)
-        frames = run.sample_frames(_FRAMES)
-        volumes += [Volume.from_array(frames[..., t], run.affine, name=f"{name}, frame {t}") for t in range(frames.shape[3])]
-    return volumes
+def held_out_psnr(checkpoint, kind, told_sigma=False):
+    """Return the PSNR of the held-out scan, dB, by the noise in % of its maximum; 0 adds none to what was measured."""
+    measured, truth = scans.held_out(kind)
+    peak = float(truth.max())
+    found = {}
+    for percent in PERCENT:
+        noisy = add_gaussian_noise(measured, percent / 100 * peak, np.random.default_rng(percent))
+        restored = _told(checkpoint.network, noisy, percent / 100 * peak) if told_sigma else _blind(checkpoint, noisy)
+        found[percent] = round(psnr(truth, restored, truth > 10 / 255 * peak, peak), 3)
+    return found
+
+
+def _blind(checkpoint, noisy):
+    return wgan.predict(checkpoint, [Volume.from_array(noisy, np.eye(4))], wgan.PredictConfig()).frame(0)
+
+
+def _told(network, noisy, sigma):
+    padded = np.pad(noisy, [(0, -side % 8) for side in noisy.shape], mode="edge")
+    seen = np.stack([padded, np.full_like(padded, sigma)], axis=-1)
+    return network.predict_on_batch(seen[None])[0, ..., 0][tuple(map(slice, noisy.shape))]
+
+
+def _device():
+    if keras.backend.backend() != "jax":
+        return "processor"
+    import jax
+
+    return jax.devices()[0].device_kind
+
+
+def _parser():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("scan", choices=("t1w", "epi"))
+    parser.add_argument("path", help="the .h5 to write")
+    parser.add_argument("--time-budget", type=parse_duration)
+    parser.add_argument("--steps", type=int, default=20_000, help="updates, where there is no time budget")
+    parser.add_argument("--filters", type=int, nargs="+", default=(32, 64, 64))
+    parser.add_argument("--depths", type=int, nargs="+", default=(2, 3, 3))
+    parser.add_argument("--patch", type=int, default=48, help="voxels of a patch's side")
+    parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--noise-scale", type=float, default=0.05)
+    parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto")
+    parser.add_argument("--loss", choices=tuple(_LOSSES), default="rms")
+    parser.add_argument("--with-image", action="store_true", help="see the image beside its local contrast")
+    parser.add_argument("--no-contrast", action="store_true", help="leave the contrast of the scans as it is")
+    parser.add_argument("--told-sigma", action="store_true", help="see a map of the noise's SD: what blindness costs (not for pretrained/)")
+    parser.add_argument("--fast-forms", action="store_true", help="compute convolutions in the forms that an accelerator is fast at")
+    parser.add_argument("--initial", help="go on from this network")
+    parser.add_argument("--seed", type=int, default=0)
+    return parser
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("scan", choices=("t1w", "epi"))
-    parser.add_argument("path")
-    parser.add_argument("--time-budget", type=parse_duration, default=parse_duration("60m"))
-    parser.add_argument("--filters", type=int, nargs="+", default=[32, 64])
-    parser.add_argument("--depths", type=int, nargs="+", default=[1, 5])
-    chosen = parser.parse_args()
-    main(chosen.scan, chosen.path, chosen.time_budget, filters=tuple(chosen.filters), depths=tuple(chosen.depths))
+    chosen = _parser().parse_args()
+    chosen.filters, chosen.depths = tuple(chosen.filters), tuple(chosen.depths)
+    main(chosen)

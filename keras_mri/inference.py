@@ -16,6 +16,8 @@ from keras_mri.patches import PatchGrid
 _LOGGER = logging.getLogger(__name__)
 # More than this does not make a processor faster, and a laptop has other things to do.
 _MOST_BYTES = 700e6
+# But halos do: where they would be most of the work, this is taken, if there is twice as much.
+_MOST_BYTES_AGAINST_HALOS = 4e9
 # A network without a bounded reach sees tiles that overlap by half of this share of their side on either side.
 _BLEND_SHARE = 0.25
 # A 2D network sees as many slices at once as have this many pixels: some 200 MB for 32 channels.
@@ -54,6 +56,8 @@ def predictor(network, shape, tile=None, mirror_axes=(), overlap=None):
         If `tile` is not larger than twice the network's reach; when it runs, if even the smallest tiles do not fit in memory.
     """
     tiling = _tiling(network, shape, tile, overlap, _MOST_BYTES)
+    if tiling.exact and not tile and tiling.work > 2:
+        tiling = _tiling(network, shape, tile, overlap, max(_MOST_BYTES, _MOST_BYTES_AGAINST_HALOS))
     return _mirrored(
         _Tiles(network, shape, tiling, None if tile else functools.partial(_tiling, network, shape, None, overlap)), mirror_axes
     )
@@ -111,6 +115,11 @@ class _Tiling(typing.NamedTuple):
     exact: bool
     bytes: float
 
+    @property
+    def work(self):
+        """Voxels of all tiles for each voxel of the volume."""
+        return len(self.grid.starts()) * math.prod(self.grid.window) / math.prod(self.grid.shape)
+
 
 class _Tiles:
     """Run a network tile by tile; where there is less memory than it seemed, in smaller tiles.
@@ -140,7 +149,7 @@ class _Tiles:
     def _run(self, data):
         grid, exact, _ = self.tiling
         margins = [(0, full - side) for full, side in zip(grid.shape, self.shape)]
-        padded = np.pad(data, [*margins, (0, 0)], mode="edge")
+        padded = np.pad(data, [*margins, (0, 0)], mode="reflect")
         windows = ((corner, _single(np.asarray(self.network.predict_on_batch(window[None]))[0])) for corner, window in grid.split(padded))
         restored = grid.merge(windows) if exact else grid.blend(windows)
         return restored[tuple(slice(side) for side in self.shape)]

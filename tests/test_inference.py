@@ -48,11 +48,30 @@ def test_little_memory_means_tiles_and_the_same_result(unet, rng, monkeypatch):
     data = rng.random((*shape, 3), dtype=np.float32)
     whole = predictor(unet, shape)(data)
     shapes = []
-    monkeypatch.setattr(inference, "_MOST_BYTES", 2e6)
+    for limit in ("_MOST_BYTES", "_MOST_BYTES_AGAINST_HALOS"):
+        monkeypatch.setattr(inference, limit, 2e6)
     run = unet.predict_on_batch
     monkeypatch.setattr(unet, "predict_on_batch", lambda batch: shapes.append(batch.shape) or run(batch))
     np.testing.assert_allclose(predictor(unet, shape)(data), whole, atol=1e-5)
     assert len(shapes) > 1 and len(set(shapes)) == 1 and np.prod(shapes[0][1:4]) < np.prod(shape)
+
+
+@pytest.mark.parametrize(("available", "whole"), [(16e9, True), (2e6, False)])
+def test_memory_is_taken_where_halos_would_be_most_of_the_work_and_there_is_enough(unet, rng, monkeypatch, available, whole):
+    shape, shapes = (60, 40, 32), []
+    monkeypatch.setattr(inference, "_MOST_BYTES", 1e6)
+    monkeypatch.setattr(inference, "available_bytes", lambda: available)
+    run = unet.predict_on_batch
+    monkeypatch.setattr(unet, "predict_on_batch", lambda batch: shapes.append(batch.shape) or run(batch))
+    predictor(unet, shape)(rng.random((*shape, 3), dtype=np.float32))
+    assert (len(shapes) == 1) == whole
+
+
+def test_a_volume_is_continued_by_its_mirror_image(unet, rng):
+    """Slices that repeat have one noise, which a network takes for a weak one."""
+    data = rng.random((9, 8, 7, 3), dtype=np.float32)
+    mirrored = np.pad(data, [(0, 1), (0, 0), (0, 1), (0, 0)], mode="reflect")
+    np.testing.assert_array_equal(predictor(unet, data.shape[:3])(data), unet.predict_on_batch(mirrored[None])[0, :9, :8, :7, 0])
 
 
 def test_mirrored_averaging_of_a_mirrored_scan_is_the_mirrored_result(unet, rng):

@@ -83,16 +83,37 @@ class Contrast(layers.Layer):
 
 
 class Noise(layers.Layer):
-    """Add Gaussian noise, whose SD differs from patch to patch; weak noise is as frequent as its root says. Also returns the SD."""
+    """Add Gaussian noise, whose SD differs from patch to patch; weak noise is as frequent as its root says.
 
-    def __init__(self, highest, seed):
+    In a share of the patches a part is exactly 0 and without noise, as in scans whose air, face or skull was removed: half of these
+    parts are what is dark, half lie beyond a plane. A network that never saw this takes such a scan to be free of noise.
+    """
+
+    def __init__(self, highest, silent, seed):
         super().__init__(trainable=False, dtype="float32")
-        self.highest, self.seeds = highest, keras.random.SeedGenerator(seed)
+        self.highest, self.silent, self.seeds = highest, silent, keras.random.SeedGenerator(seed)
 
     def call(self, patches):
-        """Return noisy patches of the same shape, and a map of the SD."""
-        sigma = self.highest * ops.square(keras.random.uniform((ops.shape(patches)[0], 1, 1, 1, 1), seed=self.seeds))
-        return patches + sigma * keras.random.normal(ops.shape(patches), seed=self.seeds), ops.broadcast_to(sigma, ops.shape(patches))
+        """Return noisy patches of the same shape, what they should become, and a map of the SD."""
+        shape = ops.shape(patches)
+        sigma = self.highest * ops.square(self._random(shape[0]))
+        keep = ops.logical_or(self._random(shape[0]) >= self.silent, self._measured(patches))
+        patches = ops.where(keep, patches, 0.0)
+        noise = ops.where(keep, sigma * keras.random.normal(shape, seed=self.seeds), 0.0)
+        return patches + noise, patches, ops.broadcast_to(sigma, shape)
+
+    def _measured(self, patches):
+        """Tell what is not cut off."""
+        count, side = ops.shape(patches)[0], patches.shape[1]
+        bright = patches > 0.2 * ops.square(self._random(count))
+        normal = keras.random.normal((count, 1, 1, 1, 3), seed=self.seeds)
+        line = (ops.arange(side, dtype="float32") - (side - 1) / 2) / side
+        height = line[:, None, None] * normal[..., 0] + line[:, None] * normal[..., 1] + line * normal[..., 2]
+        near = height[..., None] < self._random(count) - 0.5
+        return ops.where(self._random(count) < 0.5, bright, near)
+
+    def _random(self, count):
+        return keras.random.uniform((count, 1, 1, 1, 1), seed=self.seeds)
 
 
 class WeightedError(layers.Layer):
@@ -104,7 +125,7 @@ class WeightedError(layers.Layer):
         return (restored - truth) * ops.sqrt(ops.where(truth > FOREGROUND, 1.0, _WEIGHT_OF_AIR))
 
 
-def lesson(network, scans, side, highest_noise, seed, contrast=True, told_sigma=False):
+def lesson(network, scans, side, highest_noise, seed, contrast=True, silent=0.4, told_sigma=False):
     """Build the model that trains a network: from places to errors.
 
     Parameters
@@ -117,8 +138,12 @@ def lesson(network, scans, side, highest_noise, seed, contrast=True, told_sigma=
     highest_noise : float
         SD, in network units.
     seed : int
-    contrast, told_sigma : bool
-        Change the contrast of patches; let the network see a map of the noise's SD as a second channel.
+    contrast : bool
+        Change the contrast of patches.
+    silent : float
+        Share of the patches of which a part is 0 and without noise.
+    told_sigma : bool
+        Let the network see a map of the noise's SD as a second channel.
 
     Returns
     -------
@@ -128,7 +153,7 @@ def lesson(network, scans, side, highest_noise, seed, contrast=True, told_sigma=
     places = keras.Input((10,), dtype="int32")
     clean = Patches(scans, side, seed)(places)
     clean = Contrast(seed + 1)(clean) if contrast else clean
-    noisy, sigma = Noise(highest_noise, seed + 2)(clean)
+    noisy, clean, sigma = Noise(highest_noise, silent, seed + 2)(clean)
     restored = network(ops.concatenate([noisy, sigma], axis=-1) if told_sigma else noisy)
     return keras.Model(places, WeightedError(dtype="float32")([restored, clean]))
 

@@ -1,9 +1,9 @@
 """What the pre-trained denoisers learn from, and what they are held to meanwhile; persons and scanners of a test take no part.
 
-    network   trained on                                          held to                test
-    t1w       T1w of studyforrest, 80 %; all EPIs, 20 %           T1w of prisma-mini     T1w of adi-t1t2
-    epi       EPIs but studyforrest's, 75 %; T1w, T2w of          BOLD of prisma-mini    BOLD of studyforrest
-              adi-t1t2 and prisma-mini, 25 %
+network   trained on                                          held to                test
+t1w       T1w of studyforrest, 80 %; all EPIs, 20 %           T1w of prisma-mini     T1w of adi-t1t2
+epi       EPIs but studyforrest's, 75 %; T1w, T2w of          BOLD of prisma-mini    BOLD of studyforrest
+          adi-t1t2 and prisma-mini, 25 %
 """
 
 import dataclasses
@@ -37,7 +37,11 @@ _EPI = {
     "epi-short/siemens_me_e2.nii.gz": (slice(0, 3),),
     "epi-short/siemens_sag_PSL.nii.gz": (slice(0, 6),),
 }
-_STRUCTURAL = {"adi-t1t2/T1w_defaced.nii.gz": (2.3, 1.5), "adi-t1t2/T2w_defaced.nii.gz": (2.5, 1.7), "prisma-mini/T1w_2mm_defaced.nii.gz": (2, 3)}
+_STRUCTURAL = {
+    "adi-t1t2/T1w_defaced.nii.gz": (2.3, 1.5),
+    "adi-t1t2/T2w_defaced.nii.gz": (2.5, 1.7),
+    "prisma-mini/T1w_2mm_defaced.nii.gz": (2, 3),
+}
 # Coarser copies of EPIs, by this factor in every direction.
 _COARSER = 1.25
 _SHARES = {"t1w": 0.8, "epi": 0.25}
@@ -56,7 +60,9 @@ class Scan:
 def training_scans(kind):
     """Return what the network `kind` ("t1w" or "epi") learns from: list of Scan."""
     if kind == "t1w":
-        structural = [_scan(volume.name, volume.frame(0), volume.zooms) for volume in forrest_t1w_copies() + forrest_t1w_copies(_MORE_COPIES)]
+        structural = [
+            _scan(volume.name, volume.frame(0), volume.zooms) for volume in forrest_t1w_copies() + forrest_t1w_copies(_MORE_COPIES)
+        ]
         others = _epi(_EPI)
     else:
         structural = [scan for name, sides in _STRUCTURAL.items() for side in sides for scan in [_coarser(name, side)]]

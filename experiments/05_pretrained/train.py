@@ -30,7 +30,6 @@ from . import fast_forms, lesson, scans
 
 PERCENT = (1, 3, 5, 9, 15)
 HIGHEST_NOISE = 0.32
-STEPS_PER_EPOCH = 100
 _CLIMB, _FLOOR = 0.03, 0.005
 _LOSSES = {"rms": lesson.root_mean_square, "l1": lesson.mean_absolute}
 
@@ -38,9 +37,9 @@ _LOSSES = {"rms": lesson.root_mean_square, "l1": lesson.mean_absolute}
 class Anneal(keras.callbacks.Callback):
     """Let the learning rate climb, then fall by a cosine, by the clock or by steps; it changes between epochs, as JAX asks for."""
 
-    def __init__(self, pace, highest):
+    def __init__(self, pace, highest, steps):
         super().__init__()
-        self.pace, self.highest = pace, highest
+        self.pace, self.highest, self.steps = pace, highest, steps
 
     def on_epoch_begin(self, epoch, logs=None):
         """Set the rate."""
@@ -50,7 +49,7 @@ class Anneal(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Count, tell, and stop in time."""
-        self.pace.step += STEPS_PER_EPOCH
+        self.pace.step += self.steps
         if self.pace.progress() >= 1:
             self.model.stop_training = True
         if epoch % 10 == 0 or self.model.stop_training:
@@ -74,18 +73,20 @@ def main(options):
     if options.initial:
         network.set_weights(checkpoints.load(options.initial, "wgan").network.get_weights())
     model = lesson.lesson(
-        network, learnt, options.patch, HIGHEST_NOISE, options.seed, contrast=not options.no_contrast, told_sigma=options.told_sigma
-    )
+        network, learnt, options.patch, HIGHEST_NOISE, options.seed, contrast=not options.no_contrast, silent=options.silent,
+        told_sigma=options.told_sigma,
+    )  # fmt: skip
     pace = Pace(options.steps, options.time_budget)
     # `jit_compile=False` where TensorFlow trains: XLA computes bfloat16 on a processor slowly; JAX always compiles.
     optimizer = keras.optimizers.Adam(options.learning_rate, beta_2=0.99, clipnorm=1.0)
     model.compile(optimizer, loss=_LOSSES[options.loss], jit_compile=keras.backend.backend() == "jax")
-    places = lesson.Places(learnt, options.patch, options.batch_size, STEPS_PER_EPOCH, options.seed)
-    model.fit(places, epochs=10**6, callbacks=[Anneal(pace, options.learning_rate)], verbose=0, shuffle=False)
+    places = lesson.Places(learnt, options.patch, options.batch_size, options.steps_per_epoch, options.seed)
+    model.fit(places, epochs=10**6, callbacks=[Anneal(pace, options.learning_rate, options.steps_per_epoch)], verbose=0, shuffle=False)
     seconds = pace.elapsed()
 
     config = Config(
-        frames=1, adversarial_weight=0.0, seed=options.seed, filters=options.filters, depths=options.depths, noise_scale=options.noise_scale,
+        frames=1, adversarial_weight=0.0, seed=options.seed, filters=options.filters, depths=options.depths,
+        noise_scale=options.noise_scale,
         noise_range=(0.0, HIGHEST_NOISE), batch_size=options.batch_size, patch_shape=(options.patch,) * 3, time_budget=options.time_budget,
         learning_rate=options.learning_rate, l1_weight=0.0 if options.loss == "rms" else 100.0,
     )  # fmt: skip
@@ -141,11 +142,15 @@ def _parser():
     parser.add_argument("--patch", type=int, default=48, help="voxels of a patch's side")
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument(
+        "--steps-per-epoch", type=int, default=100, help="after each epoch the learning rate changes and the clock is looked at"
+    )
     parser.add_argument("--noise-scale", type=float, default=0.05)
     parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto")
     parser.add_argument("--loss", choices=tuple(_LOSSES), default="rms")
     parser.add_argument("--with-image", action="store_true", help="see the image beside its local contrast")
     parser.add_argument("--no-contrast", action="store_true", help="leave the contrast of the scans as it is")
+    parser.add_argument("--silent", type=float, default=0.4, help="share of patches of which a part is 0 and without noise")
     parser.add_argument("--told-sigma", action="store_true", help="see a map of the noise's SD: what blindness costs (not for pretrained/)")
     parser.add_argument("--fast-forms", action="store_true", help="compute convolutions in the forms that an accelerator is fast at")
     parser.add_argument("--initial", help="go on from this network")

@@ -15,9 +15,13 @@ _NUMBERS = ("percent", "seed", "psnr", "ssim", "seconds", "cpu_seconds", "peak_m
 def main():
     """Print the tables as Markdown and draw bold.png and t1w.png."""
     for scan in ("bold", "t1w"):
-        rows = [{name: float(value) if name in _NUMBERS else value for name, value in row.items()} for row in read_rows(_HERE / f"{scan}.csv")]
+        rows = [_numbers(row) for row in read_rows(_HERE / f"{scan}.csv")]
         print(denoising_benchmark.markdown(rows, f"{scan}.csv", f"python -m experiments.denoising_benchmark {scan}"))
         denoising_benchmark.draw(rows, _HERE / f"{scan}.png")
+
+
+def _numbers(row):
+    return {name: float(value) if name in _NUMBERS else value for name, value in row.items()}
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import contextlib
 import json
 import logging
 import signal
+import threading
 import zlib
 
 import tensorflow as tf
@@ -73,6 +74,9 @@ def scope(strategy):
         try:
             with _lost_machine_explained(), memory.agreed_on(_least(memory.available_bytes())):
                 yield
+        except BaseException:
+            _release_threads()
+            raise
         finally:
             signal.signal(signal.SIGINT, listened)
 
@@ -127,6 +131,14 @@ def _lost_machine_explained():
 
 def _interrupted(*_):
     raise InputError(f"interrupted. {_GO_ON}")
+
+
+def _release_threads():
+    """Let TensorFlow's threads of replicas end: one that was interrupted as it started waits for ever, and with it the process."""
+    for thread in threading.enumerate():
+        if hasattr(thread, "should_run") and hasattr(thread, "coord"):
+            thread.coord.request_stop()
+            thread.should_run.set()
 
 
 def _told(error):

@@ -12,8 +12,10 @@ import time
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_mri import machines
+from keras_mri.errors import InputError
 from tests.test_resume import KILLED, command
 
 
@@ -53,6 +55,25 @@ def test_a_machine_alone_agrees_with_itself():
     assert not machines.several() and machines.agreed(0.25) == 0.25
     assert machines.agreed_on("bfloat16", ("float32", "bfloat16")) == "bfloat16"
     machines.check_same({"seed": 1})
+
+
+def test_threads_of_replicas_that_were_interrupted_as_they_started_end(monkeypatch):
+    from tensorflow.python.distribute import mirrored_run
+
+    started, start = [], mirrored_run._MirroredReplicaThread.start
+
+    def interrupted(thread):
+        start(thread)
+        started.append(thread)
+        raise InputError("interrupted")
+
+    monkeypatch.setattr(mirrored_run._MirroredReplicaThread, "start", interrupted)
+    with pytest.raises(InputError):
+        tf.distribute.MirroredStrategy(["/cpu:0"]).run(lambda: 1)
+    assert started[0].is_alive()
+    machines._release_threads()
+    started[0].join(timeout=60)
+    assert not started[0].is_alive()
 
 
 MEMORY = """

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from keras_mri import replicas
+from keras_mri import machines, replicas
 from keras_mri.training_state import TrainingState
 
 
@@ -30,6 +30,7 @@ def fit(model, training, validation, steps, callbacks):
     state = next((callback for callback in callbacks if isinstance(callback, TrainingState)), None)
     # Last, so that it saves what the others have done.
     callbacks = [callback for callback in callbacks if callback is not state] + ([state] if state else [])
+    callbacks += [machines.EndWhenInterrupted()] if machines.several() else []
     done = state.enter(model, steps, callbacks) if state else 0
     if done is None:
         return

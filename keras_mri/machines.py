@@ -7,6 +7,7 @@ import signal
 import threading
 import zlib
 
+import keras
 import tensorflow as tf
 
 from keras_mri import memory
@@ -17,6 +18,8 @@ _LOGGER = logging.getLogger(__name__)
 _NAMES = ("Unavailable", "Aborted", "Cancelled", "DeadlineExceeded", "FailedPrecondition")
 _LOST = tuple(getattr(tf.errors, f"{name}Error") for name in _NAMES)
 _TALKING = ("ollective", "onnect", "RPC", "eartbeat")
+# Ctrl-C was heard; what it raised may have been lost on the way, where Python was at a destructor or a callback of TensorFlow.
+_HEARD = threading.Event()
 _GO_ON = "Start all machines again, with --resume to go on from the last state that the first one saved."
 
 
@@ -70,6 +73,7 @@ def scope(strategy):
             yield
             return
         # Neither the others without this one, nor this one without them, could go on to what comes next.
+        _HEARD.clear()
         listened = signal.signal(signal.SIGINT, _interrupted)
         try:
             with _lost_machine_explained(), memory.agreed_on(_least(memory.available_bytes())):
@@ -129,7 +133,17 @@ def _lost_machine_explained():
         raise InputError(f"another machine of this training has gone, or cannot be reached ({_told(error)}). {_GO_ON}") from error
 
 
+class EndWhenInterrupted(keras.callbacks.Callback):
+    """End a training after the step in which Ctrl-C was heard, if it has not ended before."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Raise InputError if so."""
+        if _HEARD.is_set():
+            _interrupted()
+
+
 def _interrupted(*_):
+    _HEARD.set()
     raise InputError(f"interrupted. {_GO_ON}")
 
 

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -74,6 +75,16 @@ def test_threads_of_replicas_that_were_interrupted_as_they_started_end(monkeypat
     machines._release_threads()
     started[0].join(timeout=60)
     assert not started[0].is_alive()
+
+
+def test_an_interruption_that_was_lost_ends_the_training_after_the_step(monkeypatch):
+    monkeypatch.setattr(machines, "_HEARD", threading.Event())
+    listener = machines.EndWhenInterrupted()
+    listener.on_train_batch_end(0)
+    with pytest.raises(InputError, match="interrupted"):
+        machines._interrupted()
+    with pytest.raises(InputError, match="interrupted"):
+        listener.on_train_batch_end(1)
 
 
 MEMORY = """

@@ -37,6 +37,8 @@ PERCENT, SEEDS, MOST_FRAMES = (1, 3, 5, 7, 9, 15), (0, 1, 2), 26
 QUICK_PERCENT, QUICK_SEEDS, QUICK_FRAMES, QUICK_SHAPE = (1, 5, 15), (0,), 10, (56, 56, 28)
 ADD_NOISE = {"gaussian": add_gaussian_noise, "rician": add_rician_noise}
 FOREGROUND = 10 / 255
+# Networks of pretrained/ that learnt from the head that is shown, or perhaps from it: scored only if they are named.
+KNOW_THE_HEAD = {"t1w": ("wgan_epi",), "bold": ("wgan_t1w", "n2a_t1w", "ldm_epi")}
 # Voxels, for the Gaussian that is told which width is best.
 WIDTHS = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)
 
@@ -68,7 +70,7 @@ def main(arguments=None):
     seeds = parsed.seeds or (QUICK_SEEDS if parsed.quick else SEEDS)
     try:
         scan = load_scan(parsed.image, parsed.mask, parsed.quick)
-        methods = {**baselines(scan, parsed.baselines), **ours(scan, parsed.networks)}
+        methods = {**baselines(scan, parsed.baselines), **ours(scan, parsed.networks or strangers(parsed.image))}
     except InputError as error:
         sys.exit(f"denoising_benchmark: error: {error}")
     print(f"{scan.name}: {scan.truth.shape} voxels, {scan.frames.shape[3]} frame(s), {int(scan.region.sum())} voxels scored", flush=True)
@@ -122,10 +124,14 @@ def baselines(scan, wanted):
     return methods
 
 
+def strangers(image):
+    """List the paths of the pre-trained networks that never saw the head of `image`."""
+    known = KNOW_THE_HEAD.get(image or "t1w", ())
+    return sorted({str(path) for path in pretrained.networks().values() if path.stem not in known})
+
+
 def ours(scan, networks):
-    """Return our denoisers by name, for files or names of pre-trained networks; None stands for all of these."""
-    if networks is None:
-        networks = sorted({str(path) for path in pretrained.networks().values()})
+    """Return our denoisers by name, for files or names of pre-trained networks."""
     methods = {}
     for network in networks if networks != ["none"] else ():
         path = pretrained.resolve(network)
@@ -304,7 +310,10 @@ def _parser():
     )
     parser.add_argument("--mask", help="where to score, NIfTI on the image's grid")
     parser.add_argument(
-        "--networks", nargs="+", metavar="MODEL", help="files or names of pre-trained networks, or none (default: all of pretrained/)"
+        "--networks",
+        nargs="+",
+        metavar="MODEL",
+        help="files or names of pre-trained networks, or none (default: those of pretrained/ that never saw the head)",
     )
     parser.add_argument("--baselines", nargs="+", default=["all"], metavar="NAME", help="parts of names; all or none (default: all)")
     parser.add_argument("--percent", nargs="+", type=float, metavar="P", help=f"noise SD, %% of the maximum (default: {PERCENT})")

@@ -57,7 +57,7 @@ def predictor(network, shape, tile=None, mirror_axes=(), overlap=None):
     """
     tiling = _tiling(network, shape, tile, overlap, _MOST_BYTES)
     if tiling.exact and not tile and tiling.work > 2:
-        tiling = _tiling(network, shape, tile, overlap, max(_MOST_BYTES, _MOST_BYTES_AGAINST_HALOS))
+        tiling = _tiling(network, shape, tile, overlap, _MOST_BYTES_AGAINST_HALOS)
     return _mirrored(
         _Tiles(network, shape, tiling, None if tile else functools.partial(_tiling, network, shape, None, overlap)), mirror_axes
     )

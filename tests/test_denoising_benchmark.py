@@ -129,3 +129,9 @@ def test_the_quick_form_runs_with_every_filter_that_is_installed(tmp_path, image
     assert all(np.isfinite(float(row["psnr"])) and float(row["ssim"]) <= 1 for row in rows)
     # Under 3 minutes on two cores that do nothing else: the processor's time, not the clock's.
     assert sum(float(row["cpu_seconds"]) for row in rows) < 2 * 150
+
+
+def test_networks_that_learnt_from_a_head_are_not_scored_on_it_unless_they_are_named():
+    names = {image: [os.path.basename(path) for path in benchmark.strangers(image)] for image in (None, "t1w", "bold", "scan.nii.gz")}
+    assert names["t1w"] == names[None] and "wgan_t1w.h5" in names["t1w"] and "wgan_epi.h5" not in names["t1w"]
+    assert names["bold"] == ["wgan_epi.h5"] and {"wgan_epi.h5", "wgan_t1w.h5"} <= set(names["scan.nii.gz"])

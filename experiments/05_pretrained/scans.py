@@ -4,6 +4,8 @@ network   trained on                                          held to           
 t1w       T1w of studyforrest, 80 %; all EPIs, 20 %           T1w of prisma-mini     T1w of adi-t1t2
 epi       EPIs but studyforrest's, 75 %; T1w, T2w of          BOLD of prisma-mini    BOLD of studyforrest
           adi-t1t2 and prisma-mini, 25 %
+
+The T1w of prisma-mini that epi learns from shows the head that it is held to: what is held out chose between tries, and is no result.
 """
 
 import dataclasses
@@ -74,7 +76,8 @@ def held_out(kind):
     """Return a scan of prisma-mini in network units: what is measured and its truth, ndarrays of float32, shape (x, y, z)."""
     if kind == "t1w":
         truth = open_image(FOLDER / "prisma-mini" / "T1w_2mm_defaced.nii.gz").frame(0)
-        return fit_scaling(truth).apply(truth), fit_scaling(truth).apply(truth)
+        truth = fit_scaling(truth).apply(truth)
+        return truth, truth
     run = open_image(FOLDER / "prisma-mini" / "bold.nii.gz").data
     truth = run.mean(axis=3)
     return fit_scaling(truth).apply(run[..., run.shape[3] // 2]), fit_scaling(truth).apply(truth)
@@ -85,7 +88,7 @@ def _epi(names):
     for name in names:
         image = open_image(FOLDER / name)
         for frames in _EPI[name]:
-            mean = np.mean([image.frame(t) for t in range(frames.start, min(frames.stop, image.n_frames))], axis=0, dtype=np.float32)
+            mean = np.mean([image.frame(t) for t in range(frames.start, frames.stop)], axis=0, dtype=np.float32)
             coarse = [round(side / _COARSER) for side in mean.shape]
             zooms = [zoom * side / new for zoom, side, new in zip(image.zooms, mean.shape, coarse)]
             title = f"{name}, frames {frames.start}–{frames.stop - 1}"

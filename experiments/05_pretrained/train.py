@@ -102,23 +102,24 @@ def main(options):
 
 
 def held_out_psnr(checkpoint, kind, told_sigma=False):
-    """Return the PSNR of the held-out scan, dB, by the noise in % of its maximum; 0 adds none to what was measured."""
+    """Return the PSNR of the held-out scan, dB, by the SD of the noise in % of its maximum."""
     measured, truth = scans.held_out(kind)
     peak = float(truth.max())
     found = {}
     for percent in PERCENT:
         noisy = add_gaussian_noise(measured, percent / 100 * peak, np.random.default_rng(percent))
-        restored = _told(checkpoint.network, noisy, percent / 100 * peak) if told_sigma else _blind(checkpoint, noisy)
-        found[percent] = round(psnr(truth, restored, truth > 10 / 255 * peak, peak), 3)
+        restored = _told(checkpoint.network, noisy, percent / 100 * peak) if told_sigma else blind(checkpoint, noisy)
+        found[percent] = round(psnr(truth, restored, truth > lesson.FOREGROUND * peak, peak), 3)
     return found
 
 
-def _blind(checkpoint, noisy):
+def blind(checkpoint, noisy):
+    """Restore a volume as `predict` does: ndarray of float32, shape (x, y, z), in its own unit."""
     return wgan.predict(checkpoint, [Volume.from_array(noisy, np.eye(4))], wgan.PredictConfig()).frame(0)
 
 
 def _told(network, noisy, sigma):
-    padded = np.pad(noisy, [(0, -side % 8) for side in noisy.shape], mode="edge")
+    padded = np.pad(noisy, [(0, -side % 8) for side in noisy.shape], mode="reflect")
     seen = np.stack([padded, np.full_like(padded, sigma)], axis=-1)
     return network.predict_on_batch(seen[None])[0, ..., 0][tuple(map(slice, noisy.shape))]
 

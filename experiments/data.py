@@ -7,9 +7,9 @@ import types
 
 import numpy as np
 
-from keras_mri.kspace import finer_affine, resampled
-from keras_mri.nifti import open_image
-from keras_mri.volumes import Volume
+from keras_mri.imaging.kspace import finer_affine, resampled
+from keras_mri.io.nifti_reading import open_image
+from keras_mri.io.volumes import Volume
 
 FOLDER = pathlib.Path(os.environ.get("KERAS_MRI_DATA", pathlib.Path(__file__).parents[2] / "shared" / "data"))
 

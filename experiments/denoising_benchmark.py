@@ -21,13 +21,14 @@ import numpy as np
 
 from experiments.baselines import BASELINES, smooth
 from experiments.data import FOLDER, adi_t1w, forrest_bold, method_memory, write_rows
-from keras_mri import checkpoints, phantoms, pretrained
 from keras_mri.errors import InputError
-from keras_mri.mask_files import load_mask
-from keras_mri.metrics import psnr, ssim
-from keras_mri.nifti import open_image
-from keras_mri.noise import add_gaussian_noise, add_rician_noise
-from keras_mri.volumes import Volume
+from keras_mri.imaging import phantoms
+from keras_mri.imaging.metrics import psnr, ssim
+from keras_mri.imaging.noise import add_gaussian_noise, add_rician_noise
+from keras_mri.io.mask_files import load_mask
+from keras_mri.io.nifti_reading import open_image
+from keras_mri.io.volumes import Volume
+from keras_mri.saving import checkpoints, pretrained
 
 matplotlib.use("Agg")
 
@@ -236,8 +237,8 @@ def _restorer(scan, checkpoint):
 
 def _restored_alone(network, noisy):
     """Apply a network of Noise2Average to a single scan, as it does to the average of repetitions."""
-    from keras_mri.inference import predictor
-    from keras_mri.intensity import fit_scaling
+    from keras_mri.imaging.intensity import fit_scaling
+    from keras_mri.inference.tiles import predictor
 
     scaling = fit_scaling(noisy)
     restored = scaling.invert(predictor(network, noisy.shape)(scaling.apply(noisy)[..., None]))

@@ -3,9 +3,9 @@
 import json
 import sys
 
-from keras_mri import _cli
-from keras_mri.headers import STORAGE, compare
-from keras_mri.nifti import read_header
+from keras_mri.cli import options as _cli
+from keras_mri.io.header_comparison import STORAGE, compare
+from keras_mri.io.nifti_reading import read_header
 
 
 def main(arguments=None):

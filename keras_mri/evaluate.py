@@ -8,11 +8,12 @@ import sys
 
 import numpy as np
 
-from keras_mri import _cli, nifti
+from keras_mri.cli import options as _cli
 from keras_mri.errors import InputError
-from keras_mri.mask_files import load_mask
-from keras_mri.outputs import check_output, replacing
-from keras_mri.volumes import check_same_grid
+from keras_mri.io import nifti_reading as nifti
+from keras_mri.io.mask_files import load_mask
+from keras_mri.io.volumes import check_same_grid
+from keras_mri.io.whole_files import check_output, replacing
 
 # Without a mask: foreground as in most denoising papers, brighter than 10 of 255 grey levels.
 _FOREGROUND = 10 / 255
@@ -50,7 +51,7 @@ def evaluate(reference, image, mask, data_range):
     InputError
         If their numbers of frames do not fit.
     """
-    from keras_mri import metrics
+    from keras_mri.imaging import metrics
 
     check_same_grid(reference, image)
     if reference.n_frames not in (1, image.n_frames):

@@ -4,12 +4,13 @@ import os
 import pathlib
 import sys
 
-from keras_mri import _cli, checkpoints, pretrained
+from keras_mri.cli import options as _cli
 from keras_mri.errors import InputError
-from keras_mri.nifti_writing import save
-from keras_mri.outputs import filling
-from keras_mri.settings.ldm import GenerateConfig
+from keras_mri.io.nifti_writing import save
+from keras_mri.io.whole_files import filling
+from keras_mri.saving import checkpoints, pretrained
 from keras_mri.systems import SYSTEMS, get_settings, get_system
+from keras_mri.systems.ldm.settings import GenerateConfig
 
 _SHEET = "samples.png"
 
@@ -32,7 +33,7 @@ def _generate(arguments):
 
     with _cli.native_messages_held_back():
         system = get_system(name)
-    from keras_mri import figures
+    from keras_mri.report import figures
 
     # Drawn before the folder is made: whatever is wrong leaves nothing behind.
     volumes = list(system.generate(checkpoints.load(model), parsed.number, chosen))

@@ -3,9 +3,10 @@
 import json
 import sys
 
-from keras_mri import _cli, checkpoints, pretrained
+from keras_mri.cli import options as _cli
+from keras_mri.inference.training_range import range_of_sides, trained_sigma, trained_zooms
+from keras_mri.saving import checkpoints, pretrained
 from keras_mri.systems import SYSTEMS
-from keras_mri.training_range import range_of_sides, trained_sigma, trained_zooms
 
 
 def main(arguments=None):

@@ -5,12 +5,16 @@ import pathlib
 import sys
 import time
 
-from keras_mri import _cli, nifti, nifti_writing, pretrained, study
+from keras_mri.cli import options as _cli
+from keras_mri.cli import study
 from keras_mri.config import PredictConfig
-from keras_mri.network_files import load_network, system_of
-from keras_mri.outputs import check_output
+from keras_mri.inference.training_range import remarks
+from keras_mri.io import nifti_reading as nifti
+from keras_mri.io import nifti_writing
+from keras_mri.io.whole_files import check_output
+from keras_mri.saving import pretrained
 from keras_mri.systems import get_settings, get_system
-from keras_mri.training_range import remarks
+from keras_mri.systems.network_files import load_network, system_of
 
 # By name: run with `python -m`, this module is `__main__`.
 _LOGGER = logging.getLogger("keras_mri.predict")
@@ -41,7 +45,7 @@ def _predict(arguments):
 
     with _cli.native_messages_held_back():
         system = get_system(system_name)
-    from keras_mri._progress import counted
+    from keras_mri.cli.progress import counted
 
     checkpoint = load_network(model)
     with _cli.kept_messages() as messages:
@@ -61,7 +65,7 @@ def _predict(arguments):
 
 def _reporter(images, restored):
     # Only here: nothing else of prediction needs what it imports.
-    from keras_mri.reporting import Reporter
+    from keras_mri.report.reporter import Reporter
 
     return Reporter(images, restored)
 

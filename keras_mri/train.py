@@ -8,17 +8,17 @@ import pathlib
 import sys
 import typing
 
-from keras_mri import _cli
-from keras_mri.backends import check_trains
+from keras_mri.cli import options as _cli
 from keras_mri.config import parse_duration
 from keras_mri.errors import InputError
-from keras_mri.nifti import open_image
-from keras_mri.nifti_writing import save
-from keras_mri.outputs import check_output, replacing
-from keras_mri.state_files import load_state, remove_state
+from keras_mri.io.nifti_reading import open_image
+from keras_mri.io.nifti_writing import save
+from keras_mri.io.volumes import Volume
+from keras_mri.io.whole_files import check_output, replacing
+from keras_mri.networks.backends import check_trains
 from keras_mri.systems import SYSTEMS, get_settings, get_system
-from keras_mri.volumes import Volume
-from keras_mri.workers import discarded_folder, workers_here
+from keras_mri.training.state_files import load_state, remove_state
+from keras_mri.training.workers import discarded_folder, workers_here
 
 # By name: run with `python -m`, this module is `__main__`.
 _LOGGER = logging.getLogger("keras_mri.train")
@@ -82,14 +82,15 @@ def _train_and_write(name, config, images, files, parsed, command, resumed, work
     with _cli.native_messages_held_back():
         check_trains()
         system, settings = get_system(name), get_settings(name)
-    from keras_mri import checkpoints, machines
-    from keras_mri._progress import TrainingProgress
-    from keras_mri.callbacks import EpochLog, EveryEpochs, KeepLast
-    from keras_mri.checkpoints import Checkpoint
-    from keras_mri.fitting import compute_deterministically
+    from keras_mri.cli.progress import TrainingProgress
     from keras_mri.networks.precision import chosen_precision, in_float32
-    from keras_mri.replicas import strategy_for
-    from keras_mri.training_state import TrainingState
+    from keras_mri.saving import checkpoints
+    from keras_mri.saving.checkpoints import Checkpoint
+    from keras_mri.training import machines
+    from keras_mri.training.callbacks import EpochLog, EveryEpochs, KeepLast
+    from keras_mri.training.devices import strategy_for
+    from keras_mri.training.fit import compute_deterministically
+    from keras_mri.training.resuming import TrainingState
 
     path, beside, state_path = files
     compute_deterministically(config.deterministic)
@@ -214,7 +215,8 @@ def _check_no_epochs(path):
 
 def _write(checkpoint, path, rows, example):
     """Save the network, then the figure of what it does."""
-    from keras_mri import checkpoints, figures
+    from keras_mri.report import figures
+    from keras_mri.saving import checkpoints
 
     checkpoints.save(checkpoint, path)
     with replacing(path.with_suffix(".png")) as temporary:

@@ -16,7 +16,7 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 from scipy import ndimage  # noqa: E402
 
-from keras_mri import phantoms  # noqa: E402
+from keras_mri.imaging import phantoms  # noqa: E402
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from nibabel.nifti1 import Nifti1Extension
 
-from keras_mri import check, nifti, nifti_writing
+from keras_mri import check
+from keras_mri.io import nifti_reading as nifti
+from keras_mri.io import nifti_writing
 
 _SHAPE = (4, 3, 5, 2)
 _KINDS = {"nifti1.nii": nibabel.Nifti1Image, "nifti1.nii.gz": nibabel.Nifti1Image, "pair1.hdr": nibabel.Nifti1Pair,

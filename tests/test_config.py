@@ -8,7 +8,7 @@ import pytest
 
 from keras_mri.config import Options, PredictConfig, TrainConfig, option, parse_duration
 from keras_mri.errors import InputError
-from keras_mri.settings.wgan import Config
+from keras_mri.systems.wgan.settings import Config
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

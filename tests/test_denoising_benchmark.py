@@ -10,12 +10,15 @@ from skimage.io import imread
 from experiments import denoising_benchmark as benchmark
 from experiments.baselines import BASELINES
 from experiments.data import FOLDER
-from keras_mri import checkpoints, phantoms
-from keras_mri.checkpoints import Checkpoint
+from keras_mri.imaging import phantoms
 from keras_mri.networks.residual_unet import residual_unet
 from keras_mri.networks.slice_autoencoder import residual_slice_unet
 from keras_mri.networks.unet3d import unet3d
-from keras_mri.settings import cnn, sr, wgan
+from keras_mri.saving import checkpoints
+from keras_mri.saving.checkpoints import Checkpoint
+from keras_mri.systems.cnn import settings as cnn
+from keras_mri.systems.sr import settings as sr
+from keras_mri.systems.wgan import settings as wgan
 
 
 @pytest.fixture

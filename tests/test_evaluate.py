@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from skimage.metrics import structural_similarity
 
-from keras_mri import evaluate, phantoms
+from keras_mri import evaluate
 from keras_mri.errors import GridMismatchError, InputError
-from keras_mri.volumes import Volume
+from keras_mri.imaging import phantoms
+from keras_mri.io.volumes import Volume
 
 
 @pytest.fixture

@@ -6,8 +6,9 @@ import nibabel
 import numpy as np
 import pytest
 
-from keras_mri import checkpoints, generate, pretrained
-from keras_mri.checkpoints import Checkpoint
+from keras_mri import generate
+from keras_mri.saving import checkpoints, pretrained
+from keras_mri.saving.checkpoints import Checkpoint
 
 
 @pytest.fixture

@@ -18,15 +18,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import io
 
-from keras_mri import checkpoints, info, nifti
+from keras_mri import info
 from keras_mri.errors import CheckpointError, InputError
-from keras_mri.labelled_runs import repetition_time
-from keras_mri.labels import Event, labels_of_events, read_events, read_volume_labels
-from keras_mri.mask_files import load_mask
-from keras_mri.nifti_headers import on_finer_grid
-from keras_mri.pair_sources import open_pairs, read_table
-from keras_mri.settings.sr import Config
-from keras_mri.volumes import Volume
+from keras_mri.io import nifti_reading as nifti
+from keras_mri.io.mask_files import load_mask
+from keras_mri.io.nifti_headers import on_finer_grid
+from keras_mri.io.volumes import Volume
+from keras_mri.saving import checkpoints
+from keras_mri.systems.ldm.labelled_runs import repetition_time
+from keras_mri.systems.ldm.labels import Event, labels_of_events, read_events, read_volume_labels
+from keras_mri.systems.sr.pair_sources import open_pairs, read_table
+from keras_mri.systems.sr.settings import Config
 
 doors = importlib.import_module("experiments.06_fuzz.doors")
 pytestmark = pytest.mark.filterwarnings("ignore")

@@ -6,10 +6,11 @@ import h5py
 import numpy as np
 import pytest
 
-from keras_mri import checkpoints, info
-from keras_mri.checkpoints import Checkpoint
+from keras_mri import info
 from keras_mri.networks.residual_unet import residual_unet
-from keras_mri.settings.wgan import Config
+from keras_mri.saving import checkpoints
+from keras_mri.saving.checkpoints import Checkpoint
+from keras_mri.systems.wgan.settings import Config
 
 
 @pytest.fixture

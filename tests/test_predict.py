@@ -6,11 +6,13 @@ import nibabel
 import numpy as np
 import pytest
 
-from keras_mri import checkpoints, phantoms, predict
-from keras_mri.checkpoints import Checkpoint
-from keras_mri.kspace import finer_affine
+from keras_mri import predict
+from keras_mri.imaging import phantoms
+from keras_mri.imaging.kspace import finer_affine
 from keras_mri.networks.residual_unet import residual_unet
-from keras_mri.settings.wgan import Config
+from keras_mri.saving import checkpoints
+from keras_mri.saving.checkpoints import Checkpoint
+from keras_mri.systems.wgan.settings import Config
 
 
 @pytest.fixture
@@ -133,7 +135,7 @@ def test_wrong_usage_gets_one_message_and_exit_2_without_tensorflow(arguments, m
 
 
 def test_a_published_network_of_two_inputs_denoises_repetitions(tmp_path, write_nifti, rng, capsys):
-    from tests.test_published import structural
+    from tests.systems.n2a.test_published_munet import structural
 
     clean = phantoms.head((20, 18, 16))[0]
     paths = [str(write_nifti(clean + rng.normal(0, 20, clean.shape).astype(np.float32), f"rep{k}.nii.gz")) for k in (1, 2)]
@@ -149,7 +151,7 @@ def test_a_published_network_of_two_inputs_denoises_repetitions(tmp_path, write_
 
 def test_super_resolution_predicts_on_a_finer_grid(tmp_path, write_nifti):
     from keras_mri.networks.unet3d import unet3d
-    from keras_mri.settings import sr
+    from keras_mri.systems.sr import settings as sr
 
     model, out, page = tmp_path / "sr.h5", tmp_path / "out.nii.gz", tmp_path / "page.html"
     checkpoints.save(Checkpoint(unet3d(2, 2, residual=True, normalization="none"), "sr", sr.Config().to_json(), {}), model)

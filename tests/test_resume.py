@@ -7,8 +7,9 @@ import zlib
 import numpy as np
 import pytest
 
-from keras_mri import checkpoints, phantoms
-from keras_mri.state_files import previous_of
+from keras_mri.imaging import phantoms
+from keras_mri.saving import checkpoints
+from keras_mri.training.state_files import previous_of
 
 LENGTH = "--epochs 3 --steps-per-epoch 4 --deterministic --precision float32".split()
 PATCH = "--patch-shape 8 8 8".split()
@@ -24,7 +25,7 @@ TRAININGS = {
 KILLED = """
 import os, sys
 from keras_mri import train
-from keras_mri.training_state import TrainingState
+from keras_mri.training.resuming import TrainingState
 
 count, saved = int(sys.argv[1]), TrainingState.on_train_batch_begin
 

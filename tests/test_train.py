@@ -11,8 +11,9 @@ import nibabel
 import numpy as np
 import pytest
 
-from keras_mri import phantoms, train
+from keras_mri import train
 from keras_mri.errors import InputError
+from keras_mri.imaging import phantoms
 from keras_mri.systems import SYSTEMS
 
 SMALL = (
@@ -64,7 +65,7 @@ def test_networks_of_an_earlier_training_are_not_replaced_unasked(scan, tmp_path
 
 
 def test_a_training_that_fails_leaves_no_file(scan, tmp_path, capsys, monkeypatch):
-    from keras_mri.systems import wgan
+    from keras_mri.systems.wgan import system as wgan
 
     def diverge(images, config, callbacks):
         callbacks[-1].on_epoch_end(0, {"l1": 1.0})
@@ -121,7 +122,7 @@ def test_a_patch_that_does_not_fit_leaves_no_file(scan, tmp_path, capsys):
 
 
 def test_the_sample_is_the_scan_that_nibabel_ships():
-    from keras_mri.nifti import open_image
+    from keras_mri.io.nifti_reading import open_image
 
     shipped = nibabel.load(open_image("sample").name)
     assert shipped.shape == (128, 96, 24, 2)
@@ -228,7 +229,7 @@ SLICES = "--filters 2 3 --depths 1 1 --epochs 1 --steps-per-epoch 2 --batch-size
 @pytest.fixture
 def unfinished(tmp_path, write_nifti, rng):
     """A training of slices that was interrupted: its command, and what is left of it."""
-    from keras_mri.training_state import TrainingState
+    from keras_mri.training.resuming import TrainingState
 
     path = write_nifti((1000 * rng.random((16, 16, 9))).astype(np.float32))
     command = ["cnn", str(path), *SLICES, "-o", str(tmp_path / "model.h5")]

@@ -9,9 +9,9 @@ import matplotlib
 import numpy as np
 
 from experiments.data import forrest_bold
-from keras_mri import checkpoints
-from keras_mri.systems import wgan
-from keras_mri.volumes import Volume
+from keras_mri.io.volumes import Volume
+from keras_mri.saving import checkpoints
+from keras_mri.systems.wgan import system as wgan
 
 matplotlib.use("Agg")
 

@@ -13,8 +13,8 @@ import numpy as np
 import tensorflow as tf
 
 from experiments.data import forrest_bold, peak_memory, write_rows
-from keras_mri import checkpoints
-from keras_mri.systems import wgan
+from keras_mri.saving import checkpoints
+from keras_mri.systems.wgan import system as wgan
 
 REPEATS = 3
 

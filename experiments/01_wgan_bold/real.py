@@ -15,11 +15,11 @@ from scipy.stats import gamma
 
 from experiments.baselines import dipy_mppca, smooth
 from experiments.data import forrest_bold, write_rows
-from keras_mri import checkpoints
-from keras_mri.denoising_data import target_weights
-from keras_mri.metrics import RunStatistics
-from keras_mri.systems import wgan
-from keras_mri.volumes import Volume
+from keras_mri.imaging.metrics import RunStatistics
+from keras_mri.io.volumes import Volume
+from keras_mri.saving import checkpoints
+from keras_mri.systems.wgan import system as wgan
+from keras_mri.systems.wgan.data import target_weights
 
 train = importlib.import_module("experiments.01_wgan_bold.train")
 

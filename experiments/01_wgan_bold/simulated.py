@@ -10,8 +10,8 @@ import numpy as np
 
 from experiments.baselines import BASELINES
 from experiments.data import forrest_bold, peak_memory, write_rows
-from keras_mri.metrics import psnr, ssim
-from keras_mri.volumes import Volume
+from keras_mri.imaging.metrics import psnr, ssim
+from keras_mri.io.volumes import Volume
 
 train = importlib.import_module("experiments.01_wgan_bold.train")
 
@@ -89,8 +89,8 @@ def _on_run(function, middle, mask):
 
 
 def _ours(path, run, middle):
-    from keras_mri import checkpoints
-    from keras_mri.systems import wgan
+    from keras_mri.saving import checkpoints
+    from keras_mri.systems.wgan import system as wgan
 
     checkpoint = checkpoints.load(path, "wgan")
 

@@ -13,9 +13,9 @@ import numpy as np
 import tensorflow as tf
 
 from experiments.data import peak_memory, write_rows
-from keras_mri.adversarial import AdversarialModel, wasserstein_adversarial_loss, wasserstein_critic_loss
 from keras_mri.networks.dense_unet import dense_critic, dense_unet
 from keras_mri.networks.precision import hidden_layers_in
+from keras_mri.training.adversarial import AdversarialModel, wasserstein_adversarial_loss, wasserstein_critic_loss
 
 PATCH, BATCH, REPEATS = (32, 32, 8, 1), 4, 5
 

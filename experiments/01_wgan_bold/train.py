@@ -5,8 +5,8 @@ import subprocess
 import sys
 
 from experiments.data import forrest_bold
-from keras_mri import nifti_writing
-from keras_mri.volumes import Volume
+from keras_mri.io import nifti_writing
+from keras_mri.io.volumes import Volume
 
 TRAINING_FRAMES = 120
 SEEDS = (0, 1, 2)

@@ -7,9 +7,9 @@ import nibabel
 import numpy as np
 
 from experiments.data import FOLDER, adi_t1w
-from keras_mri.nifti import open_image
-from keras_mri.settings.n2a import Config
-from keras_mri.systems import n2a
+from keras_mri.io.nifti_reading import open_image
+from keras_mri.systems.n2a import system as n2a
+from keras_mri.systems.n2a.settings import Config
 
 PAIRS = {
     "ge-seepi": ([f"seepi_{t}.nii.gz" for t in (1, 2)], "ge-seepi/series7_mask.nii.gz", "ge-seepi_0_denoised.nii.gz"),

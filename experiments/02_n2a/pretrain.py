@@ -11,14 +11,15 @@ import argparse
 import keras
 
 from experiments.data import FOLDER, forrest_t1w_copies
-from keras_mri import checkpoints
-from keras_mri.callbacks import FollowPace, KeepBest, Pace
 from keras_mri.config import parse_duration
-from keras_mri.denoising_data import denoising_data
+from keras_mri.io.nifti_reading import open_image
 from keras_mri.networks.munet import munet
 from keras_mri.networks.precision import hidden_layers_in, in_float32
-from keras_mri.nifti import open_image
-from keras_mri.settings import n2a, wgan
+from keras_mri.saving import checkpoints
+from keras_mri.systems.n2a import settings as n2a
+from keras_mri.systems.wgan import settings as wgan
+from keras_mri.systems.wgan.data import denoising_data
+from keras_mri.training.callbacks import FollowPace, KeepBest, Pace
 
 FILTERS, NOISE_SCALE, NOISE_RANGE = 32, 0.05, (0.0, 0.15)
 PATCH_SHAPE, BATCH_SIZE = (32, 32, 32), 2

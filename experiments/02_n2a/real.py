@@ -15,11 +15,13 @@ import nibabel
 import numpy as np
 
 from experiments.data import FOLDER, write_rows
-from keras_mri import checkpoints, nifti, nifti_writing
-from keras_mri.repetition_data import RepetitionBlocks
-from keras_mri.settings.n2a import Config
-from keras_mri.systems import n2a
-from keras_mri.volumes import Volume
+from keras_mri.io import nifti_reading as nifti
+from keras_mri.io import nifti_writing
+from keras_mri.io.volumes import Volume
+from keras_mri.saving import checkpoints
+from keras_mri.systems.n2a import system as n2a
+from keras_mri.systems.n2a.data import RepetitionBlocks
+from keras_mri.systems.n2a.settings import Config
 
 SEEDS = (0, 1, 2)
 

@@ -14,13 +14,15 @@ import numpy as np
 
 from experiments.baselines import bm4d
 from experiments.data import adi_t1w, read_rows, write_rows
-from keras_mri import checkpoints, nifti, nifti_writing, pretrained
-from keras_mri.metrics import psnr, ssim
-from keras_mri.noise import add_gaussian_noise, add_rician_noise
-from keras_mri.rigid import RigidTransform, resample_rigid
-from keras_mri.settings.n2a import Config
-from keras_mri.systems import n2a
-from keras_mri.volumes import Volume
+from keras_mri.imaging.metrics import psnr, ssim
+from keras_mri.imaging.noise import add_gaussian_noise, add_rician_noise
+from keras_mri.imaging.rigid import RigidTransform, resample_rigid
+from keras_mri.io import nifti_reading as nifti
+from keras_mri.io import nifti_writing
+from keras_mri.io.volumes import Volume
+from keras_mri.saving import checkpoints, pretrained
+from keras_mri.systems.n2a import system as n2a
+from keras_mri.systems.n2a.settings import Config
 
 SIGMA, SEEDS, CASES = 0.05, (0, 1, 2), ("gaussian", "gaussian_moved", "rician", "rician_moved")
 ADD_NOISE = {"gaussian": add_gaussian_noise, "rician": add_rician_noise}

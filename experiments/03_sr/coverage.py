@@ -9,13 +9,13 @@ import pathlib
 import numpy as np
 
 from experiments.data import FOLDER, peak_memory, write_rows
-from keras_mri.checkpoints import Checkpoint
 from keras_mri.errors import InputError
-from keras_mri.intensity import fit_zscore
+from keras_mri.imaging.intensity import fit_zscore
+from keras_mri.io.nifti_reading import open_image
+from keras_mri.io.volumes import Volume
 from keras_mri.networks.unet3d import unet3d
-from keras_mri.nifti import open_image
-from keras_mri.systems import sr
-from keras_mri.volumes import Volume
+from keras_mri.saving.checkpoints import Checkpoint
+from keras_mri.systems.sr import system as sr
 
 TILES = (None, (64, 64, 64), (24, 40, 16))
 # The structural scans, and the zoo of odd shapes (the first volume of each run).

@@ -9,11 +9,11 @@ import numpy as np
 from scipy import ndimage
 
 from experiments.data import FOLDER, peak_memory, write_rows
-from keras_mri.kspace import resampled, truncated
-from keras_mri.mask_files import load_mask
-from keras_mri.metrics import psnr, ssim
-from keras_mri.nifti import open_image
-from keras_mri.volumes import Volume
+from keras_mri.imaging.kspace import resampled, truncated
+from keras_mri.imaging.metrics import psnr, ssim
+from keras_mri.io.mask_files import load_mask
+from keras_mri.io.nifti_reading import open_image
+from keras_mri.io.volumes import Volume
 
 train = importlib.import_module("experiments.03_sr.train")
 
@@ -119,8 +119,8 @@ def cubic(reference, factors):
 
 def restorer(path, target):
     """Return the function from a Volume to what the network in a file makes of it, compiled."""
-    from keras_mri import checkpoints
-    from keras_mri.systems import sr
+    from keras_mri.saving import checkpoints
+    from keras_mri.systems.sr import system as sr
 
     checkpoint = checkpoints.load(path, "sr")
     # Compile outside the clock, on the middle of the head.

@@ -15,15 +15,15 @@ import numpy as np
 import tensorflow as tf
 
 from experiments.data import FOLDER, peak_memory, write_rows
-from keras_mri import checkpoints
-from keras_mri.adversarial import AdversarialModel, discriminator_losses
-from keras_mri.kspace import truncated
+from keras_mri.imaging.kspace import truncated
+from keras_mri.io.nifti_reading import open_image
+from keras_mri.io.volumes import Volume
 from keras_mri.networks.patchgan import patch_discriminator
 from keras_mri.networks.unet3d import unet3d
-from keras_mri.nifti import open_image
-from keras_mri.settings.sr import PRESETS, Config
-from keras_mri.systems import sr
-from keras_mri.volumes import Volume
+from keras_mri.saving import checkpoints
+from keras_mri.systems.sr import system as sr
+from keras_mri.systems.sr.settings import PRESETS, Config
+from keras_mri.training.adversarial import AdversarialModel, discriminator_losses
 
 train = importlib.import_module("experiments.03_sr.train")
 

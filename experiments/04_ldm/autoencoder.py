@@ -11,12 +11,12 @@ import sys
 import numpy as np
 
 from experiments.data import write_rows
-from keras_mri import checkpoints
-from keras_mri.intensity import fit_image_scaling
-from keras_mri.latent_space import LatentSpace
-from keras_mri.metrics import psnr, ssim
+from keras_mri.imaging.intensity import fit_image_scaling
+from keras_mri.imaging.metrics import psnr, ssim
 from keras_mri.networks.latent_diffusion import parts
-from keras_mri.settings.ldm import Config
+from keras_mri.saving import checkpoints
+from keras_mri.systems.ldm.latent_space import LatentSpace
+from keras_mri.systems.ldm.settings import Config
 
 data = importlib.import_module("experiments.04_ldm.data")
 train = importlib.import_module("experiments.04_ldm.train")

@@ -6,9 +6,9 @@ import sys
 
 import numpy as np
 
-from keras_mri.metrics import psnr
+from keras_mri.imaging.metrics import psnr
+from keras_mri.io.volumes import Volume
 from keras_mri.networks.volume_autoencoder import lowest_frequencies
-from keras_mri.volumes import Volume
 
 data = importlib.import_module("experiments.04_ldm.data")
 SIDE, CHANNELS, EVERY = 4, (16, 24, 32, 40, 48), 6

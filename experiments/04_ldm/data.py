@@ -5,10 +5,10 @@ import pathlib
 import numpy as np
 
 from experiments.data import FOLDER
-from keras_mri.nifti import open_image
-from keras_mri.nifti_writing import save
-from keras_mri.resampling import resampled_to
-from keras_mri.volumes import Volume
+from keras_mri.imaging.resampling import resampled_to
+from keras_mri.io.nifti_reading import open_image
+from keras_mri.io.nifti_writing import save
+from keras_mri.io.volumes import Volume
 
 # source: folder, scan, mask, and how many frames train; the first one's grid is that of all
 SOURCES = {

@@ -19,7 +19,7 @@ import tensorflow as tf
 from experiments.data import peak_memory, write_rows
 from keras_mri.networks.latent_unet import latent_unet
 from keras_mri.networks.precision import hidden_layers_in
-from keras_mri.settings.ldm import Config
+from keras_mri.systems.ldm.settings import Config
 
 train = importlib.import_module("experiments.04_ldm.train")
 

@@ -11,7 +11,7 @@ import h5py
 import keras
 import numpy as np
 
-from keras_mri import checkpoints
+from keras_mri.saving import checkpoints
 
 # Binary digits that are kept; arrays of fewer numbers keep all.
 BITS, SMALL = 7, 5000

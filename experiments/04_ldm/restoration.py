@@ -13,14 +13,14 @@ import numpy as np
 from scipy import ndimage
 
 from experiments.data import write_rows
-from keras_mri import checkpoints
-from keras_mri.conditions import coarse_shape
-from keras_mri.imputation import best_reach, filled_frame, filled_in_space
-from keras_mri.kspace import finer_affine, resampled
-from keras_mri.metrics import psnr
-from keras_mri.settings.ldm import PredictConfig
-from keras_mri.systems import ldm
-from keras_mri.volumes import Volume
+from keras_mri.imaging.kspace import finer_affine, resampled
+from keras_mri.imaging.metrics import psnr
+from keras_mri.io.volumes import Volume
+from keras_mri.saving import checkpoints
+from keras_mri.systems.ldm import system as ldm
+from keras_mri.systems.ldm.conditions import coarse_shape
+from keras_mri.systems.ldm.imputation import best_reach, filled_frame, filled_in_space
+from keras_mri.systems.ldm.settings import PredictConfig
 
 data = importlib.import_module("experiments.04_ldm.data")
 train = importlib.import_module("experiments.04_ldm.train")

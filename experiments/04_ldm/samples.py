@@ -13,14 +13,14 @@ import time
 import numpy as np
 
 from experiments.data import peak_memory, write_rows
-from keras_mri import checkpoints
-from keras_mri.figures import save_contact_sheet
-from keras_mri.intensity import fit_image_scaling
-from keras_mri.kspace import resampled
-from keras_mri.labels import codes
-from keras_mri.metrics import ssim_map
-from keras_mri.settings.ldm import SamplingOptions
-from keras_mri.volumes import Volume
+from keras_mri.imaging.intensity import fit_image_scaling
+from keras_mri.imaging.kspace import resampled
+from keras_mri.imaging.metrics import ssim_map
+from keras_mri.io.volumes import Volume
+from keras_mri.report.figures import save_contact_sheet
+from keras_mri.saving import checkpoints
+from keras_mri.systems.ldm.labels import codes
+from keras_mri.systems.ldm.settings import SamplingOptions
 
 autoencoder = importlib.import_module("experiments.04_ldm.autoencoder")
 data = importlib.import_module("experiments.04_ldm.data")

@@ -10,10 +10,10 @@ import sys
 import numpy as np
 
 from experiments.data import FOLDER
-from keras_mri import checkpoints
-from keras_mri.metrics import psnr
-from keras_mri.nifti import open_image
-from keras_mri.noise import add_rician_noise
+from keras_mri.imaging.metrics import psnr
+from keras_mri.imaging.noise import add_rician_noise
+from keras_mri.io.nifti_reading import open_image
+from keras_mri.saving import checkpoints
 
 from . import lesson, scans
 from .train import blind

@@ -13,9 +13,9 @@ import dataclasses
 import numpy as np
 
 from experiments.data import FOLDER, forrest_t1w_copies
-from keras_mri.intensity import fit_scaling
-from keras_mri.kspace import resampled
-from keras_mri.nifti import open_image
+from keras_mri.imaging.intensity import fit_scaling
+from keras_mri.imaging.kspace import resampled
+from keras_mri.io.nifti_reading import open_image
 
 # mm that were measured, mm of the grid, power: beside the copies near 1 mm, thick, coarse and sharp ones (the last with noise of its own).
 _THICK, _OBLONG = (1.0, 1.0, 1.8), (0.9, 1.15, 1.15)

@@ -15,16 +15,16 @@ import time
 import keras
 import numpy as np
 
-from keras_mri import checkpoints
-from keras_mri.callbacks import Pace
 from keras_mri.config import parse_duration
-from keras_mri.metrics import psnr
+from keras_mri.imaging.metrics import psnr
+from keras_mri.imaging.noise import add_gaussian_noise
+from keras_mri.io.volumes import Volume
 from keras_mri.networks.precision import hidden_layers_in, in_float32
 from keras_mri.networks.residual_unet import residual_unet
-from keras_mri.noise import add_gaussian_noise
-from keras_mri.settings.wgan import Config
-from keras_mri.systems import wgan
-from keras_mri.volumes import Volume
+from keras_mri.saving import checkpoints
+from keras_mri.systems.wgan import system as wgan
+from keras_mri.systems.wgan.settings import Config
+from keras_mri.training.callbacks import Pace
 
 from . import fast_forms, lesson, scans
 

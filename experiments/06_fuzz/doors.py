@@ -16,14 +16,18 @@ import h5py
 import nibabel
 import numpy as np
 
-from keras_mri import checkpoints, headers, info, nifti, nifti_writing
+from keras_mri import info
 from keras_mri.errors import InputError
-from keras_mri.labelled_runs import repetition_time
-from keras_mri.labels import labels_of_events, read_events, read_volume_labels
-from keras_mri.mask_files import load_mask
-from keras_mri.nifti_headers import on_finer_grid
-from keras_mri.pair_sources import read_table
-from keras_mri.volumes import Volume
+from keras_mri.io import header_comparison as headers
+from keras_mri.io import nifti_reading as nifti
+from keras_mri.io import nifti_writing
+from keras_mri.io.mask_files import load_mask
+from keras_mri.io.nifti_headers import on_finer_grid
+from keras_mri.io.volumes import Volume
+from keras_mri.saving import checkpoints
+from keras_mri.systems.ldm.labelled_runs import repetition_time
+from keras_mri.systems.ldm.labels import labels_of_events, read_events, read_volume_labels
+from keras_mri.systems.sr.pair_sources import read_table
 
 _SHAPE, _FRAMES = (5, 4, 3), 2
 _AFFINE = np.array([[-2.0, 0.3, 0, 31], [0.3, 2.5, 0, -17], [0, 0, 3.0, 4], [0, 0, 0, 1]])

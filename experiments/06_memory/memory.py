@@ -15,10 +15,10 @@ import nibabel
 import numpy as np
 
 from experiments.data import write_rows
-from keras_mri import checkpoints
-from keras_mri.checkpoints import Checkpoint
 from keras_mri.networks.residual_unet import residual_unet
-from keras_mri.settings.wgan import Config
+from keras_mri.saving import checkpoints
+from keras_mri.saving.checkpoints import Checkpoint
+from keras_mri.systems.wgan.settings import Config
 
 SHAPE, LENGTHS, FRAMES = (64, 64, 30), (50, 500), 5
 

@@ -15,12 +15,19 @@ import numpy as np
 import tensorflow as tf
 
 from experiments.data import FOLDER, adi_t1w, forrest_bold, write_rows
-from keras_mri import fitting, latent_training, repetition_training, two_players
-from keras_mri.nifti_writing import save
-from keras_mri.noise import add_gaussian_noise
-from keras_mri.settings import cnn, ldm, n2a, sr, wgan
+from keras_mri.imaging.noise import add_gaussian_noise
+from keras_mri.io.nifti_writing import save
+from keras_mri.io.volumes import Volume
 from keras_mri.systems import get_system
-from keras_mri.volumes import Volume
+from keras_mri.systems.cnn import settings as cnn
+from keras_mri.systems.ldm import settings as ldm
+from keras_mri.systems.ldm import training as latent_training
+from keras_mri.systems.n2a import iterations as repetition_training
+from keras_mri.systems.n2a import settings as n2a
+from keras_mri.systems.sr import settings as sr
+from keras_mri.systems.wgan import settings as wgan
+from keras_mri.training import fit as fitting
+from keras_mri.training import two_phases as two_players
 
 BATCHES, TIMES = 5, 3
 RUN = FOLDER / "forrest-bold" / "bold.nii.gz"

@@ -31,8 +31,8 @@ import difflib
 import importlib
 import typing
 
-from keras_mri.backends import check_usable
 from keras_mri.errors import InputError
+from keras_mri.networks.backends import check_usable
 
 
 class System(typing.NamedTuple):
@@ -46,15 +46,31 @@ class System(typing.NamedTuple):
 
 SYSTEMS = {
     "wgan": System(
-        "keras_mri.systems.wgan", "keras_mri.settings.wgan", "denoise fMRI: 3D U-WGAN trained from one NIfTI", "fmri_denoiser_generator.h5"
+        "keras_mri.systems.wgan.system",
+        "keras_mri.systems.wgan.settings",
+        "denoise fMRI: 3D U-WGAN trained from one NIfTI",
+        "fmri_denoiser_generator.h5",
     ),
-    "n2a": System("keras_mri.systems.n2a", "keras_mri.settings.n2a", "denoise a scan from its repetitions: Noise2Average", "n2a.h5"),
-    "sr": System("keras_mri.systems.sr", "keras_mri.settings.sr", "super-resolution, such as 3T to 7T: 3D U-Net against PatchGAN", "sr.h5"),
+    "n2a": System(
+        "keras_mri.systems.n2a.system", "keras_mri.systems.n2a.settings", "denoise a scan from its repetitions: Noise2Average", "n2a.h5"
+    ),
+    "sr": System(
+        "keras_mri.systems.sr.system",
+        "keras_mri.systems.sr.settings",
+        "super-resolution, such as 3T to 7T: 3D U-Net against PatchGAN",
+        "sr.h5",
+    ),
     "cnn": System(
-        "keras_mri.systems.cnn", "keras_mri.settings.cnn", "denoise slices: 2D autoencoder trained from one scan", "autoencoder.h5"
+        "keras_mri.systems.cnn.system",
+        "keras_mri.systems.cnn.settings",
+        "denoise slices: 2D autoencoder trained from one scan",
+        "autoencoder.h5",
     ),
     "ldm": System(
-        "keras_mri.systems.ldm", "keras_mri.settings.ldm", "generate, refine and repair fMRI volumes: latent diffusion", "ldm.h5"
+        "keras_mri.systems.ldm.system",
+        "keras_mri.systems.ldm.settings",
+        "generate, refine and repair fMRI volumes: latent diffusion",
+        "ldm.h5",
     ),
 }
 

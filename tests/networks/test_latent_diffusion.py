@@ -2,12 +2,12 @@ import keras
 import numpy as np
 import pytest
 
-from keras_mri import checkpoints
-from keras_mri.checkpoints import Checkpoint
 from keras_mri.networks.latent_diffusion import assembled, latent_only, parts, snapped
 from keras_mri.networks.latent_unet import latent_unet
 from keras_mri.networks.precision import in_float32
 from keras_mri.networks.volume_autoencoder import set_latent_scale, volume_decoder, volume_encoder
+from keras_mri.saving import checkpoints
+from keras_mri.saving.checkpoints import Checkpoint
 
 
 @pytest.fixture

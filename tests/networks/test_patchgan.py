@@ -43,7 +43,7 @@ def test_each_logit_judges_a_neighbourhood_of_seventy_voxels(rng):
 
 
 def test_the_default_preset_has_between_half_a_million_and_two_million_parameters():
-    from keras_mri.settings.sr import Config
+    from keras_mri.systems.sr.settings import Config
 
     config = Config()
     layers = config.discriminator_layers or layers_for((48, 48, 48))

@@ -41,7 +41,7 @@ def test_with_the_image_beside_it_the_result_depends_on_the_tissue_too(rng):
 
 
 def test_the_default_of_super_resolution_by_hand():
-    from keras_mri.settings.sr import Config
+    from keras_mri.systems.sr.settings import Config
 
     filters, depths = Config().filters, Config().depths
     assert (filters, depths) == ((16, 64, 96), (1, 3, 1))

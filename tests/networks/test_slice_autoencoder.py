@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from scipy.signal import correlate2d
 
-from keras_mri import checkpoints
-from keras_mri.checkpoints import Checkpoint
 from keras_mri.errors import InputError
 from keras_mri.networks.slice_autoencoder import bilinearly_doubled, residual_slice_unet, slice_autoencoder
+from keras_mri.saving import checkpoints
+from keras_mri.saving.checkpoints import Checkpoint
 
 # (out, in) of the four layers, kernels 3×3 and a bias each: 160 + 4,640 + 4,624 + 145 parameters.
 PUBLISHED = {"enc1": (16, 1), "enc2": (32, 16), "dec1": (16, 32), "dec2": (1, 16)}

@@ -58,7 +58,7 @@ def test_without_normalisation_the_reach_is_bounded_and_with_it_the_grid_is_stil
 
 
 def test_the_default_options_give_between_one_and_five_million_parameters():
-    from keras_mri.settings.sr import Config
+    from keras_mri.systems.sr.settings import Config
 
     config = Config(generator="unet3d")
     network = unet3d(config.base_filters, config.levels, config.residual, config.normalization)

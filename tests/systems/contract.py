@@ -4,7 +4,8 @@ import keras
 import nibabel
 import numpy as np
 
-from keras_mri import checkpoints, nifti_writing
+from keras_mri.io import nifti_writing
+from keras_mri.saving import checkpoints
 from keras_mri.systems import get_settings, get_system
 
 

@@ -1,0 +1,1 @@
+"""cli: say here what belongs in this room."""

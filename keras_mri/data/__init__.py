@@ -1,0 +1,1 @@
+"""data: say here what belongs in this room."""

@@ -1,0 +1,1 @@
+"""imaging: say here what belongs in this room."""

@@ -1,0 +1,1 @@
+"""inference: say here what belongs in this room."""

@@ -1,0 +1,1 @@
+"""io: say here what belongs in this room."""

@@ -1,0 +1,110 @@
+"""What a NIfTI header says, field by field, against what another says."""
+
+import io
+import typing
+
+import numpy as np
+
+# How numbers are stored: these fields may change while every intensity and every position stays.
+STORAGE = {
+    "sizeof_hdr": "the other version of NIfTI",
+    "eol_check": "the other version of NIfTI",
+    "magic": "header and data lie in one file",
+    "vox_offset": "the data follow header and extensions",
+    "datatype": "numbers are written in another type (--dtype)",
+    "bitpix": "follows datatype",
+    "scl_slope": "belongs to the numbers written: 1 for floating point, else it spreads them over their range",
+    "scl_inter": "belongs to the numbers written: 0 for floating point, else it spreads them over their range",
+    "byte order": "written in the other byte order",
+}
+# What describes the grid: follows when the result has other voxels or fewer frames.
+_GRID = {"dim", "pixdim", "qform_code", "sform_code"}
+_GRID_STARTS = ("quatern_", "qoffset_", "srow_")
+# What the codes of `datatype` stand for.
+_DATATYPES = {2: "uint8", 4: "int16", 8: "int32", 16: "float32", 64: "float64", 256: "int8", 512: "uint16", 768: "uint32"}
+
+
+class Field(typing.NamedTuple):
+    """One field of two headers, in words.
+
+    Parameters
+    ----------
+    name : str
+        As in the NIfTI standard, or "byte order" or "extensions".
+    before, after : str
+        "–" where a version of NIfTI has no such field.
+    equal : bool
+    why : str
+        For a field that differs, why it may; empty if nothing explains it.
+    """
+
+    name: str
+    before: str
+    after: str
+    equal: bool
+    why: str
+
+
+def compare(before, after):
+    """Compare two headers.
+
+    Parameters
+    ----------
+    before, after : nibabel.Nifti1Header
+        As `keras_mri.io.nifti_reading.read_header` gives them; of NIfTI-1 or -2.
+
+    Returns
+    -------
+    list of Field
+        In the order of `before`; then what only `after` has, the byte order and the extensions.
+    """
+    names = [*before.keys(), *(name for name in after.keys() if name not in before.keys())]
+    reshaped = not np.array_equal(before["dim"], after["dim"])
+    rows = [(name, *(header[name] if name in header.keys() else None for header in (before, after))) for name in names]
+    fields = [(name, _text(name, first), _text(name, second), _equal(first, second)) for name, first, second in rows]
+    for name, describe in (("byte order", _byte_order), ("extensions", _extensions)):
+        (first, said), (second, says) = describe(before), describe(after)
+        fields.append((name, said, says, first == second))
+    return [Field(*field, "" if field[3] else _why(field[0], reshaped)) for field in fields]
+
+
+def _why(name, reshaped):
+    if name in STORAGE:
+        return STORAGE[name]
+    grid = name in _GRID or name.startswith(_GRID_STARTS)
+    return "the result has other voxels or frames than the input" if reshaped and grid else ""
+
+
+def _equal(first, second):
+    if first is None or second is None:
+        # NIfTI-2 dropped seven fields that nothing reads, and added some; absent and empty mean the same.
+        present = second if first is None else first
+        return not np.any(present) if present.dtype.kind in "iuf" else not bytes(present).strip(b"\0 r")
+    if first.dtype.kind == "f":
+        # NIfTI-2 has more digits than NIfTI-1 can hold.
+        digits = min(first.dtype.newbyteorder("="), second.dtype.newbyteorder("="))
+        return np.array_equal(first.astype(digits), second.astype(digits), equal_nan=True)
+    return np.array_equal(first, second)
+
+
+def _text(name, value):
+    if value is None:
+        return "–"
+    if name == "datatype":
+        return f"{value} ({_DATATYPES.get(int(value), 'other')})"
+    if value.dtype.kind in "SV":
+        return bytes(value).rstrip(b"\0").decode("latin-1")
+    return " ".join(str(entry) for entry in np.ravel(value))
+
+
+def _byte_order(header):
+    return header.endianness, {"<": "little-endian", ">": "big-endian"}[header.endianness]
+
+
+def _extensions(header):
+    """Return the bytes of all extensions, and a description."""
+    stream = io.BytesIO()
+    header.extensions.write_to(stream, False)
+    codes = [str(code) for code in header.extensions.get_codes()]
+    described = f"{len(codes)}, code {', '.join(codes)}, {len(stream.getvalue())} bytes" if codes else "none"
+    return stream.getvalue(), described

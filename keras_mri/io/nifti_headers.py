@@ -1,0 +1,108 @@
+"""NIfTI headers that no file has as such: of other formats, of arrays, of another grid."""
+
+import nibabel
+import numpy as np
+
+from keras_mri.errors import InputError, first_line
+from keras_mri.io import header_checks as image_claims
+from keras_mri.io.volumes import Volume
+
+
+def single_file_header(image, path):
+    """Return a copy of an image's header as a single-file NIfTI header, extensions included.
+
+    Parameters
+    ----------
+    image : nibabel.spatialimages.SpatialImage
+        NIfTI, Analyze or MGH.
+    path : path-like
+        For the error.
+
+    Returns
+    -------
+    nibabel.Nifti1Header or nibabel.Nifti2Header
+
+    Raises
+    ------
+    InputError
+        If the shape does not fit into NIfTI-1.
+    """
+    header = image.header
+    if isinstance(header, nibabel.Nifti1Header):
+        single = nibabel.Nifti2Header if isinstance(header, nibabel.Nifti2Header) else nibabel.Nifti1Header
+        if type(header) is single:
+            return header.copy()
+        copied = single(header.binaryblock, endianness=header.endianness, check=False)
+        copied["magic"] = single.single_magic
+        copied.extensions.extend(header.extensions)
+        return copied
+    try:
+        plain = plain_header(image.shape, image.affine)
+    except nibabel.spatialimages.HeaderDataError as error:
+        raise InputError(f"{path} does not fit into a NIfTI header: {first_line(error)}. Save it as NIfTI-2.") from error
+    if len(image.shape) == 4:
+        # MGH keeps the repetition time in milliseconds.
+        step = float(header.get_zooms()[3])
+        plain["pixdim"][4] = step / 1000 if isinstance(image, nibabel.MGHImage) else step
+    return plain
+
+
+def plain_header(shape, affine):
+    """Return a header that says nothing but a grid, in millimetres and seconds.
+
+    Parameters
+    ----------
+    shape : tuple of int, (x, y, z) or (x, y, z, t)
+    affine : ndarray of float64, shape (4, 4)
+        Voxel indices to RAS+ millimetres.
+
+    Returns
+    -------
+    nibabel.Nifti1Header
+    """
+    header = nibabel.Nifti1Image(np.zeros((1, 1, 1), np.float32), affine).header.copy()
+    header.set_data_shape(shape)
+    header.set_xyzt_units("mm", "sec")
+    return header
+
+
+def on_finer_grid(volume, shape, step, read_frame):
+    """Return a Volume on another grid, its header changed accordingly.
+
+    Parameters
+    ----------
+    volume : Volume
+    shape : tuple of int
+        Of the new grid, (x, y, z).
+    step : ndarray of float64, shape (4, 4)
+        From the new grid's indices to the old one's.
+    read_frame : callable
+        As for `Volume`.
+
+    Returns
+    -------
+    Volume
+        qform and sform keep their codes; each is carried over by itself, as they may differ.
+    """
+    affine, header = volume.affine @ step, None
+    if volume.header is not None:
+        header = volume.header.copy()
+        forms = {name: _form(header, name) for name in ("qform", "sform")}
+        header.set_data_shape(shape)
+        header.set_zooms(np.linalg.norm(affine[:3, :3], axis=0))
+        for name, (form, code) in forms.items():
+            if form is not None:
+                getattr(header, f"set_{name}")(form @ step, int(code))
+    return Volume(read_frame, shape, affine, header, volume.name, source=volume)
+
+
+def _form(header, name):
+    """Return a header's qform or sform and its code; a damaged one, beside one that can be used, is given up."""
+    try:
+        form, code = getattr(header, f"get_{name}")(coded=True)
+        if form is not None:
+            image_claims.check_affine(name, form)
+        return form, code
+    except ValueError:
+        header[f"{name}_code"] = 0
+        return None, 0

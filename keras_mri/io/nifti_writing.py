@@ -1,0 +1,89 @@
+"""The way out to NIfTI files: written frame by frame, header fields intact, whole or not at all."""
+
+import contextlib
+import pathlib
+import tempfile
+
+import nibabel
+import numpy as np
+
+from keras_mri.io.nifti_headers import plain_header
+from keras_mri.io.whole_files import explained, replacing
+
+SUFFIXES = (".nii.gz", ".nii")
+DTYPES = ("float32", "float64", "int16", "uint16", "uint8")
+
+
+def save(volume, path, dtype="float32"):
+    """Write a Volume frame by frame, under a temporary name until it is complete.
+
+    Parameters
+    ----------
+    volume : Volume
+    path : str or path-like
+        Ends in `.nii` or `.nii.gz`.
+    dtype : {"float32", "float64", "int16", "uint16", "uint8"}
+        Floating-point data have slope 1 and intercept 0; integers get those that spread them over their range.
+
+    Raises
+    ------
+    InputError
+        If the disk is full or writing fails otherwise.
+    """
+    path, dtype = pathlib.Path(path), np.dtype(dtype)
+    if dtype.kind == "f":
+        with replacing(path) as temporary:
+            _write(temporary, volume, volume.frames(), dtype, slope=1.0, intercept=0.0)
+        return
+    # The range is known only when every frame has been computed: keep them on disk meanwhile.
+    with contextlib.ExitStack() as stack:
+        with explained(path):
+            spool = stack.enter_context(tempfile.TemporaryFile(dir=path.parent))
+            low, high = _spool(volume.frames(), spool)
+        limits = np.iinfo(dtype)
+        slope = (high - low) / (limits.max - limits.min) or 1.0
+        temporary = stack.enter_context(replacing(path))
+        _write(temporary, volume, _unspool(spool, volume), dtype, slope, intercept=low - slope * limits.min)
+
+
+def _write(path, volume, frames, dtype, slope, intercept):
+    """Write header, extensions and frames: NIfTI data lie in Fortran order, so one frame simply follows another."""
+    header = volume.header.copy() if volume.header is not None else plain_header(volume.shape, volume.affine)
+    header.set_data_shape(volume.shape)
+    header.set_data_dtype(dtype)
+    header["scl_slope"], header["scl_inter"] = slope, intercept
+    extensions = header.extensions.get_sizeondisk() if len(header.extensions) else 0
+    offset = header.single_vox_offset + extensions
+    header.set_data_offset(offset + -offset % 16)
+    options = {"compresslevel": 6} if path.name.endswith(".gz") else {}
+    with nibabel.openers.ImageOpener(str(path), "wb", **options) as file:
+        header.write_to(file)
+        nibabel.volumeutils.seek_tell(file, header.get_data_offset(), write0=True)
+        for frame in frames:
+            file.write(_encoded(frame, header).tobytes(order="F"))
+
+
+def _encoded(frame, header):
+    """Return the numbers that stand for a frame in the file; integers by the header's own, rounded slope and intercept."""
+    dtype = header.get_data_dtype()
+    if dtype.kind == "f":
+        return frame.astype(dtype)
+    limits = np.iinfo(dtype)
+    codes = (frame.astype(np.float64) - float(header["scl_inter"])) / float(header["scl_slope"])
+    return np.clip(np.rint(codes), limits.min, limits.max).astype(dtype)
+
+
+def _spool(frames, file):
+    """Append every frame to an open file as float32; return the lowest and the highest value."""
+    extremes = []
+    for frame in frames:
+        extremes += [float(frame.min()), float(frame.max())]
+        file.write(frame.astype(np.float32).tobytes())
+    file.seek(0)
+    return min(extremes), max(extremes)
+
+
+def _unspool(file, volume):
+    shape = volume.shape[:3]
+    for _ in range(volume.n_frames):
+        yield np.frombuffer(file.read(4 * int(np.prod(shape))), np.float32).reshape(shape)

@@ -1,0 +1,1 @@
+"""report: say here what belongs in this room."""

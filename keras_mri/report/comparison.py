@@ -1,0 +1,128 @@
+"""What a restoration changed, gathered frame by frame while its result is written."""
+
+import time
+
+import numpy as np
+
+from keras_mri.imaging.kspace import resampled
+from keras_mri.imaging.metrics import RunStatistics
+from keras_mri.imaging.noise import estimate_sigma
+from keras_mri.report.histogram import Histogram
+from keras_mri.report.spectrum import radial_power
+from keras_mri.report.views import centre_of, orthogonal_views, voxel_sides
+
+# Successive frames of a run from which noise is estimated; frames spread over it whose spectra are averaged.
+_NOISE_FRAMES, _SPECTRUM_FRAMES = 10, 16
+# A standard deviation over fewer frames says nothing of a voxel.
+_LEAST_FRAMES = 5
+
+
+class Comparison:
+    """Statistics of a result against what it was made from; of a run no more than a few frames are held.
+
+    Parameters
+    ----------
+    before : Volume
+        3D or 4D; another grid over the same field of view is brought to that of `after` in k-space.
+    after : Volume
+
+    Attributes
+    ----------
+    foreground : ndarray of bool, shape (x, y, z)
+        Where the first frame is brighter than 20 % of the 95th percentile of what is not zero: what numbers are taken from.
+    residual : Histogram
+        Of before − after in the foreground, all frames.
+    shown : int
+        The frame in the middle, of which `views` are.
+    n_nonfinite : int
+        NaN and infinities in the result; they count as 0.
+    seconds : float
+        What gathering took.
+    """
+
+    def __init__(self, before, after):
+        self.before, self.after = before, after
+        self.regridded = before.shape[:3] != after.shape[:3]
+        self.shown = after.n_frames // 2
+        self.foreground, self.residual = None, Histogram()
+        self.n_nonfinite, self.seconds = 0, 0.0
+        self._panels, self._powers, self._runs = {}, {}, {}
+        self._successive = {"before": [], "after": []}
+        start = max(0, min(self.shown - _NOISE_FRAMES // 2, after.n_frames - _NOISE_FRAMES))
+        self._noise_frames = range(start, min(start + _NOISE_FRAMES, after.n_frames))
+        self._spectrum_frames = {int(t) for t in np.linspace(0, after.n_frames - 1, min(_SPECTRUM_FRAMES, after.n_frames)).round()}
+
+    def watched(self):
+        """Return the result as a Volume that is looked at while its frames are asked for, once each."""
+
+        def frame(t):
+            restored = self.after.frame(t)
+            self.add(t, restored)
+            return restored
+
+        return self.after.with_frames(frame)
+
+    def add(self, t, restored):
+        """Take frame `t` of the result.
+
+        Parameters
+        ----------
+        t : int
+        restored : ndarray of float32, shape (x, y, z)
+        """
+        start = time.perf_counter()
+        original = self.before.frame(t if self.before.n_frames > 1 else 0)
+        self.n_nonfinite += int(restored.size - np.isfinite(restored).sum())
+        restored = np.nan_to_num(restored, nan=0.0, posinf=0.0, neginf=0.0)
+        measured = resampled(original, restored.shape) if self.regridded else original
+        if self.foreground is None:
+            self.foreground = _foreground(measured)
+            if self.after.n_frames >= _LEAST_FRAMES:
+                self._runs = {name: RunStatistics(self.foreground) for name in ("before", "after")}
+        removed = measured - restored
+        self.residual.add(removed[self.foreground])
+        for name, frame in (("before", measured), ("after", restored)):
+            if name in self._runs:
+                self._runs[name].add(frame)
+            if t in self._noise_frames:
+                self._successive[name].append(frame)
+        if t in self._spectrum_frames:
+            for name, frame in (("before", measured), ("after", restored), ("removed", removed)):
+                self._powers.setdefault(name, []).append(radial_power(frame, voxel_sides(self.after.affine)))
+        if t == self.shown:
+            self._panels = {"before": original, "after": restored, "removed": removed}
+        self.seconds += time.perf_counter() - start
+
+    def views(self):
+        """Return the slices of the middle frame: dict of "before", "after", "removed" to dict of plane to View."""
+        affines = {"before": self.before.affine}
+        return {name: orthogonal_views(data, affines.get(name, self.after.affine), self._centre) for name, data in self._panels.items()}
+
+    def sigma(self):
+        """Return the estimated SD of the noise, dict of "before" and "after" to float, in the image's unit."""
+        return {name: estimate_sigma(np.stack(frames, axis=-1)) for name, frames in self._successive.items()}
+
+    def spectra(self):
+        """Return (frequencies, power) as of `radial_power`, averaged over frames, of "before", "after" and "removed"."""
+        return {name: (pairs[0][0], np.mean([power for _, power in pairs], axis=0)) for name, pairs in self._powers.items()}
+
+    def stability(self):
+        """Return what only a run of five frames or more has, by "before" and "after": median tsnr, fwhm (mm), views of the tSNR."""
+        return {
+            name: {
+                "tsnr": run.tsnr(),
+                "fwhm": run.fwhm(self.after.zooms),
+                "views": orthogonal_views(np.where(self.foreground, run.tsnr_map(), 0.0), self.after.affine, self._centre),
+            }
+            for name, run in self._runs.items()
+        }
+
+    @property
+    def _centre(self):
+        return centre_of(self.foreground)
+
+
+def _foreground(frame):
+    tissue = frame[frame != 0]
+    mask = frame > 0.2 * np.percentile(tissue, 95) if tissue.size else np.zeros(frame.shape, bool)
+    return mask if mask.sum() >= 100 else np.ones(frame.shape, bool)

@@ -1,0 +1,1 @@
+"""saving: say here what belongs in this room."""

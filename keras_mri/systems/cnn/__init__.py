@@ -1,0 +1,1 @@
+"""cnn: say here what belongs in this room."""

@@ -1,0 +1,152 @@
+"""What the 2D slice autoencoder can be told."""
+
+import dataclasses
+import pathlib
+
+from keras_mri import config
+from keras_mri.config import TrainConfig, option
+from keras_mri.errors import InputError
+from keras_mri.imaging.noise import MODELS
+from keras_mri.io.nifti_reading import open_image
+from keras_mri.systems.cnn.slice_files import load_slices
+from keras_mri.systems.cnn.slices import Slices
+
+# What training takes besides options, and writes besides the network.
+IMAGES = dict(
+    help="NIfTI, 3D or 4D; or one .npz with the arrays clean and noisy, slices in [0, 1]; `sample` is the EPI scan that nibabel ships"
+)
+RESULTS = ("_examples.png",)
+OUTPUTS = {"save_dataset": (".npz",)}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config(TrainConfig):
+    """Options of `keras_mri.train cnn`. Intensities and noise are in network units: 1 is the image's robust maximum."""
+
+    epochs: int = option(20, "number of epochs, unless --time-budget ends training first", low=1)
+    batch_size: int = option(32, "slices per update", low=1)
+
+    axis: int = option(2, "voxel axis across which scans are cut into slices", choices=(0, 1, 2))
+    time_points: int = option(100, "time points of a run that are used, from its first on", low=1)
+    slices: int | None = option(None, "central slices that are used; by itself all with tissue", low=1)
+    percentiles: tuple[float, float] | None = option(
+        None,
+        "percentiles of the scan between which intensities are scaled to [0, 1] and clipped; by itself 0 stays 0, the robust maximum "
+        "becomes 1, and nothing is clipped",
+        low=0.0,
+        high=100.0,
+        unit="PERCENT",
+    )
+    noise: str = option("gaussian", "the noise added in training; rician for magnitude data of low SNR", choices=MODELS)
+    noise_range: tuple[float, float] = option(
+        (0.0, 0.2), "lowest and highest SD of the noise added in training, in network units", low=0.0, high=1.0, unit="SD"
+    )
+    noise_skew: float = option(1.5, "above 1, weak noise is trained more often than strong", low=0.1, high=10.0)
+    fresh_noise: bool = option(True, "draw new noise for every batch instead of one for each slice")
+    clip: bool = option(False, "clip noisy slices to [0, 1], as published; it biases what is dark or bright")
+    flips: bool = option(True, "mirror slices at random")
+    split: str = option(
+        "slices",
+        "hold out a block of slices at all time points, or, as published, any fifth: other time points of the same slices then train",
+        choices=("slices", "random"),
+    )
+    save_dataset: str | None = option(None, "also write the slices, clean and noisy, which can be trained from", unit="SLICES.npz")
+    examples: int = option(2, "rows of the figure noisy | denoised | clean, of slices held out", low=1, high=20)
+
+    network: str = option(
+        "residual_slice_unet",
+        "the network: one whose output, zero at first, is added to its input, or the published autoencoder",
+        choices=("residual_slice_unet", "slice_autoencoder"),
+    )
+    filters: tuple[int, ...] = option((32, 64), "channels of each level", low=1, unit="N")
+    depths: tuple[int, ...] = option((1, 4), "convolutions of each level of the residual network", low=1, unit="N")
+    noise_scale: float = option(0.05, "typical noise SD by which the residual network scales its input", low=1e-6, high=1.0)
+
+    anneal: bool = option(True, "let the learning rate fall by a cosine over the training")
+    beta_2: float = option(0.99, "Adam's decay of the second moment", low=0.0, high=0.99999)
+    clip_norm: float | None = option(1.0, "largest norm of a gradient", low=1e-6)
+
+    def __post_init__(self):
+        super().__post_init__()
+        for name in ("noise_range", "percentiles"):
+            low, high = getattr(self, name) or (0, 1)
+            if low > high or (name == "percentiles" and low == high):
+                raise InputError(f"--{name.replace('_', '-')} names the lower number first. Received: {getattr(self, name)}.")
+        if self.network == "slice_autoencoder" and len(self.filters) != 2:
+            raise InputError(f"--network slice_autoencoder has two levels of --filters. Received: {self.filters}.")
+        if self.network == "residual_slice_unet" and len(self.filters) != len(self.depths):
+            raise InputError(f"--filters and --depths name the same levels. Received: {self.filters} and {self.depths}.")
+
+    def to_json(self):
+        """Return the options as a dict that `json.dumps` accepts; no path of the user's is stored."""
+        return {**super().to_json(), "save_dataset": None}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PredictConfig(config.PredictConfig):
+    """Options of `keras_mri.predict` for this system."""
+
+    axis: int | None = option(None, "voxel axis across which the scan is cut; by itself as in training", choices=(0, 1, 2))
+    mask: str | None = option(None, "restore only inside this mask (NIfTI on the image's grid); outside, the input stays", unit="NIFTI")
+
+
+def open_inputs(paths, config, replace_nonfinite):
+    """Open what training starts from.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        Images, or one `.npz`.
+    config : Config
+    replace_nonfinite : bool
+        Read NaN and infinity of images as 0.
+
+    Returns
+    -------
+    list of Volume, or list of one Slices
+
+    Raises
+    ------
+    InputError
+        If a file cannot be used, or a data set comes with other files.
+    """
+    data_sets = [path for path in paths if pathlib.Path(path).suffix == ".npz"]
+    if not data_sets:
+        return [open_image(path, replace_nonfinite) for path in paths]
+    if len(paths) > 1:
+        raise InputError(f"a data set of slices (.npz) is trained from alone. Received: {len(paths)} files, {data_sets[0]} among them.")
+    if config.save_dataset:
+        raise InputError(f"--save-dataset writes what was cut from images. Received: {data_sets[0]}, which is a data set already.")
+    return [load_slices(data_sets[0])]
+
+
+def training_facts(images, config):
+    """Return what the trained network's file tells of its data.
+
+    Parameters
+    ----------
+    images : list of Volume, or list of one Slices
+        From `open_inputs`.
+    config : Config
+
+    Returns
+    -------
+    dict
+        `zooms`, mm of each scan, and `sigma`, the range of the noise SD in network units.
+    """
+    if isinstance(images[0], Slices):
+        slices = images[0]
+        sigma = [float(slices.sigma.min()), float(slices.sigma.max())]
+        return {"zooms": [list(zooms) for zooms in slices.zooms], "sigma": sigma}
+    return {"zooms": [list(image.zooms) for image in images], "sigma": list(config.noise_range)}
+
+
+PRESETS = {
+    # The settings of the original, to the letter.
+    "published": dict(
+        epochs=100, steps_per_epoch=None, batch_size=32, learning_rate=1e-3, precision="float32",
+        time_points=100, slices=10, percentiles=(1.0, 99.0), noise="gaussian", noise_range=(0.06, 0.06), noise_skew=1.0,
+        fresh_noise=False, clip=True, flips=False, split="random",
+        network="slice_autoencoder", filters=(16, 32), anneal=False, beta_2=0.999, clip_norm=None,
+    ),
+}  # fmt: skip

@@ -1,0 +1,245 @@
+"""Denoise slice by slice: a small 2D autoencoder, trained from one scan, or from slices in an `.npz` file."""
+
+import functools
+import logging
+
+import keras
+import numpy as np
+
+from keras_mri.errors import InputError
+from keras_mri.imaging import metrics
+from keras_mri.imaging.intensity import fit_image_scaling
+from keras_mri.inference.tiles import slice_predictor
+from keras_mri.io.mask_files import load_mask
+from keras_mri.io.nifti_reading import as_volume
+from keras_mri.io.volumes import mirror_axes
+from keras_mri.networks.backends import check_trains
+from keras_mri.networks.precision import hidden_layers_in, in_float32, with_hidden_layers_in
+from keras_mri.networks.slice_autoencoder import residual_slice_unet, slice_autoencoder
+from keras_mri.report import figures
+from keras_mri.systems.cnn.settings import PRESETS, Config, PredictConfig
+from keras_mri.systems.cnn.slice_files import save_slices
+from keras_mri.systems.cnn.slices import Slices, cut_slices, fitting_slices, split_slices, with_noise
+from keras_mri.training.callbacks import FollowPace, KeepBest, Pace, StopOnNonFinite
+
+__all__ = ["PRESETS", "Config", "PredictConfig", "example", "predict", "prepare", "results", "train"]
+
+_LOGGER = logging.getLogger(__name__)
+# Held-out slices that are scored at the end: SSIM takes some 10 ms each.
+_MOST_SCORED = 100
+
+
+def prepare(images, config):
+    """Cut the scans into slices, once, for all that follows; write them if `config.save_dataset` names a file.
+
+    Parameters
+    ----------
+    images : sequence of str, path-like or Volume, or of one Slices; or Slices
+    config : Config
+
+    Returns
+    -------
+    keras_mri.systems.cnn.slices.Slices
+
+    Raises
+    ------
+    InputError
+        If the images cannot be used, or a data set was scaled in another way than the options say.
+    """
+    if isinstance(images, Slices):
+        return images
+    if isinstance(images[0], Slices):
+        _check_scaling(images[0], config)
+        return fitting_slices(images[0], _factor(config))
+    slices = cut_slices([as_volume(image) for image in images], config, _factor(config))
+    if config.save_dataset:
+        save_slices(slices, config.save_dataset, config)
+    return slices
+
+
+def train(images, config, callbacks=()):
+    """Train a denoiser of slices.
+
+    Parameters
+    ----------
+    images : sequence of str, path-like or Volume, or Slices
+        As for `prepare`.
+    config : Config
+    callbacks : sequence of keras.callbacks.Callback
+        Added to the fit.
+
+    Returns
+    -------
+    keras.Model
+        Functional, float32, from (batch, x, y, 1) to the same, in network units.
+
+    Raises
+    ------
+    InputError
+        If the images cannot be used, or training diverges.
+    """
+    check_trains()
+    # Only here: they need TensorFlow, and using a network does not.
+    from keras_mri.systems.cnn.data import slice_data
+    from keras_mri.training import optimizers
+    from keras_mri.training.fit import fit
+
+    keras.utils.set_random_seed(config.seed)
+    slices = prepare(images, config)
+    data = slice_data(slices, config)
+    with hidden_layers_in(config.precision) as precision:
+        network = _network(config)
+    _LOGGER.info("%s: %d parameters, %s", network.name, network.count_params(), precision)
+    optimizer = optimizers.Adam(config.learning_rate, beta_2=config.beta_2, clipnorm=config.clip_norm)
+    network.compile(optimizer, loss="mse", metrics=[keras.metrics.MeanSquaredError(name="mse")], jit_compile=False)
+    best = KeepBest(network, "val_mse")
+    pace = Pace(config.epochs * data.steps, config.time_budget)
+    schedule = [(optimizer, config.learning_rate)] if config.anneal else []
+    try:
+        followed = [FollowPace(pace, 1.0, schedule), StopOnNonFinite(best), best, *callbacks]
+        fit(network, data.training, data.validation, data.steps, followed)
+    except KeyboardInterrupt:
+        _LOGGER.warning("interrupted: keeping the best network so far (epoch %d)", best.epoch)
+    best.restore()
+    network = in_float32(network)
+    _log_scores(network, slices, data.held_out, config)
+    return network
+
+
+def predict(checkpoint, images, options):
+    """Denoise a scan slice by slice, and frame by frame only when a frame is asked for.
+
+    Parameters
+    ----------
+    checkpoint : keras_mri.saving.checkpoints.Checkpoint
+    images : sequence of one str, path-like or Volume
+        3D or 4D, any shape.
+    options : PredictConfig
+
+    Returns
+    -------
+    Volume
+        On the same grid, with the same header, in the same unit.
+
+    Raises
+    ------
+    InputError
+        If there is not exactly one image, or an option does not apply.
+    """
+    if len(images) != 1:
+        raise InputError(f"this network denoises one image at a time. Received: {len(images)} images.")
+    if options.tile:
+        raise InputError(f"this network sees whole slices. Received: --tile {' '.join(map(str, options.tile))}. Leave it out.")
+    volume = as_volume(images[0])
+    config = checkpoint.config
+    scaling = fit_image_scaling(volume, config["percentiles"] or "percentile")
+    axis = config["axis"] if options.axis is None else options.axis
+    network = with_hidden_layers_in(checkpoint.network, options.precision)
+    restore = slice_predictor(network, axis, mirror_axes(volume.affine, options.mirror, across=axis))
+    mask = load_mask(options.mask, volume) if options.mask else None
+    magnitude = volume.extremes[0] >= 0
+
+    def restored_frame(t):
+        frame = volume.frame(t)
+        data = scaling.apply(frame)
+        # The published network answers between 0 and 1 only; what of an intensity lies beyond is put back.
+        seen = np.clip(data, 0, 1) if config["network"] == "slice_autoencoder" else data
+        restored = scaling.invert(restore(seen) + (data - seen))
+        restored = np.maximum(restored, 0) if magnitude else restored
+        return restored if mask is None else np.where(mask, restored, frame)
+
+    return volume.with_frames(restored_frame)
+
+
+def example(checkpoint, images, config):
+    """Make the panel that shows what the network does to a slice that was held out.
+
+    Parameters
+    ----------
+    checkpoint : keras_mri.saving.checkpoints.Checkpoint
+    images : sequence of str, path-like or Volume, or Slices
+    config : Config
+
+    Returns
+    -------
+    dict of str to ndarray of float32, shape (x, y, 1)
+    """
+    return {title: view[..., None] for title, view in _examples(checkpoint.network, images, config, 1)[0].items()}
+
+
+def results(checkpoint, images, config):
+    """Return what training writes besides the network: a figure of `config.examples` held-out slices.
+
+    Parameters
+    ----------
+    checkpoint : keras_mri.saving.checkpoints.Checkpoint
+    images : sequence of str, path-like or Volume, or Slices
+    config : Config
+
+    Returns
+    -------
+    dict of str to callable
+        By the ending of the file's name; each writes a file at the path it is given.
+    """
+    rows = _examples(checkpoint.network, images, config, config.examples)
+    return {"_examples.png": functools.partial(figures.save_examples, examples=rows)}
+
+
+def _network(config):
+    if config.network == "slice_autoencoder":
+        return slice_autoencoder(filters=config.filters)
+    return residual_slice_unet(filters=config.filters, depths=config.depths, noise_scale=config.noise_scale)
+
+
+def _factor(config):
+    """Return what the sides of a slice are multiples of."""
+    return 2 ** (len(config.filters) - 1)
+
+
+def _check_scaling(slices, config):
+    """Raise if a data set that tells how it was made contradicts the options, by which scans would be scaled in prediction."""
+    if slices.axis is None:
+        return
+    for name in ("axis", "percentiles"):
+        theirs, ours = getattr(slices, name), getattr(config, name)
+        if theirs != ours:
+            remedy = f"Leave out --{name}" if theirs is None else f"Say --{name} {_typed(theirs)}"
+            raise InputError(
+                f"the slices were cut with --{name} {_typed(theirs)}. Received: {_typed(ours)}. {remedy}: scans to predict will be "
+                "treated as the options say."
+            )
+
+
+def _typed(value):
+    """Return an option's value as it is typed."""
+    return " ".join(f"{entry:g}" for entry in value) if isinstance(value, tuple) else str(value).lower()
+
+
+def _examples(network, images, config, count):
+    """Return noisy, denoised and clean for some of the held-out slices, spread over them."""
+    slices = prepare(images, config)
+    held_out = split_slices(slices, config)[1]
+    # The middle of `count` equal parts.
+    rows = held_out[((np.arange(count) + 0.5) / count * len(held_out)).astype(int)]
+    noisy, clean = with_noise(slices, rows, config), slices.clean[rows]
+    denoised = network.predict_on_batch(noisy[..., None])[..., 0]
+    examples = []
+    for number, row in enumerate(rows):
+        scores = [metrics.psnr(clean[number], image[number], data_range=1.0) for image in (noisy, denoised)]
+        titles = f"noisy (SD {slices.sigma[row]:.2g}), {scores[0]:.1f} dB", f"denoised, {scores[1]:.1f} dB", "clean (as measured)"
+        examples.append(dict(zip(titles, (noisy[number], denoised[number], clean[number]))))
+    return examples
+
+
+def _log_scores(network, slices, held_out, config):
+    """Tell how much better held-out slices become: mean PSNR and SSIM, data range 1, whole slices."""
+    rows = held_out[np.linspace(0, len(held_out) - 1, min(len(held_out), _MOST_SCORED)).round().astype(int)]
+    noisy, clean = with_noise(slices, rows, config), slices.clean[rows]
+    denoised = np.asarray(network.predict(noisy[..., None], batch_size=config.batch_size, verbose=0))[..., 0]
+    scores = []
+    for images in (noisy, denoised):
+        pairs = [(reference[..., None], image[..., None]) for reference, image in zip(clean, images)]
+        scores.append([np.mean([score(*pair, data_range=1.0) for pair in pairs]) for score in (metrics.psnr, metrics.ssim)])
+    (psnr_noisy, ssim_noisy), (psnr, ssim) = scores
+    facts = (len(rows), slices.sigma.min(), slices.sigma.max(), psnr_noisy, psnr, ssim_noisy, ssim)
+    _LOGGER.info("%d held-out slices, noise SD %.3g to %.3g: PSNR %.2f -> %.2f dB, SSIM %.4f -> %.4f", *facts)

@@ -1,0 +1,1 @@
+"""ldm: say here what belongs in this room."""

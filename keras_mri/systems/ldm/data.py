@@ -1,0 +1,145 @@
+"""From volumes and latents to the batches that train the two halves of a latent diffusion pair."""
+
+import typing
+
+import numpy as np
+import tensorflow as tf
+
+from keras_mri.data.patches import check_patch_fits, foreground, foreground_corners
+from keras_mri.data.pipelines import PatchSource, draw_seed, flipped, listed_patches, random_patches
+from keras_mri.data.run_cache import RunCache
+from keras_mri.systems.ldm.schedules import loss_weights, target
+
+_STEPS_PER_EPOCH = 50
+_VALIDATION_VOLUMES, _VALIDATION_DRAWS = 16, 64
+# Streams of random numbers beside those of keras_mri.data.pipelines.
+_CHOICE, _NOISE = 9, 10
+# Of the examples of the denoiser: how many are told nothing, see a coarse view, see a damaged one.
+_TOLD = (0.4, 0.3, 0.3)
+
+
+class Batches(typing.NamedTuple):
+    """Batches without end, held-out ones, and the steps of an epoch."""
+
+    training: tf.data.Dataset
+    validation: tf.data.Dataset
+    steps: int
+
+
+class Latents(typing.NamedTuple):
+    """What the denoiser learns from, one entry for each frame.
+
+    Parameters
+    ----------
+    clean : ndarray of float32, shape (frames, x', y', z', channels)
+    codes : ndarray of int32, shape (frames,)
+    views : ndarray of float32, shape (frames, views, x', y', z', channels + 2), or None
+        Conditions: the first view is the coarse one.
+    """
+
+    clean: np.ndarray
+    codes: np.ndarray
+    views: np.ndarray | None
+
+
+def volume_batches(parts, config, padded, mirror_axis=None):
+    """Make the batches of (image, image) that train the autoencoder, of whole volumes or of patches.
+
+    Parameters
+    ----------
+    parts : pair of list of ndarray of float32, shape (x, y, z, t)
+        Training and held out, in network units.
+    config : keras_mri.systems.ldm.settings.Config
+    padded : callable
+        Makes the sides of a volume such as the network takes.
+    mirror_axis : int, optional
+        Mirror at random along it.
+
+    Returns
+    -------
+    Batches
+
+    Raises
+    ------
+    InputError
+        If a patch does not fit.
+    """
+    held = sum(run.nbytes for part in parts for run in part if not isinstance(run, np.memmap))
+    cache = RunCache(config.cache - held / 1e9)
+    runs, held_out = ([_padded(run, padded, cache) for run in part] for part in parts)
+    patch_shape = config.patch_shape or runs[0].shape[:3]
+    for run in runs:
+        check_patch_fits(patch_shape, run.shape)
+    sources = [PatchSource(run, foreground_corners(foreground(run.mean(axis=3)), patch_shape)) for run in runs]
+    patches = random_patches(sources, patch_shape, 1, config.seed)
+    if mirror_axis is not None:
+        patches = flipped(patches, config.seed, (mirror_axis,))
+    each = -(-_VALIDATION_VOLUMES // len(held_out))
+    chosen = [_spread(run, each) for run in held_out]
+    # Held-out slabs may be smaller than a volume; the network takes any shape.
+    validation = listed_patches(chosen, held_out[0].shape[:3], 1).batch(1)
+    training = patches.batch(config.batch_size, drop_remainder=True)
+    pairs = [data.map(lambda image: (image, image)) for data in (training, validation)]
+    return Batches(pairs[0].prefetch(tf.data.AUTOTUNE), pairs[1].cache(), config.steps_per_epoch or _STEPS_PER_EPOCH)
+
+
+def _padded(run, padded, cache):
+    if padded(run[..., 0]).shape == run.shape[:3]:
+        return run
+    return cache.keep(np.stack([padded(frame) for frame in np.moveaxis(run, 3, 0)], axis=3))
+
+
+def denoising_batches(training, held_out, plan, config, labels):
+    """Make the batches of (noisy latent and what is told of it, what is to be said, weight) that train the denoiser.
+
+    Parameters
+    ----------
+    training, held_out : Latents
+    plan : keras_mri.systems.ldm.schedules.Schedule
+    config : keras_mri.systems.ldm.settings.Config
+    labels : int
+        Number of classes; this number itself stands for none.
+
+    Returns
+    -------
+    Batches
+    """
+    examples = _noisy(training, plan, config, labels, config.seed).batch(config.diffusion_batch_size, drop_remainder=True)
+    batch = min(config.diffusion_batch_size, _VALIDATION_DRAWS)
+    # The same draws at every epoch.
+    validation = _noisy(held_out, plan, config, labels, config.seed + 1).take(_VALIDATION_DRAWS).batch(batch, drop_remainder=True)
+    return Batches(examples.prefetch(tf.data.AUTOTUNE), validation.cache(), config.steps_per_epoch or _STEPS_PER_EPOCH)
+
+
+def _noisy(latents, plan, config, labels, seed):
+    clean, codes = tf.constant(latents.clean), tf.constant(latents.codes)
+    views = None if latents.views is None else tf.constant(latents.views)
+    signal, noise_rates = tf.constant(plan.signal_rates, tf.float32), tf.constant(plan.noise_rates, tf.float32)
+    weights = tf.constant(loss_weights(plan, config.prediction, config.min_snr), tf.float32)
+
+    def draw(number):
+        share = tf.random.stateless_uniform([5], draw_seed([seed, 0], number, _CHOICE))
+        index, step = _one_of(share[0], tf.shape(clean)[0]), _one_of(share[1], plan.steps)
+        noise = tf.random.stateless_normal(clean.shape[1:], draw_seed([seed, 0], number, _NOISE))
+        rates = signal[step], noise_rates[step]
+        noisy = rates[0] * clean[index] + rates[1] * noise
+        told = {"noisy": noisy, "time": step, "label": tf.where(share[2] < config.label_drop, labels, codes[index])}
+        if views is not None:
+            # View 0 is the coarse one; any other is damaged.
+            view = tf.where(share[3] < _TOLD[0] + _TOLD[1], 0, 1 + _one_of(share[4], views.shape[1] - 1))
+            told["condition"] = tf.where(share[3] < _TOLD[0], 0.0, views[index, view])
+        # As many axes as the error has, so that it meets the right ones.
+        weight = tf.reshape(weights[step], [1, 1, 1])
+        return told, target(config.prediction, clean[index], noise, *rates), weight
+
+    return tf.data.Dataset.range(np.iinfo(np.int64).max).map(draw, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def _one_of(share, count):
+    """Turn a uniform number below 1 into one of 0 … count - 1."""
+    return tf.minimum(tf.cast(share * tf.cast(count, tf.float32), tf.int32), count - 1)
+
+
+def _spread(run, count):
+    times = np.unique(np.linspace(0, run.shape[3] - 1, min(count, run.shape[3])).round().astype(np.int32))
+    return PatchSource(run, np.array([[0, 0, 0, t] for t in times], np.int32))

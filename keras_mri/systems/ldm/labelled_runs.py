@@ -1,0 +1,177 @@
+"""What a generative network learns from: runs on one grid in network units, and a label for every volume."""
+
+import dataclasses
+import math
+import pathlib
+
+import numpy as np
+
+from keras_mri.data.run_cache import RunCache
+from keras_mri.data.splits import hold_out
+from keras_mri.errors import GridMismatchError, InputError
+from keras_mri.imaging.intensity import Scaling, fit_image_scaling
+from keras_mri.io.nifti_reading import as_volume
+from keras_mri.systems.ldm.labels import codes, known_names, labels_of_events, read_events, read_volume_labels
+
+# Voxel sides that differ by less are one grid; scanners round.
+_SAME_ZOOM = 0.02
+# Per second, by NIfTI's codes: milliseconds and microseconds. Other codes than those of the standard occur, and mean nothing.
+_UNITS = {16: 1e3, 24: 1e6}
+
+
+@dataclasses.dataclass(frozen=True)
+class Grid:
+    """The grid that a network knows: another scanner's coordinates do not matter, voxels and field of view do.
+
+    Parameters
+    ----------
+    shape : tuple of int, (x, y, z)
+    affine : ndarray of float64, shape (4, 4)
+        Of the first image.
+    """
+
+    shape: tuple[int, int, int]
+    affine: np.ndarray
+
+    @property
+    def zooms(self):
+        """Voxel sides, mm."""
+        return tuple(float(zoom) for zoom in np.linalg.norm(self.affine[:3, :3], axis=0))
+
+    def check(self, volume, shape=None):
+        """Raise GridMismatchError unless a volume has this grid's shape and voxels, or another shape over the same field of view."""
+        shape = shape or self.shape
+        zooms = [zoom * side / fewer for zoom, side, fewer in zip(self.zooms, self.shape, shape)]
+        if tuple(volume.shape[:3]) == tuple(shape) and np.allclose(volume.zooms, zooms, rtol=_SAME_ZOOM):
+            return
+        raise GridMismatchError(
+            f"{volume.name} does not lie on the grid that the network knows.\n"
+            f"  expected  shape {tuple(shape)}  zooms {_rounded(zooms)} mm\n"
+            f"  received  shape {tuple(volume.shape[:3])}  zooms {_rounded(volume.zooms)} mm\n"
+            "  Resample it to that grid, e.g. with nilearn.image.resample_to_img, or train on scans of its own grid."
+        )
+
+    def to_json(self):
+        """Return the grid as a dict that `json.dumps` accepts and `from_json` restores."""
+        return {"shape": list(self.shape), "affine": np.asarray(self.affine, float).tolist()}
+
+    @classmethod
+    def from_json(cls, values):
+        """Build the grid from what `to_json` gave."""
+        return cls(tuple(values["shape"]), np.array(values["affine"]))
+
+
+@dataclasses.dataclass(frozen=True)
+class LabelledRuns:
+    """Runs, in network units, and what is known of their volumes.
+
+    Parameters
+    ----------
+    runs : list of ndarray of float32, shape (x, y, z, t)
+    codes : list of ndarray of int32, shape (t,)
+        Numbers of the labels; `len(names)` for none.
+    names : tuple of str
+        The labels, in order of their codes.
+    grid : Grid
+    scaling : Scaling
+        Back to intensities: the mean of the images' own.
+    """
+
+    runs: list
+    codes: list
+    names: tuple
+    grid: Grid
+    scaling: Scaling
+
+    def divided(self):
+        """Return two LabelledRuns, for training and held out: the last fifth in time, of files, or of a single volume's slices."""
+        runs = hold_out(self.runs)
+        if len(self.runs) == 1 and self.runs[0].shape[3] == 1:
+            numbers = (self.codes, self.codes)
+        else:
+            # One voxel that is its label, cut as the run is.
+            numbers = [[part[0, 0, 0] for part in parts] for parts in hold_out([one.reshape(1, 1, 1, -1) for one in self.codes])]
+        return [dataclasses.replace(self, runs=run, codes=number) for run, number in zip(runs, numbers)]
+
+
+def labelled_runs(images, config):
+    """Load scans, bring them to network units, and label their volumes.
+
+    Parameters
+    ----------
+    images : sequence of str, path-like or Volume
+        3D or 4D, on one grid.
+    config : keras_mri.systems.ldm.settings.Config
+
+    Returns
+    -------
+    LabelledRuns
+
+    Raises
+    ------
+    InputError
+        If the images lie on different grids, or labels and volumes do not belong together.
+    """
+    volumes = [as_volume(image) for image in images]
+    grid = Grid(volumes[0].shape[:3], np.asarray(volumes[0].affine))
+    for volume in volumes[1:]:
+        grid.check(volume)
+    labels = [_labels(volume, tables, config) for volume, tables in zip(volumes, _tables(config, len(volumes)))]
+    names = known_names(label for run in labels for label in run)
+    scalings = [fit_image_scaling(volume, config.scaling) for volume in volumes]
+    cache = RunCache(config.cache)
+    runs = [cache.keep(scaling.apply(volume.sample_frames(volume.n_frames))) for volume, scaling in zip(volumes, scalings)]
+    scaling = Scaling(*(float(np.mean([getattr(one, name) for one in scalings])) for name in ("offset", "scale")))
+    return LabelledRuns(runs, [codes(run, names) for run in labels], names, grid, scaling)
+
+
+def _tables(config, count):
+    """Return what labels each image: ("events" or "labels", table)."""
+    for kind in ("events", "labels"):
+        tables = getattr(config, kind)
+        if tables:
+            if len(tables) != count:
+                raise InputError(f"--{kind} needs one table for each image, in their order. Received: {len(tables)} for {count} image(s).")
+            return [(kind, table) for table in tables]
+    return [(None, None)] * count
+
+
+def _labels(volume, table, config):
+    kind, path = table
+    if kind == "events":
+        return labels_of_events(read_events(path), volume.n_frames, repetition_time(volume), config.lag, path)
+    if kind == "labels" and (pathlib.Path(path).suffix in (".tsv", ".txt") or pathlib.Path(path).is_file()):
+        return read_volume_labels(path, volume.n_frames)
+    return [path] * volume.n_frames
+
+
+def _rounded(zooms):
+    return tuple(round(float(zoom), 4) for zoom in zooms)
+
+
+def repetition_time(volume):
+    """Return the time between the frames of a run.
+
+    Parameters
+    ----------
+    volume : Volume
+        4D, with the header of its file.
+
+    Returns
+    -------
+    float
+        Seconds, whatever the unit of the header; a header without a unit is taken to mean seconds.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    step = float(volume.header.get_zooms()[3]) if volume.header is not None and len(volume.shape) == 4 else 0.0
+    step /= _UNITS.get(int(volume.header["xyzt_units"]) & 0x38, 1.0) if step else 1.0
+    if not 0 < step < math.inf:
+        raise InputError(
+            f"{volume.name} says no repetition time (shape {volume.shape}), so events in seconds have no volumes. "
+            "Set its fourth zoom, or give one label per volume with --labels."
+        )
+    return step

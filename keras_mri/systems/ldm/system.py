@@ -1,0 +1,231 @@
+"""Latent diffusion: an autoencoder makes volumes small, a denoiser makes new ones there, from a label or from what is known.
+
+References
+----------
+Rombach et al., CVPR 2022. arXiv:2112.10752
+"""
+
+import dataclasses
+import time
+
+import keras
+import numpy as np
+
+from keras_mri.errors import InputError
+from keras_mri.io.nifti_reading import as_volume
+from keras_mri.io.volumes import Volume
+from keras_mri.networks.backends import check_trains
+from keras_mri.networks.latent_diffusion import assembled, parts
+from keras_mri.networks.volume_autoencoder import latent_scale
+from keras_mri.saving import checkpoints
+from keras_mri.systems.ldm.labelled_runs import Grid, LabelledRuns, labelled_runs
+from keras_mri.systems.ldm.labels import codes
+from keras_mri.systems.ldm.latent_space import LatentSpace
+from keras_mri.systems.ldm.settings import PRESETS, Config, GenerateConfig, PredictConfig, SamplingOptions
+from keras_mri.systems.ldm.tasks import imputed, reconstructed, super_resolved
+
+__all__ = [
+    "PRESETS", "Config", "GenerateConfig", "PredictConfig", "example", "facts", "generate", "predict", "prepare", "settle", "train",
+]  # fmt: skip
+
+
+def settle(config):
+    """Take over what the autoencoder to start from decides, if there is one.
+
+    Parameters
+    ----------
+    config : Config
+
+    Returns
+    -------
+    Config
+
+    Raises
+    ------
+    InputError
+        If the file to start from is none of ours.
+    """
+    if config.stage != "diffusion":
+        return config
+    facts = checkpoints.inspect(config.initial)
+    if facts["system"] != "ldm":
+        raise InputError(f"--initial must be a network of ldm. Received: {config.initial}, one of {facts['system']}.")
+    start = _config_of(facts["config"])
+    taken = ("scaling", "latent", "latent_channels", "filters", "depth", "shortcut", "codes")
+    return dataclasses.replace(config, **{name: getattr(start, name) for name in taken})
+
+
+def prepare(images, config):
+    """Load the scans and label their volumes; see `keras_mri.systems.ldm.labelled_runs.labelled_runs`."""
+    return images if isinstance(images, LabelledRuns) else labelled_runs(images, config)
+
+
+def train(images, config, callbacks=()):
+    """Train the autoencoder, then the denoiser on its latents; or one of them.
+
+    Parameters
+    ----------
+    images : as for `prepare`
+    config : Config
+    callbacks : sequence of keras.callbacks.Callback
+        Added to every fit.
+
+    Returns
+    -------
+    keras.Model
+        Functional, float32, made of the parts that `keras_mri.networks.latent_diffusion.parts` gives back.
+
+    Raises
+    ------
+    InputError
+        If the images cannot be used, a patch does not fit, or training diverges.
+    """
+    check_trains()
+    # Only here: it needs TensorFlow, and using a network does not.
+    from keras_mri.systems.ldm.training import fit_autoencoder, fit_denoiser
+
+    # A training that is taken up has used some of its time already.
+    begun = time.monotonic() - sum(getattr(callback, "seconds_before", 0.0) for callback in callbacks)
+    keras.utils.set_random_seed(config.seed)
+    config = settle(config)
+    training, held_out = prepare(images, config).divided()
+    if config.stage == "diffusion":
+        start = parts(checkpoints.load(config.initial, "ldm").network)._replace(denoiser=None)
+    else:
+        start = fit_autoencoder(training, held_out, config, callbacks, begun)
+    if config.stage == "autoencoder":
+        return assembled(*start)
+    return assembled(*start._replace(denoiser=fit_denoiser(start, training, held_out, config, callbacks, begun)))
+
+
+def predict(checkpoint, images, options):
+    """Send a scan through the autoencoder and back, make it finer, or fill in what it lacks.
+
+    Parameters
+    ----------
+    checkpoint : keras_mri.saving.checkpoints.Checkpoint
+    images : sequence of one str, path-like or Volume
+    options : PredictConfig
+
+    Returns
+    -------
+    Volume
+        In the input's unit. On the input's grid, or for super-resolution on the training's.
+
+    Raises
+    ------
+    InputError
+        If there is not exactly one image, it is not on the grid that the task needs, or the network was not trained for the task.
+    """
+    if len(images) != 1:
+        raise InputError(f"this network works on one image at a time. Received: {len(images)} images.")
+    volume = as_volume(images[0])
+    space, code = _space(checkpoint, options, needs_denoiser=options.task != "reconstruction")
+    if options.task != "reconstruction" and not space.config.condition:
+        raise InputError(f"this network was trained with --no-condition and knows no {options.task}. Train one without that option.")
+    grid = Grid.from_json(checkpoint.training["grid"]) if "grid" in checkpoint.training else None
+    if options.task == "super-resolution":
+        return super_resolved(space, volume, grid, options, code)
+    if grid:
+        grid.check(volume)
+    if options.task == "imputation":
+        return imputed(space, volume, options, code)
+    return reconstructed(space, volume)
+
+
+def generate(checkpoint, count, options):
+    """Draw volumes that no scanner has seen.
+
+    Parameters
+    ----------
+    checkpoint : keras_mri.saving.checkpoints.Checkpoint
+    count : int
+    options : GenerateConfig
+
+    Yields
+    ------
+    Volume
+        On the training's grid, in the mean unit of its images.
+
+    Raises
+    ------
+    InputError
+        If the label is unknown, there are more steps than the schedule has, or the network has no denoiser.
+    """
+    space, code = _space(checkpoint, options, needs_denoiser=True)
+    grid = Grid.from_json(checkpoint.training["grid"])
+    offset, scale = checkpoint.training["scaling"]
+    # All at once, so that a sample does not depend on how many are looked at; the decoder takes them one by one.
+    for number, latent in enumerate(space.sample(grid.shape, count, options, code), start=1):
+        data = offset + scale * space.decode(latent, grid.shape)
+        data = np.maximum(data, 0) if offset == 0 else data
+        yield Volume.from_array(data, grid.affine, name=f"sample {number}")
+
+
+def facts(network, images, config):
+    """Return what the file says of the training besides its options.
+
+    Parameters
+    ----------
+    network : keras.Model
+        What `train` returned.
+    images : as for `prepare`
+    config : Config
+
+    Returns
+    -------
+    dict
+        grid, labels (in order of their codes), scaling (offset and scale of network units), and the latent's mean and scale per channel,
+        which encoder and decoder have built in.
+    """
+    data = prepare(images, config)
+    mean, deviation = latent_scale(parts(network).encoder)
+    return {
+        "grid": data.grid.to_json(),
+        "labels": list(data.names),
+        "scaling": [data.scaling.offset, data.scaling.scale],
+        "latent_mean": mean.tolist(),
+        "latent_scale": deviation.tolist(),
+    }
+
+
+def example(checkpoint, images, config):
+    """Make the panel: what the autoencoder makes of a held-out frame, that frame, and, if there is a denoiser, a sample with its label.
+
+    Parameters
+    ----------
+    checkpoint : keras_mri.saving.checkpoints.Checkpoint
+    images : as for `prepare`
+    config : Config
+
+    Returns
+    -------
+    dict of str to ndarray of float32, shape (x, y, z)
+    """
+    held_out = prepare(images, config).divided()[1]
+    frame, code = held_out.runs[-1][..., -1], int(held_out.codes[-1][-1])
+    pair = parts(checkpoint.network)
+    space = LatentSpace(pair, config, len(checkpoint.training.get("labels", ())))
+    panels = {"through the latent (held out)": space.decode(space.encode(frame), frame.shape), "measured": frame}
+    if pair.denoiser is None:
+        return panels
+    options = SamplingOptions(steps=min(50, config.diffusion_steps), seed=config.seed)
+    return {"sample": space.decode(space.sample(frame.shape, 1, options, code)[0], frame.shape), **panels}
+
+
+def _space(checkpoint, options, needs_denoiser):
+    """Return the latent space of a network, and the code of the label that was asked for."""
+    pair, names = parts(checkpoint.network), checkpoint.training.get("labels", [])
+    if needs_denoiser and pair.denoiser is None:
+        raise InputError(
+            "this network holds an autoencoder only, which cannot make anything up. "
+            "Train its other half with --stage diffusion --initial THIS_FILE."
+        )
+    # Reconstruction is told nothing.
+    label = getattr(options, "label", None) if needs_denoiser else None
+    return LatentSpace(pair, _config_of(checkpoint.config), len(names)), int(codes([label], names)[0])
+
+
+def _config_of(values):
+    """Return the options of a network's training, from its file."""
+    return Config.from_json({**values, "initial": None, "stage": "both"})

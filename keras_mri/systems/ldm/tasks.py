@@ -1,0 +1,185 @@
+"""What a trained latent diffusion pair does to a scan: back and forth, a finer grid, what is missing.
+
+A latent loses detail, so no answer is taken from the decoder alone: it is what was given, plus the difference between the decoded
+sample and the decoded given. A sample that agrees with what was given changes nothing.
+"""
+
+import logging
+
+import numpy as np
+
+from keras_mri.errors import InputError
+from keras_mri.imaging.intensity import fit_image_scaling, fit_scaling
+from keras_mri.imaging.kspace import finer_step, resampled
+from keras_mri.io.nifti_headers import on_finer_grid
+from keras_mri.io.nifti_reading import ConstantImageError, as_volume
+from keras_mri.systems.ldm.conditions import coarse_shape, condition
+from keras_mri.systems.ldm.imputation import best_reach, filled_frame
+
+_LOGGER = logging.getLogger(__name__)
+# Of a run, for the scale of its intensities.
+_MOST_FRAMES = 16
+# Known frames on which imputation proves itself before it counts.
+_REHEARSALS = 4
+
+
+def reconstructed(space, volume):
+    """Return a scan as it comes out of the autoencoder: what the latent keeps of it.
+
+    Parameters
+    ----------
+    space : keras_mri.systems.ldm.latent_space.LatentSpace
+    volume : Volume
+
+    Returns
+    -------
+    Volume
+    """
+    scaling, least = fit_image_scaling(volume, space.config.scaling), _least(volume)
+
+    def frame(t):
+        data = scaling.apply(volume.frame(t))
+        return np.maximum(scaling.invert(space.decode(space.encode(data), data.shape)), least)
+
+    return volume.with_frames(frame)
+
+
+def super_resolved(space, volume, grid, options, code):
+    """Return a coarse scan on the fine grid: its own frequencies as measured, sampled ones beyond.
+
+    The frequency at the edge, which only coarse grids of even sides have, is known in part and may change.
+
+    Parameters
+    ----------
+    space : keras_mri.systems.ldm.latent_space.LatentSpace
+    volume : Volume
+    grid : keras_mri.systems.ldm.labelled_runs.Grid
+        The fine one.
+    options : keras_mri.systems.ldm.settings.PredictConfig
+    code : int
+        Of the label.
+
+    Returns
+    -------
+    Volume
+
+    Raises
+    ------
+    GridMismatchError
+        If the scan is not a coarse one of that grid.
+    InputError
+        If it is a run.
+    """
+    if volume.n_frames > 1:
+        raise InputError(f"super-resolution takes one volume. Received: {volume.name} of shape {volume.shape}. Split it.")
+    few = coarse_shape(grid.shape, space.config.coarse)
+    grid.check(volume, few)
+    scaling, least = fit_image_scaling(volume, space.config.scaling), _least(volume)
+
+    def frame(t):
+        given = scaling.apply(resampled(volume.frame(t), grid.shape))
+        change = _change(space, given, np.ones(grid.shape, bool), True, options, code)
+        # What the coarse grid has measured is not changed.
+        change -= resampled(resampled(change, few), grid.shape)
+        return np.maximum(scaling.invert(given + change), least)
+
+    return on_finer_grid(volume, grid.shape, finer_step([many / side for many, side in zip(grid.shape, few)]), frame)
+
+
+def imputed(space, volume, options, code):
+    """Return a scan with its missing voxels filled in; all others are exactly as they were.
+
+    The guess in time is as wide as suits the known frames. What samples change in it counts as much as the same change, made
+    where the truth is known, brings that nearer; where no frame can tell, in full.
+
+    Parameters
+    ----------
+    space : keras_mri.systems.ldm.latent_space.LatentSpace
+    volume : Volume
+    options : keras_mri.systems.ldm.settings.PredictConfig
+        With `missing`, a path or Volume.
+    code : int
+        Of the label.
+
+    Returns
+    -------
+    Volume
+
+    Raises
+    ------
+    InputError
+        If `missing` has another shape, or leaves nothing.
+    """
+    missing_at = _missing(options.missing, volume)
+    some = [t for t in range(volume.n_frames) if not missing_at(t).all()]
+    known = [volume.frame(t)[~missing_at(t)] for t in some[:: -(-len(some) // _MOST_FRAMES)]]
+    # What stands in the missing voxels, often 0 or an artefact, must not set the scale.
+    scaling, least = fit_scaling(np.concatenate(known), space.config.scaling), _least(volume)
+    # Guesses look at many frames.
+    run = [scaling.apply(volume.frame(t)) for t in range(volume.n_frames)]
+    reach = best_reach(run.__getitem__, missing_at, volume.n_frames)
+
+    def attempt(t, missing_at):
+        given = filled_frame(run.__getitem__, missing_at, volume.n_frames, t, reach)
+        return given, _change(space, given, ~missing_at(t), False, options, code)
+
+    share = _proved_share(attempt, run, missing_at)
+
+    def frame(t):
+        missing = missing_at(t)
+        if not missing.any():
+            return volume.frame(t)
+        given, change = attempt(t, missing_at)
+        return np.where(missing, np.maximum(scaling.invert(given + share * change), least), volume.frame(t))
+
+    return volume.with_frames(frame)
+
+
+def _proved_share(attempt, run, missing_at):
+    """Return how much of a change is worth having, 0 … 1, by least squares over frames that are known where others are not."""
+    products = squares = 0.0
+    for s, hole in _rehearsals(missing_at, len(run)):
+        given, change = attempt(s, lambda t, s=s, hole=hole: missing_at(t) | hole if t == s else missing_at(t))
+        products += np.sum(((run[s] - given) * change)[hole], dtype=np.float64)
+        squares += np.sum(change[hole] ** 2, dtype=np.float64)
+    share = np.float32(np.clip(products / squares, 0, 1) if squares else 1)
+    _LOGGER.info("imputation: %d %% of what samples change is kept", round(100 * share))
+    return share
+
+
+def _rehearsals(missing_at, n_frames):
+    """Yield numbers of frames and holes that they do not have, but the nearest of a few damaged frames."""
+    damaged = [t for t in range(n_frames) if missing_at(t).any()]
+    for t in damaged[:: max(1, -(-len(damaged) // _REHEARSALS))]:
+        whole = [s for s in range(n_frames) if not (missing_at(s) & missing_at(t)).any()]
+        if whole:
+            yield min(whole, key=lambda s: abs(s - t)), missing_at(t)
+
+
+def _change(space, given, known, coarse, options, code):
+    """Return the mean over samples of what a sample has that its condition has not, both decoded."""
+    latent = space.encode(given)
+    told = condition(latent, space.padded(known), coarse)
+    samples = space.sample(given.shape, options.samples, options, code, told)
+    before = space.decode(latent, given.shape)
+    return sum(space.decode(sample, given.shape) - before for sample in samples) / np.float32(len(samples))
+
+
+def _missing(path, volume):
+    """Return a function from the number of a frame to its mask of missing voxels."""
+    try:
+        mask = as_volume(path)
+    except ConstantImageError as error:
+        raise InputError(f"{path} must be 0 where voxels are known and another number where they are missing; all are alike.") from error
+    if mask.shape not in (volume.shape, volume.shape[:3]):
+        shapes = f"{volume.shape}" + (f" or {volume.shape[:3]}" if len(volume.shape) == 4 else "")
+        raise InputError(f"{mask.name} must have the image's shape, {shapes}, not 0 where voxels are missing. Received: {mask.shape}.")
+    missing = mask.data != 0
+    if missing.all():
+        raise InputError(f"{mask.name} says that every voxel is missing. There is nothing to start from.")
+    return lambda t: missing[..., t] if missing.ndim == 4 else missing
+
+
+def _least(volume):
+    """Return what no voxel may fall below: 0 for magnitude data."""
+    return np.float32(0 if volume.extremes[0] >= 0 else -np.inf)

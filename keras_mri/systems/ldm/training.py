@@ -1,0 +1,205 @@
+"""The two stages of a latent diffusion pair: an autoencoder whose latents get unit variance, then a denoiser of those."""
+
+import logging
+import time
+
+import keras
+import numpy as np
+
+from keras_mri.io.volumes import left_right_axis
+from keras_mri.networks.latent_diffusion import Parts, assembled, latent_only
+from keras_mri.networks.latent_prior import linear_of, prior_of
+from keras_mri.networks.latent_unet import latent_unet
+from keras_mri.networks.precision import hidden_layers_in, in_float32
+from keras_mri.networks.volume_autoencoder import set_latent_scale, volume_decoder, volume_encoder
+from keras_mri.systems.ldm.conditions import EXTRA_CHANNELS, coarse_view, condition, damaged_view
+from keras_mri.systems.ldm.data import Latents, denoising_batches, volume_batches
+from keras_mri.systems.ldm.imputation import best_reach
+from keras_mri.systems.ldm.latent_denoising import LatentDenoising
+from keras_mri.systems.ldm.latent_space import LatentSpace
+from keras_mri.systems.ldm.models import VolumeAutoencoder
+from keras_mri.systems.ldm.schedules import schedule
+from keras_mri.training import optimizers
+from keras_mri.training.callbacks import FollowPace, KeepBest, Pace, StopOnNonFinite
+from keras_mri.training.fit import fit
+
+_LOGGER = logging.getLogger(__name__)
+_LATENT_WEIGHTS = {"kl": 1e-4, "vq": 1.0}
+# Whose latents tell what mean and SD are.
+_MOMENT_FRAMES = 64
+# Damaged views that the denoiser learns imputation from: in all about as many as this, of every frame at least one, at most four.
+_DAMAGED_VIEWS, _MOST_OF_A_FRAME = 200, 4
+
+
+def fit_autoencoder(training, held_out, config, callbacks=(), begun=None):
+    """Fit encoder and decoder, then scale the latents to unit variance.
+
+    Parameters
+    ----------
+    training, held_out : keras_mri.systems.ldm.labelled_runs.LabelledRuns
+    config : keras_mri.systems.ldm.settings.Config
+    callbacks : sequence of keras.callbacks.Callback
+    begun : float, optional
+        When the whole training began, by `time.monotonic`; by itself now.
+
+    Returns
+    -------
+    keras_mri.networks.latent_diffusion.Parts
+        float32, without a denoiser; the epoch with the best held-out error.
+
+    Raises
+    ------
+    InputError
+        If a patch does not fit, or training diverges.
+    """
+    begun, vq = time.monotonic() if begun is None else begun, config.latent == "vq"
+    with hidden_layers_in(config.precision) as precision:
+        encoder = volume_encoder(config.filters, config.depth, config.latent_channels, not vq, config.shortcut)
+        decoder = volume_decoder(config.filters, config.depth, config.latent_channels, config.shortcut)
+    weight = _LATENT_WEIGHTS[config.latent] if config.latent_weight is None else config.latent_weight
+    model = VolumeAutoencoder(
+        encoder, decoder, config.codes if vq else None, config.l1_weight, config.mse_weight, weight, config.seed
+    )  # fmt: skip
+    space = LatentSpace(Parts(encoder, decoder, None, None), config)
+    axis = left_right_axis(training.grid.affine) if config.mirror_training else None
+    data = volume_batches((training.runs, held_out.runs), config, space.padded, axis)
+    _LOGGER.info("autoencoder: %d parameters, %s", encoder.count_params() + decoder.count_params(), precision)
+    optimizer = optimizers.Adam(config.learning_rate, epsilon=1e-7, global_clipnorm=config.clip_norm)
+    model.compile(optimizer, jit_compile=False)
+    share = config.autoencoder_share if config.stage == "both" else 1.0
+    pace = Pace(max(1, round(share * config.epochs * data.steps)), _seconds_left(config, share, begun))
+    _fit(model, data, pace, config, optimizer, config.learning_rate, "val_l1", callbacks)
+
+    encoder, decoder = in_float32(latent_only(encoder)), in_float32(decoder)
+    codebook = model.quantizer.get_weights()[0] if vq else None
+    mean, deviation = moments(LatentSpace(Parts(encoder, decoder, codebook, None), config), training.runs)
+    set_latent_scale(encoder, decoder, mean, deviation)
+    _LOGGER.info("latent: mean %s, SD %s per channel before scaling", mean.round(3), deviation.round(3))
+    return Parts(encoder, decoder, (codebook - mean) / deviation if vq else None, None)
+
+
+def fit_denoiser(start, training, held_out, config, callbacks=(), begun=None):
+    """Fit the denoiser on the latents of the training, and what it is told of them.
+
+    Parameters
+    ----------
+    start : keras_mri.networks.latent_diffusion.Parts
+        The autoencoder.
+    training, held_out : keras_mri.systems.ldm.labelled_runs.LabelledRuns
+    config : keras_mri.systems.ldm.settings.Config
+    callbacks : sequence of keras.callbacks.Callback
+    begun : float, optional
+        As for `fit_autoencoder`: a time budget covers both stages and the encoding between them.
+
+    Returns
+    -------
+    keras.Model
+        float32, with averaged weights; the epoch with the best held-out error.
+
+    Raises
+    ------
+    InputError
+        If training diverges.
+    """
+    begun = time.monotonic() if begun is None else begun
+    labels, extra = len(training.names), EXTRA_CHANNELS + config.latent_channels if config.condition else 0
+    space = LatentSpace(start, config, labels)
+    latents = [encoded(space, part, np.random.default_rng([config.seed, k])) for k, part in enumerate((training, held_out))]
+    plan = schedule(config.schedule, config.diffusion_steps)
+    prior = prior_of(latents[0].clean, latents[0].codes, labels) if config.prior else None
+    linear = prior and linear_of(prior, config.prediction, plan)
+    with hidden_layers_in(config.precision) as precision:
+        denoiser = latent_unet(
+            config.latent_channels, labels, config.diffusion_steps, config.unet_filters, config.unet_depth, extra, linear
+        )  # fmt: skip
+    if prior:
+        _LOGGER.info("the file will hold the mean latent of each label, %.1f MB (--no-prior leaves them out)", prior.means.nbytes / 1e6)
+    _LOGGER.info("denoiser: %d parameters, latents of %s, %s", denoiser.count_params(), latents[0].clean.shape[1:], precision)
+    model = LatentDenoising(denoiser, lambda trained: assembled(*start._replace(denoiser=trained)))
+    data = denoising_batches(*latents, plan, config, labels)
+    optimizer = _adam(config)
+    model.compile(optimizer, loss="mse", metrics=[keras.metrics.MeanSquaredError(name="denoising")], jit_compile=False)
+    swap = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if config.ema > 0 else []
+    share = 1 - config.autoencoder_share if config.stage == "both" else 1.0
+    pace = Pace(max(1, round(share * config.epochs * data.steps)), _seconds_left(config, 1.0, begun))
+    _fit(model, data, pace, config, optimizer, config.diffusion_learning_rate, "val_loss", callbacks, swap)
+    return in_float32(denoiser)
+
+
+def _adam(config):
+    options = dict(epsilon=1e-7, global_clipnorm=config.clip_norm, use_ema=config.ema > 0, ema_momentum=config.ema or 0.99)
+    if config.weight_decay:
+        return optimizers.AdamW(config.diffusion_learning_rate, config.weight_decay, **options)
+    return optimizers.Adam(config.diffusion_learning_rate, **options)
+
+
+def moments(space, runs):
+    """Return mean and SD per channel of the latents of many frames, spread over all runs.
+
+    Parameters
+    ----------
+    space : LatentSpace
+    runs : sequence of ndarray of float32, shape (x, y, z, t)
+
+    Returns
+    -------
+    mean, deviation : ndarray of float32, shape (channels,)
+        A channel that says nothing has an SD of 1: it stays as it is.
+    """
+    count, total, squares = 0, 0.0, 0.0
+    for run in runs:
+        for t in range(0, run.shape[3], max(1, run.shape[3] * len(runs) // _MOMENT_FRAMES)):
+            latent = space.encode(run[..., t]).reshape(-1, space.config.latent_channels).astype(np.float64)
+            count, total, squares = count + len(latent), total + latent.sum(axis=0), squares + (latent**2).sum(axis=0)
+    mean = total / count
+    deviation = np.sqrt(np.maximum(squares / count - mean**2, 0))
+    return mean.astype(np.float32), np.where(deviation > 1e-6, deviation, 1).astype(np.float32)
+
+
+def encoded(space, data, rng):
+    """Encode every frame, and with conditions a coarse view and some damaged ones of it.
+
+    Parameters
+    ----------
+    space : LatentSpace
+    data : keras_mri.systems.ldm.labelled_runs.LabelledRuns
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    keras_mri.systems.ldm.data.Latents
+    """
+    clean = [space.encode(run[..., t]) for run in data.runs for t in range(run.shape[3])]
+    damaged = min(max(1, _DAMAGED_VIEWS // len(clean)), _MOST_OF_A_FRAME)
+    views = [seen for run in data.runs for seen in _views(space, run, rng, damaged)] if space.config.condition else []
+    return Latents(np.stack(clean), np.concatenate(data.codes), np.array(views, np.float32) if views else None)
+
+
+def _views(space, run, rng, damaged):
+    """Yield for each frame of a run what it is seen as: coarse, then damaged."""
+    # Frame after frame in memory, because guesses look at many.
+    run = np.moveaxis(np.ascontiguousarray(np.moveaxis(run, 3, 0)), 0, 3)
+    nothing = np.zeros(run.shape[:3], bool)
+    # As imputation will choose it for a run like this.
+    reach = best_reach(lambda s: run[..., s], lambda s: nothing, run.shape[3])
+    for t in range(run.shape[3]):
+        coarse = coarse_view(run[..., t], space.config.coarse)
+        seen = [(coarse, ~nothing), *(damaged_view(run, t, rng, reach) for _ in range(damaged))]
+        yield [condition(space.encode(view), space.padded(known), k == 0) for k, (view, known) in enumerate(seen)]
+
+
+def _seconds_left(config, share, begun):
+    """Return what is left of this share of the time budget, at least a second; None without a budget."""
+    return config.time_budget and max(1.0, share * config.time_budget - (time.monotonic() - begun))
+
+
+def _fit(model, data, pace, config, optimizer, learning_rate, monitor, callbacks, first=()):
+    """Fit until the pace says that it is enough, and leave the model with its best weights; Ctrl-C stops earlier."""
+    best = KeepBest(model, monitor)
+    schedules = [(optimizer, learning_rate)] if config.anneal else []
+    followed = [*first, FollowPace(pace, 1.0, schedules), StopOnNonFinite(best), best, *callbacks]
+    try:
+        fit(model, data.training, data.validation, data.steps, followed)
+    except KeyboardInterrupt:
+        _LOGGER.warning("interrupted: keeping the best network of this stage so far (epoch %d)", best.epoch)
+    best.restore()

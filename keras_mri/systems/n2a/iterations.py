@@ -1,0 +1,83 @@
+"""Noise2Average's iterations: the others' average is the first target, what the network makes of the average the next one.
+
+References
+----------
+Li et al., Proc ISMRM 2022 (Noise2Average).
+"""
+
+import logging
+
+import keras
+import numpy as np
+
+from keras_mri.training import optimizers
+from keras_mri.training.callbacks import FollowPace, Pace, StopOnNonFinite
+from keras_mri.training.fit import fit
+
+_LOGGER = logging.getLogger(__name__)
+# Without a number of iterations: no more than this, and no further one unless the score falls by this share.
+_MOST_ITERATIONS, _LEAST_GAIN = 3, 1e-3
+# Of the time that is left, what the next iteration takes; the last takes all.
+_TIME_SHARE = 0.75
+
+
+def iterate(network, blocks, best, config, callbacks, denoised):
+    """Train towards the first target, then towards the denoised average, and say which iteration was best.
+
+    Parameters
+    ----------
+    network : keras.Model
+        Trained in place.
+    blocks : keras_mri.systems.n2a.data.RepetitionBlocks
+    best : keras_mri.training.callbacks.KeepBest
+        Of the network, by `val_loss`; afterwards it holds the best weights of all iterations, those of the start included.
+    config : keras_mri.systems.n2a.settings.Config
+    callbacks : sequence of keras.callbacks.Callback
+        Added to every fit.
+    denoised : callable
+        Returns the average as the network restores it: ndarray of float32, shape (x, y, z, frames), network units.
+
+    Raises
+    ------
+    InputError
+        If training diverges.
+    """
+    start, validation = network.get_weights(), blocks.validation()
+    network.compile(loss="mse", jit_compile=False)
+    best.on_epoch_end(-1, {"val_loss": network.evaluate(validation, verbose=0)})
+    best.epochs = best.epoch = kept = 0
+    measured = float(np.mean([np.mean(mask[..., None] * (image - target) ** 2) for image, target, mask in validation.as_numpy_iterator()]))
+    _LOGGER.info("held-out score before training: %.6f (nothing restored: %.6f)", best.best, measured)
+    most = config.iterations or _MOST_ITERATIONS
+    target = None
+    for iteration in range(1, most + 1):
+        before = best.best
+        if config.restart:
+            network.set_weights(start)
+        _fit(network, blocks, target, iteration, config, [StopOnNonFinite(best), best, *callbacks], validation, most)
+        kept = iteration if best.best < before else kept
+        _LOGGER.info("iteration %d: best held-out score so far %.6f (before: %.6f)", iteration, best.best, before)
+        if iteration == most or (config.iterations is None and not best.best < before * (1 - _LEAST_GAIN)):
+            break
+        best.restore()
+        target = denoised()
+    _LOGGER.info("kept: the network of %s", f"iteration {kept}" if kept else "the start, which training did not improve")
+    if best.best >= measured:
+        # Never worse than the average: without a residual the network gives back what it gets.
+        head = network.get_layer("residual")
+        best.restore()
+        head.set_weights([np.zeros_like(weight) for weight in head.get_weights()])
+        best.weights = network.get_weights()
+        _LOGGER.warning("on the held-out blocks no network was better than restoring nothing, so this one restores nothing; train longer")
+
+
+def _fit(network, blocks, target, iteration, config, callbacks, validation, most):
+    """Run one iteration: its own annealing, and most of the time that is left, because the first target teaches most."""
+    share = (1 - _TIME_SHARE) ** (iteration - 1) * (_TIME_SHARE if iteration < most else 1)
+    optimizer = optimizers.Adam(config.learning_rate, beta_2=config.beta_2, clipnorm=config.clip_norm)
+    network.compile(optimizer, loss="mse", weighted_metrics=[keras.metrics.MeanAbsoluteError(name="l1")], jit_compile=False)
+    pace = Pace(config.epochs * blocks.steps, config.time_budget and config.time_budget * share)
+    schedule = [(optimizer, config.learning_rate)] if config.anneal else []
+    numbered = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: logs.update(iteration=iteration))
+    training = blocks.training(target, config.seed + 1000 * iteration)
+    fit(network, training, validation, blocks.steps, [numbered, FollowPace(pace, 1.0, schedule), *callbacks])

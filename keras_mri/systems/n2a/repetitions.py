@@ -1,0 +1,205 @@
+"""Repetitions of one scan, brought together: same grid, same place, same intensity, and noise of their own."""
+
+import dataclasses
+import logging
+
+import numpy as np
+
+from keras_mri.errors import InputError
+from keras_mri.imaging.brain_mask import brain_mask
+from keras_mri.imaging.registration import estimate_rigid, remaining_motion, similarity
+from keras_mri.imaging.rigid import in_view, resample_rigid
+from keras_mri.io.mask_files import load_mask
+from keras_mri.io.nifti_reading import as_volume
+from keras_mri.io.volumes import Volume, check_same_grid
+
+_LOGGER = logging.getLogger(__name__)
+# Two repetitions that differ by less than this share of their mean have no noise of their own: SNR above 1000 does not occur.
+_COPY = 1e-3
+# Voxels looked at for that.
+_MOST_COMPARED = 100_000
+# Differences of mean intensity above this share are reported.
+_REPORTED_GAIN = 0.01
+# Correlation in the mask, after smoothing, below which two images do not show the same thing.
+_LEAST_SIMILARITY = 0.5
+# Voxels by which parts of the brain may still be displaced after a rigid correction.
+_MOST_REMAINING = 0.5
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Repetitions:
+    """Aligned and matched repetitions.
+
+    Parameters
+    ----------
+    data : ndarray of float32, shape (repetitions, x, y, z, frames)
+        In the unit of the first one.
+    mask : ndarray of bool, shape (x, y, z)
+    estimated : bool
+        Whether the mask was estimated.
+    magnitude : bool
+        Whether nothing was measured below 0.
+    reference : Volume
+        Grid, header and shape of what comes out: (x, y, z) or (x, y, z, frames).
+    """
+
+    data: np.ndarray
+    mask: np.ndarray
+    estimated: bool
+    magnitude: bool
+    reference: Volume
+
+    @property
+    def average(self):
+        """The average of the repetitions: ndarray of float32, shape (x, y, z, frames)."""
+        return self.data.mean(axis=0, dtype=np.float64).astype(np.float32)
+
+
+def bring_together(images, options, match="mean"):
+    """Load repetitions, check them, and mend motion and intensity between them.
+
+    Parameters
+    ----------
+    images : sequence of str, path-like or Volume
+        Two or more of one shape, or one 4D image whose volumes are the repetitions.
+    options : object
+        With the fields `mask`, `repetitions`, `align` and `align_above` of `keras_mri.systems.n2a.settings`.
+    match : {"mean", "mean and SD"}
+        What is made equal inside the mask.
+
+    Returns
+    -------
+    Repetitions
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two repetitions, they are copies of one another, or no rigid motion relates them.
+    GridMismatchError
+        If they lie on different grids.
+    """
+    volumes = [as_volume(image) for image in images]
+    names, data, reference = _gather(volumes, options.repetitions)
+    if options.mask:
+        mask = load_mask(options.mask, reference)
+    else:
+        mask = brain_mask(np.abs(data).mean(axis=(0, 4)), reference.zooms)
+    magnitude = bool(data.min() >= 0)
+    data = _matched(data, names, mask, match)
+    _check_noise(data, names, mask)
+    if options.align:
+        data, seen = _aligned(data, names, mask, reference, options.align_above, magnitude)
+        data = _matched(data, names, mask & seen, match)
+        # Where another scan ends there is nothing to average.
+        data[1:, ~seen] = data[0, ~seen]
+        _check_noise(data, names, mask)
+    return Repetitions(data, mask, not options.mask, magnitude, reference)
+
+
+def _gather(volumes, mode):
+    """Return the repetitions' names, their data (repetitions, x, y, z, frames), and a Volume shaped like the result."""
+    first = volumes[0]
+    if mode == "volumes" and len(volumes) > 1:
+        raise InputError(f"--repetitions volumes takes one 4D image. Received: {len(volumes)} images. Name one, or merge them.")
+    if len(volumes) == 1 and mode != "images":
+        if first.n_frames < 2:
+            raise InputError(
+                f"Noise2Average needs two or more repetitions of a scan. Received: one, {first.name} of shape {first.shape}. "
+                "To denoise a single image, train wgan."
+            )
+        names = [f"{first.name}, volume {t}" for t in range(first.n_frames)]
+        data = np.stack([frame[..., None] for frame in first.frames()])
+        return names, data, Volume(first.frame, first.shape[:3], first.affine, first.header, first.name)
+    if len(volumes) == 1:
+        raise InputError(f"Noise2Average needs two or more repetitions of a scan. Received: one image, {first.name}.")
+    for other in volumes[1:]:
+        check_same_grid(first, other, "the repetitions must lie on one grid")
+        if other.n_frames != first.n_frames:
+            raise InputError(
+                f"repetitions must have as many frames as one another. Received: {first.name} with {first.n_frames}, "
+                f"{other.name} with {other.n_frames}."
+            )
+    data = np.stack([np.stack(list(volume.frames()), axis=-1) for volume in volumes])
+    return [volume.name for volume in volumes], data, first
+
+
+def _matched(data, names, mask, match):
+    """Bring every frame of every repetition to the first one's mean (and SD) inside the mask."""
+    inside = data[:, mask]
+    means, spreads = inside.mean(axis=1, dtype=np.float64), inside.std(axis=1, dtype=np.float64)
+    for number, frame in np.argwhere(~(means > 0)):
+        raise InputError(
+            f"{names[number]}{_frame(frame, data)} has a mean of {means[number, frame]:.3g} inside the mask. "
+            "Expected magnitude data, brighter than 0 in the brain."
+        )
+    for number, frame in np.argwhere(np.abs(means / means[0] - 1) > _REPORTED_GAIN):
+        gain = means[number, frame] / means[0, frame] - 1
+        word = "brighter" if gain > 0 else "darker"
+        _LOGGER.info("%s%s is %.1f %% %s than the first; matched", names[number], _frame(frame, data), 100 * abs(gain), word)
+    if match == "mean":
+        factors, offsets = means[0] / means, np.zeros_like(means)
+    else:
+        factors = spreads[0] / np.maximum(spreads, 1e-12)
+        offsets = means[0] - means * factors
+    factors, offsets = (values.astype(np.float32)[:, None, None, None] for values in (factors, offsets))
+    return data * factors + offsets
+
+
+def _frame(number, data):
+    """Name a frame where there are several."""
+    return f", frame {number}," if data.shape[4] > 1 else ""
+
+
+def _check_noise(data, names, mask):
+    """Raise if a frame of one repetition is that of another, but for gain and offset."""
+    for frame in range(data.shape[4]):
+        inside = data[..., frame][:, mask]
+        inside = inside[:, :: max(1, inside.shape[1] // _MOST_COMPARED)].astype(np.float64)
+        spread = inside.std(axis=1, keepdims=True)
+        standard = (inside - inside.mean(axis=1, keepdims=True)) / np.maximum(spread, 1e-12)
+        # SD of the difference once gain and offset are matched: var(a − b) = 2 (1 − correlation) for unit variances.
+        correlation = standard @ standard.T / standard.shape[1]
+        differences = spread * np.sqrt(np.maximum(2 * (1 - correlation), 0))
+        for first, second in np.argwhere(np.triu(differences < _COPY * inside.mean(), k=1)):
+            raise InputError(
+                f"{names[second]}{_frame(frame, data)} is a copy of {names[first]}: they differ by {differences[first, second]:.2g}, so "
+                "there is no independent noise to tell from the anatomy. Give repetitions that were measured one after the other."
+            )
+
+
+def _aligned(data, names, mask, reference, threshold, magnitude):
+    """Return the data in the first repetition's place, and which voxels all repetitions hold."""
+    aligned, seen = data.copy(), np.ones(mask.shape, bool)
+    smallest = min(reference.zooms)
+    for number in range(1, len(data)):
+        for frame in range(data.shape[4]):
+            name = names[number] + _frame(frame, data).rstrip(",")
+            fixed, moving = data[0, ..., frame], data[number, ..., frame]
+            transform = estimate_rigid(fixed, moving, mask, reference.affine)
+            distance = transform.displacement(mask, reference.affine) / smallest
+            if distance > threshold:
+                moved = resample_rigid(moving, transform, reference.affine)
+                # Splines overshoot.
+                aligned[number, ..., frame] = np.maximum(moved, 0) if magnitude else moved
+                seen &= in_view(transform, mask.shape, reference.affine)
+            done = "corrected" if distance > threshold else "left alone"
+            _LOGGER.info("%s against the first: %s, up to %.2f voxels: %s", name, transform.describe(), distance, done)
+            _check_alignment(fixed, aligned[number, ..., frame], mask, reference, name)
+    return aligned, seen
+
+
+def _check_alignment(fixed, moving, mask, reference, name):
+    alike = similarity(fixed, moving, mask)
+    if alike < _LEAST_SIMILARITY:
+        raise InputError(
+            f"{name} does not show what the first repetition shows, even after a rigid correction: their correlation in the mask is "
+            f"{alike:.2f}. Expected repetitions of one scan; register them first, or use --no-align if they are right as they are."
+        )
+    remaining = remaining_motion(fixed, moving, mask, reference.affine) / min(reference.zooms)
+    if remaining > _MOST_REMAINING:
+        _LOGGER.warning(
+            "%s: parts of the brain are still displaced by %.1f voxels, which no rigid motion can mend; the result will be blurred there. "
+            "Register it non-linearly, or leave it out.",
+            name,
+            remaining,
+        )

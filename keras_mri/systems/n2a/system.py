@@ -1,0 +1,276 @@
+"""Denoise a scan from its repetitions: a residual network whose target is, again and again, the denoised average.
+
+References
+----------
+Li et al., Proc ISMRM 2022 (Noise2Average).
+Lehtinen et al., ICML 2018 (Noise2Noise). arXiv:1803.04189
+"""
+
+import dataclasses
+import functools
+import logging
+
+import keras
+import numpy as np
+
+from keras_mri.errors import InputError
+from keras_mri.imaging.intensity import Scaling, fit_scaling
+from keras_mri.inference.tiles import predictor
+from keras_mri.io.volumes import mirror_axes
+from keras_mri.networks.backends import check_trains
+from keras_mri.networks.geometry import geometry
+from keras_mri.networks.munet import munet, munet_diffusion
+from keras_mri.networks.precision import hidden_layers_in, in_float32, with_hidden_layers_in
+from keras_mri.saving import checkpoints, pretrained
+from keras_mri.systems.n2a import published_munet as published
+from keras_mri.systems.n2a.repetitions import Repetitions, bring_together
+from keras_mri.systems.n2a.settings import PRESETS, Config, PredictConfig
+from keras_mri.training.callbacks import KeepBest
+
+__all__ = ["PRESETS", "Config", "PredictConfig", "example", "predict", "prepare", "results", "settle", "train"]
+
+_LOGGER = logging.getLogger(__name__)
+_DEFAULT_FILTERS = {"munet": 16, "munet_diffusion": 64}
+# Voxels by which neighbouring tiles go on beyond their share. The MU-Net's reach is 21, but beyond this its output hardly
+# changes, and exact halos would be nine tenths of the work.
+_OVERLAP = 8
+_MIRRORED = {"none": "", "left-right": " and its mirror image", "all": " and its mirror images along all axes: eight times the work of one"}
+# Voxels of surroundings that a network without a bounded reach is shown.
+_SURROUNDINGS = 16
+
+
+def settle(config):
+    """Return the options with what the initial network decides: network, filters, noise scale and scaling are its own.
+
+    Parameters
+    ----------
+    config : Config
+
+    Returns
+    -------
+    Config
+
+    Raises
+    ------
+    InputError
+        If the initial network cannot be used, or is not the one the options name.
+    """
+    if config.initial == "none":
+        return dataclasses.replace(config, filters=config.filters or _DEFAULT_FILTERS[config.network])
+    start = _start(config)
+    filters, theirs = start.network.get_layer("c1_1").filters, Config.from_json(start.config)
+    if config.filters not in (None, filters):
+        raise InputError(f"{config.initial} has {filters} filters. Received: --filters {config.filters}. Use --initial none.")
+    return dataclasses.replace(config, network=start.network.name, filters=filters, noise_scale=theirs.noise_scale, scaling=theirs.scaling)
+
+
+def prepare(images, config):
+    """Bring the repetitions together once, for all that follows.
+
+    Parameters
+    ----------
+    images : sequence of str, path-like or Volume, or Repetitions
+        Two or more images of one shape, or one 4D image.
+    config : Config
+
+    Returns
+    -------
+    keras_mri.systems.n2a.repetitions.Repetitions
+
+    Raises
+    ------
+    InputError
+        If the images do not fit together.
+    """
+    return images if isinstance(images, Repetitions) else bring_together(images, config, _match(config))
+
+
+def train(images, config, callbacks=()):
+    """Train on the repetitions themselves.
+
+    Parameters
+    ----------
+    images : sequence of str, path-like or Volume, or Repetitions
+        As for `prepare`.
+    config : Config
+    callbacks : sequence of keras.callbacks.Callback
+        Added to every fit.
+
+    Returns
+    -------
+    keras.Model
+        Functional, float32, from (batch, x, y, z, channels) to the same, in network units.
+
+    Raises
+    ------
+    InputError
+        If the repetitions do not fit together, the initial network cannot be used, or training diverges.
+    """
+    check_trains()
+    # Only here: they need TensorFlow, and using a network does not.
+    from keras_mri.systems.n2a.data import RepetitionBlocks
+    from keras_mri.systems.n2a.iterations import iterate
+    from keras_mri.training.fit import remember_interruption
+
+    keras.utils.set_random_seed(config.seed)
+    config = settle(config)
+    scan = prepare(images, config)
+    scaling = _scaling(scan, config)
+    with hidden_layers_in(config.precision) as precision:
+        network = _network(config, scan.data.shape[-1])
+    blocks = RepetitionBlocks(scaling.apply(scan.data), scan.mask, scan.reference.affine, network.input_shape[-1], config)
+    facts = (len(scan.data), scan.mask.shape, network.count_params(), blocks.shape, len(blocks.held_out), precision)
+    _LOGGER.info("%d repetitions of %s voxels, %d parameters, blocks of %s voxels, %d held out, %s", *facts)
+
+    def denoised():
+        # A target need not be the best there is: no mirror images.
+        return scaling.apply(_denoised(network, scan, config, "none").data.reshape(scan.average.shape))
+
+    best = KeepBest(network, "val_loss")
+    try:
+        iterate(network, blocks, best, config, callbacks, denoised)
+    except KeyboardInterrupt:
+        # It may have come between two fits.
+        remember_interruption(callbacks)
+        _LOGGER.warning("interrupted: keeping the best network so far (epoch %d)", best.epoch)
+    best.restore()
+    return in_float32(network)
+
+
+def predict(checkpoint, images, options):
+    """Denoise repetitions: their average, or each of them before they are averaged, as the network was trained for.
+
+    Parameters
+    ----------
+    checkpoint : keras_mri.saving.checkpoints.Checkpoint
+    images : sequence of str, path-like or Volume
+        The repetitions, as in training.
+    options : PredictConfig
+
+    Returns
+    -------
+    Volume
+        On the first repetition's grid, with its header, in its unit. Outside the mask it is the average.
+
+    Raises
+    ------
+    InputError
+        If the repetitions do not fit together, or the network sees another number of frames.
+    """
+    config = Config.from_json(checkpoint.config)
+    scan = bring_together(images, options, _match(config))
+    network = with_hidden_layers_in(checkpoint.network, options.precision)
+    return _denoised(network, scan, config, options.mirror or config.mirror, options.tile)
+
+
+def results(checkpoint, images, config):
+    """Return what training writes besides the network: the repetitions, denoised.
+
+    Parameters
+    ----------
+    checkpoint : keras_mri.saving.checkpoints.Checkpoint
+    images : sequence of str, path-like or Volume, or Repetitions
+    config : Config
+
+    Returns
+    -------
+    dict of str to Volume
+        By the ending of the file's name.
+    """
+    return {"_denoised.nii.gz": _result(checkpoint.network, prepare(images, config), config)}
+
+
+def example(checkpoint, images, config):
+    """Make the panel that shows what the network does to the first frame, and where.
+
+    Parameters
+    ----------
+    checkpoint : keras_mri.saving.checkpoints.Checkpoint
+    images : sequence of str, path-like or Volume, or Repetitions
+    config : Config
+
+    Returns
+    -------
+    dict of str to ndarray of float32, shape (x, y, z)
+    """
+    scan = prepare(images, config)
+    average = scan.average[..., 0]
+    denoised = _result(checkpoint.network, scan, config).frame(0)
+    return {
+        "first repetition": scan.data[0, ..., 0],
+        f"average of {len(scan.data)}": average,
+        "mask (estimated)" if scan.estimated else "mask (given)": np.where(scan.mask, average, 0.25 * average),
+        "removed × 5": np.abs(5 * (average - denoised)),
+        "denoised": denoised,
+    }
+
+
+def _start(config):
+    """Load the initial network as a checkpoint: the pre-trained one, one of ours, or one of the original's."""
+    path = pretrained.path_of("n2a_t1w.h5") if config.initial == "pretrained" else config.initial
+    return published.load_checkpoint(path) if published.is_published_munet(path) else checkpoints.load(path, "n2a")
+
+
+def _network(config, frames):
+    """Build the network that the settled options name, with its initial weights, in the precision at hand."""
+    if config.initial == "none":
+        if config.network == "munet_diffusion":
+            return munet_diffusion(frames, config.filters)
+        return munet(1, config.filters, config.noise_scale)
+    initial = _start(config).network
+    if initial.input_shape[-1] not in (1, frames):
+        raise InputError(
+            f"{config.initial} sees {initial.input_shape[-1]} frames together. Received: repetitions of {frames}. Use --initial none."
+        )
+    return with_hidden_layers_in(initial, config.precision)
+
+
+def _match(config):
+    return "mean and SD" if config.scaling == "zscore" else "mean"
+
+
+def _scaling(scan, config):
+    if config.scaling == "zscore":
+        inside = scan.average[scan.mask]
+        return Scaling(float(inside.mean()), float(inside.std()) or 1.0)
+    return fit_scaling(scan.average)
+
+
+@functools.lru_cache(maxsize=1)
+def _result(network, scan, config):
+    """Return the denoised scan of a training; the figure and the file show one and the same."""
+    _LOGGER.info("restoring the %s%s", "repetitions" if config.restore == "each" else "average", _MIRRORED[config.mirror])
+    return _denoised(with_hidden_layers_in(network, config.precision), scan, config, config.mirror)
+
+
+def _denoised(network, scan, config, mirror, tile=None):
+    """Return the denoised scan, frame by frame when asked for: restored inside the mask, the average outside."""
+    average, scaling, channels = scan.average, _scaling(scan, config), network.input_shape[-1]
+    if average.shape[-1] % channels:
+        raise InputError(f"this network sees {channels} frames together. Received: repetitions of {average.shape[-1]} frame(s).")
+    each = config.restore == "each"
+    reach = geometry(network).reach
+    # No wider around the mask than between tiles.
+    box = _with_surroundings(scan.mask, tuple(min(side, _OVERLAP) for side in reach) if reach else (_SURROUNDINGS,) * 3)
+    run = predictor(network, average[box].shape[:3], tile, mirror_axes(scan.reference.affine, mirror), _OVERLAP)
+
+    def restored_frame(frame):
+        first = frame // channels * channels
+        members = scan.data if each else [average]
+        restored = np.mean([scaling.invert(run(scaling.apply(member[box][..., first : first + channels]))) for member in members], axis=0)
+        restored = restored if channels == 1 else restored[..., frame - first]
+        restored = np.maximum(restored, 0) if scan.magnitude else restored
+        whole = average[..., frame].copy()
+        whole[box] = np.where(scan.mask[box], restored, whole[box])
+        return whole
+
+    # What is restored is the average, not the first repetition: a report compares with it.
+    measured = scan.reference.with_frames(lambda frame: average[..., frame])
+    return measured.with_frames(restored_frame)
+
+
+def _with_surroundings(mask, reach):
+    """Return the box of a mask, as slices, wider by what a network looks at."""
+    inside = np.argwhere(mask)
+    low, high = np.maximum(inside.min(axis=0) - reach, 0), inside.max(axis=0) + 1 + reach
+    return tuple(slice(int(a), int(b)) for a, b in zip(low, high))

@@ -1,0 +1,1 @@
+"""sr: say here what belongs in this room."""

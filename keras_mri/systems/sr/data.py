@@ -1,0 +1,174 @@
+"""From pairs of scans to the batches of a super-resolution network: intensities, patches, chance."""
+
+import fractions
+import math
+import typing
+
+import numpy as np
+import tensorflow as tf
+
+from keras_mri.data.patches import check_patch_fits, fitting_patch, foreground_corners, thickened
+from keras_mri.data.pipelines import PatchSource, flipped, listed_patches, random_patches
+from keras_mri.data.splits import slab_cut
+from keras_mri.io.volumes import left_right_axis
+from keras_mri.systems.sr.augmentation import disturbed_pairs, moved, regained, turned
+from keras_mri.systems.sr.settings import PATCH_SHAPE
+
+_VALIDATION_PATCHES = 24
+_STEPS_PER_EPOCH = 100
+# Voxel sides that differ by less are as good as equal: heads differ by more.
+_SAME_SIDE = 0.1
+
+
+class PairData(typing.NamedTuple):
+    """Batches of (source, target): without end, and the held-out ones; steps of an epoch; voxels of a patch."""
+
+    training: tf.data.Dataset
+    validation: tf.data.Dataset
+    steps: int
+    patch_shape: tuple[int, int, int]
+
+
+def pair_data(parts, config, factor):
+    """Make the batches that train and validate a super-resolution network.
+
+    Parameters
+    ----------
+    parts : keras_mri.systems.sr.pairs.Parts
+    config : keras_mri.systems.sr.settings.Config
+    factor : int
+        The sides of a patch are multiples of this.
+
+    Returns
+    -------
+    PairData
+
+    Raises
+    ------
+    InputError
+        If a patch does not fit a scan, or an image cannot be scaled.
+    """
+    subjects = [pair.subject for pair in parts.training]
+    scans = [_Scan(*pair.z_scores(config.scaling)) for pair in parts.training]
+    if parts.slabs:
+        scans, held_out = _divided(scans, subjects)
+    else:
+        held_out = [_Scan(*pair.z_scores(config.scaling)) for pair in parts.validation]
+    scans, held_out = ([_thick(scan, factor) for scan in part] for part in (scans, held_out))
+    patch_shape = config.patch_shape or fitting_patch(PATCH_SHAPE, [scan.data for scan in scans], factor)
+    # A held-out slab may be thinner than a patch; the network takes any shape.
+    validation_shape = fitting_patch(patch_shape, [scan.data for scan in held_out], factor)
+    for scan in scans:
+        check_patch_fits(patch_shape, scan.data.shape)
+    rng = np.random.default_rng(config.seed)
+    if config.sampling == "fixed":
+        fixed = [_anywhere(scan, patch_shape, config.patches_per_volume, rng) for scan in scans]
+        patches = listed_patches(fixed, patch_shape, 2, config.seed)
+        steps = config.steps_per_epoch or max(1, sum(len(source.corners) for source in fixed) // config.batch_size)
+    else:
+        scans = [_near_brain(scan, patch_shape) for scan in scans]
+        corners = _as_many([foreground_corners(scan.mask, patch_shape) for scan in scans], subjects)
+        patches = random_patches([PatchSource(scan.data, places) for scan, places in zip(scans, corners)], patch_shape, 2, config.seed)
+        steps = config.steps_per_epoch or _STEPS_PER_EPOCH
+    patches = _augmented(patches, parts.training[0], config, patch_shape)
+    each = -(-_VALIDATION_PATCHES // len(held_out))
+    held_out = [_near_brain(scan, validation_shape) for scan in held_out]
+    chosen = [_in_brain(scan, validation_shape, each, rng) for scan in held_out]
+    # Fewer held-out patches than a batch would give no batch, and with it no best network.
+    batch = min(config.batch_size, sum(len(source.corners) for source in chosen))
+    validation = disturbed_pairs(listed_patches(chosen, validation_shape, 2), batch, config.seed)
+    training = disturbed_pairs(patches, config.batch_size, config.seed, config.jitter, config.noise)
+    return PairData(training, validation.cache(), steps, patch_shape)
+
+
+def turning_plane(pair, config, patch_shape):
+    """Return two axes along which scan, patch and loss of resolution are alike, None if there are none.
+
+    Parameters
+    ----------
+    pair : keras_mri.systems.sr.pairs.Pair
+    config : keras_mri.systems.sr.settings.Config
+    patch_shape : tuple of int
+
+    Returns
+    -------
+    (int, int) or None
+    """
+    for plane in ((0, 1), (0, 2), (1, 2)):
+        first, second = ((patch_shape[axis], (config.simulate or (1, 1, 1))[axis]) for axis in plane)
+        zooms = [pair.zooms[axis] for axis in plane]
+        if first == second and max(zooms) <= (1 + _SAME_SIDE) * min(zooms):
+            return plane
+    return None
+
+
+class _Scan(typing.NamedTuple):
+    """Source and target in network units, shape (x, y, z, 2), and where the brain is."""
+
+    data: np.ndarray
+    mask: np.ndarray
+
+
+def _divided(scans, subjects):
+    """Hold out the slices with the last fifth of the brain; of one subject's scans at one plane, so that no copy knows another's."""
+    planes, parts = {}, ([], [])
+    for scan, subject in zip(scans, subjects):
+        if subject not in planes:
+            axis, cut = slab_cut(scan.mask)
+            planes[subject] = axis, fractions.Fraction(cut, scan.mask.shape[axis])
+        axis, share = planes[subject]
+        # Grids of one field of view begin at one face; a slice that the plane cuts through belongs to neither side.
+        side = scan.mask.shape[axis]
+        for part, kept in zip(parts, (slice(0, max(1, math.floor(share * side))), slice(min(side - 1, math.ceil(share * side)), None))):
+            window = tuple(kept if a == axis else slice(None) for a in range(3))
+            part.append(_Scan(scan.data[window], scan.mask[window]))
+    return parts
+
+
+def _near_brain(scan, patch_shape):
+    """Keep what patches centred in the brain can reach: a third of a usual scan."""
+    inside = [np.flatnonzero(scan.mask.any(axis=tuple(a for a in range(3) if a != axis))) for axis in range(3)]
+    if not len(inside[0]):
+        return scan
+    window = []
+    for places, size, side in zip(inside, patch_shape, scan.mask.shape):
+        low = max(0, min(int(places[0]) - size // 2, side - size))
+        window.append(slice(low, min(side, max(int(places[-1]) - size // 2, low) + size)))
+    window = tuple(window)
+    # Copied, so that the rest can be forgotten.
+    return _Scan(scan.data[window].copy(), scan.mask[window].copy())
+
+
+def _as_many(corners, subjects):
+    """Thin out the corners of each subject's scans to those of the smallest: its coarser copies have fewer, and count as much."""
+    least = {name: min(len(places) for places, other in zip(corners, subjects) if other == name) for name in set(subjects)}
+    return [places[np.linspace(0, len(places) - 1, least[name]).astype(int)] for places, name in zip(corners, subjects)]
+
+
+def _thick(scan, factor):
+    return _Scan(thickened(scan.data, factor), thickened(scan.mask[..., None], factor)[..., 0])
+
+
+def _augmented(patches, pair, config, patch_shape):
+    if config.gain > 0 and pair.simulated:
+        patches = regained(patches, config.seed, config.gain)
+    axes = {"all": (0, 1, 2), "left-right": (left_right_axis(pair.target.affine),), "none": ()}[config.mirror_training]
+    patches = flipped(patches, config.seed, axes) if axes else patches
+    plane = turning_plane(pair, config, patch_shape) if config.turns else None
+    patches = turned(patches, config.seed, plane) if plane else patches
+    return moved(patches, config.seed, config.affine) if config.affine > 0 else patches
+
+
+def _anywhere(scan, patch_shape, count, rng):
+    """Choose patches once and for all, wherever they fall: the published sampling."""
+    last = np.subtract(scan.data.shape[:3], patch_shape)
+    return _source(scan, rng.integers(last + 1, size=(count, 3)))
+
+
+def _in_brain(scan, patch_shape, count, rng):
+    corners = foreground_corners(scan.mask, patch_shape)
+    return _source(scan, corners[rng.integers(len(corners), size=count)])
+
+
+def _source(scan, corners):
+    return PatchSource(scan.data, np.insert(corners, 3, 0, axis=1).astype(np.int32))

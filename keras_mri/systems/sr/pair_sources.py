@@ -1,0 +1,143 @@
+"""Where pairs come from: the sessions of a BIDS folder, a table, or scans alone whose k-space is truncated."""
+
+import hashlib
+import logging
+import pathlib
+
+import numpy as np
+
+from keras_mri.errors import GridMismatchError, InputError
+from keras_mri.imaging.resampling import coarse_copy, resampled_to
+from keras_mri.io.bids import session_pairs, subject_of
+from keras_mri.io.nifti_reading import open_image
+from keras_mri.io.tables import read_rows
+from keras_mri.io.volumes import check_same_grid
+from keras_mri.systems.sr.pairs import Pair, check_3d, simulated_pair
+
+_LOGGER = logging.getLogger(__name__)
+_COLUMNS = ("subject", "source", "target")
+# A target whose voxels are larger by more than rounding is not the better image.
+_COARSER = 1.01
+# mm, and voxels: coarser or smaller copies of a scan teach nothing about the scans that people want to be finer.
+_COARSEST, _LEAST_SIDE = 1.5, 64
+
+
+def open_pairs(paths, config, replace_nonfinite=False):
+    """Open the pairs that the command line names in one of three ways.
+
+    Parameters
+    ----------
+    paths : sequence of str or path-like
+        One BIDS folder; or images, with `config.simulate`; or nothing, with `config.pairs`.
+    config : keras_mri.systems.sr.settings.Config
+    replace_nonfinite : bool
+        Read NaN and infinity as 0 instead of refusing them.
+
+    Returns
+    -------
+    list of Pair
+
+    Raises
+    ------
+    InputError
+        If it is not clear which way is meant, an image cannot be used, or two subjects have the same scan.
+    GridMismatchError
+        If a pair lies on two grids and `config.resample` is not set.
+    """
+    folders = [path for path in paths if pathlib.Path(path).is_dir()]
+    if config.pairs:
+        if paths:
+            raise InputError(f"--pairs names all scans. Received also: {', '.join(map(str, paths))}. Leave these out.")
+        pairs = [_opened(row, config.resample, replace_nonfinite) for row in read_table(config.pairs)]
+    elif config.simulate and paths and not folders:
+        images = [open_image(path, replace_nonfinite) for path in paths]
+        pairs = [pair for path, image in zip(paths, images) for pair in _simulated(image, config, subject_of(path))]
+    elif len(folders) == len(paths) == 1 and not config.simulate and config.source_session and config.target_session:
+        found = session_pairs(folders[0], config.source_session, config.target_session, config.modality, config.skip_incomplete)
+        pairs = [_opened(partners._asdict(), config.resample, replace_nonfinite) for partners in found]
+    else:
+        raise InputError(
+            f"it is not clear which scans are source and target. Received: {', '.join(map(str, paths)) or 'no images'}. Expected one of\n"
+            "  BIDS_FOLDER --source-session 1 --target-session 2 [--modality T1w]\n"
+            "  --pairs TABLE.tsv                        with the columns subject, source, target\n"
+            "  IMAGE… --simulate 2 2 1                  sources made from the images by k-space truncation"
+        )
+    _check_copies(pairs)
+    return pairs
+
+
+def read_table(path):
+    """Read which scans are pairs.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Tab-separated, with a header: subject, source, target, and perhaps mask. Paths are relative to the table.
+
+    Returns
+    -------
+    list of dict of str to str or pathlib.Path
+
+    Raises
+    ------
+    InputError
+        If the table is missing, lacks a column or an entry, or has no rows.
+    """
+    path = pathlib.Path(path)
+    rows, found = read_rows(path, f"a table of pairs, tab-separated: {', '.join(_COLUMNS)}")
+    lacking = [name for name in _COLUMNS if name not in found]
+    if lacking:
+        raise InputError(
+            f"{path} lacks the column(s) {', '.join(lacking)}. Expected the tab-separated header {', '.join(_COLUMNS)}. "
+            f"Received: {', '.join(found) or 'an empty file'}."
+        )
+    rows = [row for row in rows if any(row[name] for name in _COLUMNS)]
+    for number, row in enumerate(rows, start=1):
+        empty = [name for name in _COLUMNS if not row[name]]
+        if empty:
+            raise InputError(f"row {number} of {path} has no {', '.join(empty)}. Expected a subject and two images in every row.")
+    if not rows:
+        raise InputError(f"{path} names no pairs. Expected a row for every pair: {', '.join(_COLUMNS)}.")
+    columns = (*_COLUMNS, "mask")
+    return [{name: row[name] if name == "subject" else path.parent / row[name] for name in columns if row.get(name)} for row in rows]
+
+
+def _opened(row, resample, replace_nonfinite):
+    source, target = (open_image(row[name], replace_nonfinite) for name in ("source", "target"))
+    check_3d(source)
+    check_3d(target)
+    if np.prod(target.zooms) > _COARSER * np.prod(source.zooms):
+        shown = [" × ".join(f"{zoom:.3g}" for zoom in volume.zooms) for volume in (target, source)]
+        raise InputError(
+            f"the target must be at least as fine as its source. Received: {target.name} with voxels of {shown[0]} mm, "
+            f"{source.name} with {shown[1]} mm. Are the two swapped?"
+        )
+    try:
+        check_same_grid(target, source, f"source and target of {row['subject']} must lie on one grid")
+    except GridMismatchError as error:
+        if not resample:
+            raise GridMismatchError(f"{error}\n  Or have sources interpolated on their targets' grids with --resample.") from error
+        _LOGGER.info("%s: source interpolated on the target's grid", row["subject"])
+        source = resampled_to(source, target)
+    return Pair(row["subject"], source, target, mask=row.get("mask"))
+
+
+def _simulated(image, config, subject):
+    """Make the pair of an image, and of those of its coarser copies that still show anatomy in three dimensions."""
+    pairs = [simulated_pair(image, config.simulate, subject)]
+    copies = [coarse_copy(image, factor) for factor in dict.fromkeys(config.coarser) if factor > 1]
+    chosen = [copy for copy in copies if max(copy.zooms) <= _COARSEST and min(copy.shape) >= _LEAST_SIDE]
+    return pairs + [simulated_pair(copy, config.simulate, subject) for copy in chosen]
+
+
+def _check_copies(pairs):
+    """Raise if one target is named under two subjects: a copy in the test part would be known from training."""
+    seen = {}
+    for pair in pairs:
+        digest = hashlib.sha256(pair.target.frame(0).tobytes()).digest()
+        other = seen.setdefault(digest, pair)
+        if other.subject != pair.subject:
+            raise InputError(
+                f"{pair.subject} and {other.subject} have the same target: {pair.target.name} and {other.target.name} do not differ. "
+                "Give every subject its own scan, and every scan one subject."
+            )

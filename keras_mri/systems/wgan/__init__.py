@@ -1,0 +1,1 @@
+"""wgan: say here what belongs in this room."""

@@ -1,0 +1,200 @@
+"""Denoise fMRI: a 3D U-Net trained from one scan, first on the mean absolute error, then against a Wasserstein critic.
+
+References
+----------
+Gulrajani et al., NeurIPS 2017 (WGAN-GP). arXiv:1704.00028
+"""
+
+import functools
+import logging
+
+import keras
+import numpy as np
+
+from keras_mri.errors import InputError
+from keras_mri.imaging.intensity import fit_image_scaling
+from keras_mri.imaging.noise import add_gaussian_noise, add_rician_noise
+from keras_mri.inference.tiles import predictor
+from keras_mri.io.mask_files import load_mask
+from keras_mri.io.nifti_reading import as_volume
+from keras_mri.io.volumes import mirror_axes
+from keras_mri.networks.backends import check_trains
+from keras_mri.networks.blocks import check_sides
+from keras_mri.networks.dense_unet import dense_critic, dense_unet, published_levels
+from keras_mri.networks.encoder_critic import encoder_critic
+from keras_mri.networks.precision import hidden_layers_in, in_float32, with_hidden_layers_in
+from keras_mri.networks.residual_unet import residual_unet
+from keras_mri.systems.wgan.settings import PATCH_SHAPE, PRESETS, Config, PredictConfig
+from keras_mri.training.callbacks import Pace
+
+__all__ = ["PRESETS", "Config", "PredictConfig", "example", "predict", "train"]
+
+_LOGGER = logging.getLogger(__name__)
+_MOST_FRAMES = 5
+# More at full resolution keeps a run sharp (FWHM + 1 % instead of + 5 %); more on the halved grid suits single, noisier frames.
+_DEPTHS_OF_FRAMES, _DEPTHS_OF_ONE = (2, 4), (1, 5)
+
+
+def train(images, config, callbacks=()):
+    """Train a denoiser on the scans themselves.
+
+    Parameters
+    ----------
+    images : sequence of str, path-like or Volume
+        3D or 4D, any shapes.
+    config : Config
+    callbacks : sequence of keras.callbacks.Callback
+        Added to every fit.
+
+    Returns
+    -------
+    keras.Model
+        Functional, float32, from (batch, x, y, z, frames) to (batch, x, y, z, 1), in network units.
+
+    Raises
+    ------
+    InputError
+        If an image cannot be used, a patch does not fit, or training diverges.
+    """
+    check_trains()
+    # Only here: they need TensorFlow, and using a network does not.
+    from keras_mri.systems.wgan.data import denoising_data
+    from keras_mri.training.adversarial import AdversarialModel, wasserstein_adversarial_loss, wasserstein_critic_loss
+    from keras_mri.training.two_phases import fit_in_two_phases
+
+    levels = _levels(config, config.patch_shape or PATCH_SHAPE)
+    check_sides(config.patch_shape or PATCH_SHAPE, levels)
+    keras.utils.set_random_seed(config.seed)
+    volumes = [as_volume(image) for image in images]
+    frames = config.frames or _frames_for(volumes, config)
+    data = denoising_data(volumes, config, frames, factor=2**levels)
+    pace = Pace(config.epochs * data.steps, config.time_budget)
+
+    with hidden_layers_in(config.precision) as precision:
+        network = _generator(config, frames, levels)
+        critic = _critic(config, data.patch_shape)
+    _LOGGER.info("%d parameters, %d frame(s), patches of %s voxels, %s", network.count_params(), frames, data.patch_shape, precision)
+
+    model = AdversarialModel(
+        network,
+        critic,
+        critic_loss=wasserstein_critic_loss(config.gradient_penalty),
+        adversarial_loss=wasserstein_adversarial_loss,
+        critic_steps=config.critic_steps,
+        l1_weight=config.l1_weight,
+        adversarial_weight=config.adversarial_weight,
+        seed=config.seed,
+    )
+    fit_in_two_phases(model, data, pace, config, functools.partial(_adam, config), config.critic_learning_rate, callbacks)
+    return in_float32(network)
+
+
+def predict(checkpoint, images, options):
+    """Denoise a scan, frame by frame and only when a frame is asked for.
+
+    Parameters
+    ----------
+    checkpoint : keras_mri.saving.checkpoints.Checkpoint
+    images : sequence of one str, path-like or Volume
+    options : PredictConfig
+
+    Returns
+    -------
+    Volume
+        On the same grid, with the same header, in the same unit.
+
+    Raises
+    ------
+    InputError
+        If there is not exactly one image, or its run is shorter than the network's window.
+    """
+    if len(images) != 1:
+        raise InputError(f"this network denoises one image at a time. Received: {len(images)} images.")
+    volume = as_volume(images[0])
+    frames = checkpoint.network.input_shape[-1]
+    if volume.n_frames < (frames + 1) // 2 or (frames > 1 and volume.n_frames < 2):
+        raise InputError(
+            f"this network looks at {frames} neighbouring frames. Received: {volume.name} with {volume.n_frames} frame(s). "
+            "Use a network trained with --frames 1."
+        )
+    scaling = fit_image_scaling(volume, checkpoint.config["scaling"])
+    network = with_hidden_layers_in(checkpoint.network, options.precision)
+    restore = predictor(network, volume.shape[:3], options.tile, mirror_axes(volume.affine, options.mirror))
+    mask = load_mask(options.mask, volume) if options.mask else None
+    magnitude = volume.extremes[0] >= 0
+
+    def restored_frame(t):
+        window = np.stack([volume.frame(neighbour) for neighbour in _neighbours(t, frames, volume.n_frames)], axis=-1)
+        restored = scaling.invert(restore(scaling.apply(window)))
+        restored = np.maximum(restored, 0) if magnitude else restored
+        return restored if mask is None else np.where(mask, restored, volume.frame(t))
+
+    return volume.with_frames(restored_frame)
+
+
+def example(checkpoint, images, config):
+    """Make the panel that shows what the network does: noise of the trained range's mean strength on a scan, and its removal.
+
+    Parameters
+    ----------
+    checkpoint : keras_mri.saving.checkpoints.Checkpoint
+    images : sequence of str, path-like or Volume
+    config : Config
+
+    Returns
+    -------
+    dict of str to ndarray of float32, shape (x, y, z)
+    """
+    volume = as_volume(images[-1])
+    frames = checkpoint.network.input_shape[-1]
+    shown = range(max(0, volume.n_frames - frames), volume.n_frames)
+    clean = np.stack([volume.frame(t) for t in shown], axis=-1)
+    sigma = sum(config.noise_range) / 2 * fit_image_scaling(volume, config.scaling).scale
+    add_noise = add_rician_noise if config.noise == "rician" else add_gaussian_noise
+    noisy = add_noise(np.maximum(clean, 0) if config.noise == "rician" else clean, sigma, np.random.default_rng(config.seed))
+    middle = len(shown) // 2
+    run = volume.from_array(noisy, volume.affine)
+    denoised = predict(checkpoint, [run], PredictConfig()).frame(middle)
+    return {f"noisy (SD {sigma:.3g})": noisy[..., middle], "denoised": denoised, "clean (as measured)": clean[..., middle]}
+
+
+def _generator(config, frames, levels):
+    from keras_mri.systems.wgan.data import target_weights
+
+    shape = (None, None, None, frames)
+    # What the target leaves out by a fixed filter, the network need not learn.
+    weights = target_weights(config, frames) if frames > 1 and config.target == "frame" else None
+    if config.generator == "residual_unet":
+        depths = config.depths or (_DEPTHS_OF_FRAMES if frames > 1 else _DEPTHS_OF_ONE)
+        return residual_unet(shape, config.filters, depths, config.noise_scale, weights)
+    return dense_unet(shape, config.growth_rate, config.normalization, config.residual, levels, config.noise_scale, weights)
+
+
+def _critic(config, patch_shape):
+    shape = (*patch_shape, 1)
+    if config.critic == "encoder":
+        return encoder_critic(shape, noise_scale=config.noise_scale)
+    return dense_critic(shape, config.growth_rate, config.normalization)
+
+
+def _adam(config, learning_rate):
+    from keras_mri.training import optimizers
+
+    return optimizers.Adam(learning_rate, beta_1=config.beta_1, beta_2=config.beta_2, epsilon=1e-7, clipnorm=config.clip_norm)
+
+
+def _neighbours(t, frames, n_frames):
+    """Return the window's frames; beyond the ends of the run time is mirrored (0 1 2 → 2 1 0 1 2)."""
+    half = frames // 2
+    return [n_frames - 1 - abs(n_frames - 1 - abs(i)) for i in range(t - half, t + half + 1)]
+
+
+def _frames_for(volumes, config):
+    """Return the widest window that every scan is long enough for."""
+    long = min(volume.n_frames for volume in volumes) >= 2 * _MOST_FRAMES
+    return _MOST_FRAMES if long and config.sampling == "random" else 1
+
+
+def _levels(config, patch_shape):
+    """Return how often the generator halves the grid."""
+    return len(config.filters) - 1 if config.generator == "residual_unet" else published_levels(patch_shape)

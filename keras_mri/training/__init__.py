@@ -1,0 +1,1 @@
+"""training: say here what belongs in this room."""

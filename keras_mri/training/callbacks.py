@@ -1,0 +1,263 @@
+"""What happens around the training steps: pace, learning rate, keeping the best, history."""
+
+import csv
+import logging
+import math
+import time
+
+import keras
+import numpy as np
+
+from keras_mri.errors import InputError
+from keras_mri.io.whole_files import replacing
+
+_LOGGER = logging.getLogger(__name__)
+# The learning rate climbs over the first twentieth and ends at a fiftieth.
+_CLIMB, _FLOOR = 0.05, 0.02
+
+
+class Pace:
+    """How far training has come: by the clock if there is a budget, by steps otherwise.
+
+    Parameters
+    ----------
+    steps : int
+        All steps of the training.
+    time_budget : float or None
+        Seconds from the creation of this object.
+    """
+
+    def __init__(self, steps, time_budget=None):
+        self.steps, self.time_budget = steps, time_budget
+        self.step, self.start = 0, time.monotonic()
+
+    def elapsed(self):
+        """Return the seconds since training began."""
+        return time.monotonic() - self.start
+
+    @property
+    def state(self):
+        """Steps and seconds that are over; setting them takes a training up that was saved there."""
+        return {"step": self.step, "seconds": self.elapsed()}
+
+    @state.setter
+    def state(self, state):
+        self.step, self.start = state["step"], time.monotonic() - state["seconds"]
+
+    def progress(self):
+        """Return the share of the training that is done, 0.0 to 1.0."""
+        return min(1.0, self.elapsed() / self.time_budget if self.time_budget else self.step / self.steps)
+
+    def remaining(self):
+        """Return the seconds still to go, None before it can be told."""
+        if self.time_budget:
+            return max(0.0, self.time_budget - self.elapsed())
+        return self.elapsed() * (self.steps - self.step) / self.step if self.step else None
+
+
+class FollowPace(keras.callbacks.Callback):
+    """Count steps, set the learning rates, and stop when a share of the training is done.
+
+    Parameters
+    ----------
+    pace : Pace
+    until : float
+        Share of the whole training at which to stop.
+    schedules : sequence of (keras.optimizers.Optimizer, float)
+        Optimizers with their highest learning rate, annealed by a cosine; empty leaves them alone.
+    """
+
+    STATE = ("pace_state",)
+
+    def __init__(self, pace, until=1.0, schedules=()):
+        super().__init__()
+        self.pace, self.until, self.schedules = pace, until, schedules
+
+    @property
+    def pace_state(self):
+        """What the pace knows."""
+        return self.pace.state
+
+    @pace_state.setter
+    def pace_state(self, state):
+        self.pace.state = state
+
+    def on_train_begin(self, logs=None):
+        """Let the other callbacks see the pace."""
+        self.model.pace = self.pace
+
+    def on_train_batch_begin(self, batch, logs=None):
+        """Set the learning rates for this step."""
+        share = self._share()
+        factor = min(1.0, 0.05 + share / _CLIMB) * (_FLOOR + (1 - _FLOOR) * (1 + math.cos(math.pi * share)) / 2)
+        for optimizer, highest in self.schedules:
+            optimizer.learning_rate.assign(highest * factor)
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Count the step and stop in time."""
+        self.pace.step += 1
+        if self._share() >= self.until:
+            self.model.stop_training = True
+
+    def _share(self):
+        # Only here: it needs TensorFlow, and whoever only uses a network has none.
+        from keras_mri.training.machines import agreed
+
+        share = self.pace.progress()
+        return agreed(share) if self.pace.time_budget else share
+
+
+class KeepBest(keras.callbacks.Callback):
+    """Keep in memory the weights of the epoch with the lowest validation error, and its number through every fit.
+
+    Parameters
+    ----------
+    network : keras.Model
+        What will be saved.
+    monitor : str
+        The logged number that should fall.
+    """
+
+    STATE = ("best", "weights", "epochs", "epoch")
+
+    def __init__(self, network, monitor="val_l1"):
+        super().__init__()
+        self.network, self.monitor = network, monitor
+        self.best, self.weights = math.inf, None
+        self.epochs, self.epoch = 0, 0
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Compare this epoch with the best one."""
+        self.epochs += 1
+        score = (logs or {}).get(self.monitor, math.nan)
+        if score < self.best:
+            self.best, self.epoch, self.weights = float(score), self.epochs, self.network.get_weights()
+
+    def start_again(self):
+        """Let the next epoch be the best one, because from here on another goal is pursued; keep the weights meanwhile."""
+        self.best = math.inf
+
+    def restore(self):
+        """Give the network its best weights; without a finished epoch it keeps what it has."""
+        if self.weights is not None:
+            self.network.set_weights(self.weights)
+
+
+class KeepLast(keras.callbacks.Callback):
+    """Keep in memory the weights of the last epoch that ended with finite ones, through every fit of a training."""
+
+    STATE = ("weights",)
+
+    def __init__(self):
+        super().__init__()
+        self.weights = None
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Take the network's weights."""
+        weights = getattr(self.model, "network", self.model).get_weights()
+        if all(np.isfinite(weight).all() for weight in weights):
+            self.weights = weights
+
+    def network_like(self, network):
+        """Return a copy of a network with the weights kept."""
+        copy = keras.models.clone_model(network)
+        copy.set_weights(self.weights)
+        return copy
+
+
+class StopOnNonFinite(keras.callbacks.Callback):
+    """Stop as soon as any logged number is NaN or infinite; `TerminateOnNaN` looks only at `loss`.
+
+    Parameters
+    ----------
+    best : KeepBest
+        If it holds a network, training ends with that one.
+
+    Raises
+    ------
+    InputError
+        If there is no network to keep yet.
+    """
+
+    def __init__(self, best):
+        super().__init__()
+        self.best = best
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Look at the numbers of this step."""
+        self._look(logs)
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Look at the numbers on held-out data, which alone tell of the epoch's last step."""
+        self._look(logs)
+
+    def _look(self, logs):
+        bad = sorted(name for name, value in (logs or {}).items() if not math.isfinite(float(value)))
+        if not bad:
+            return
+        if self.best.weights is None:
+            raise InputError(
+                f"training diverged: {', '.join(bad)} became NaN or infinite in the first epoch. "
+                "Lower --learning-rate, or say --precision float32."
+            )
+        _LOGGER.warning("training diverged (%s not finite); keeping the best network so far", ", ".join(bad))
+        self.model.stop_training = True
+
+
+class EpochLog(keras.callbacks.Callback):
+    """Write one row per epoch to a CSV file, through every fit of a training.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+    """
+
+    STATE = ("rows", "seconds")
+
+    def __init__(self, path):
+        super().__init__()
+        self.path, self.rows, self.start = path, [], time.monotonic()
+
+    @property
+    def seconds(self):
+        """Seconds since training began."""
+        return time.monotonic() - self.start
+
+    @seconds.setter
+    def seconds(self, seconds):
+        self.start = time.monotonic() - seconds
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Add this epoch's row and rewrite the file."""
+        row = {"epoch": len(self.rows) + 1, "seconds": round(self.seconds, 1)}
+        row.update({name: float(value) for name, value in (logs or {}).items()})
+        self.rows.append(row)
+        names = list(dict.fromkeys(name for row in self.rows for name in row))
+        with replacing(self.path) as temporary, open(temporary, "w", newline="") as file:
+            writer = csv.DictWriter(file, names)
+            writer.writeheader()
+            writer.writerows(self.rows)
+
+
+class EveryEpochs(keras.callbacks.Callback):
+    """Call a function with the network every so many epochs, counted through every fit of a training.
+
+    Parameters
+    ----------
+    every : int
+        Epochs.
+    act : callable
+        `act(network, epoch)`.
+    """
+
+    STATE = ("epoch",)
+
+    def __init__(self, every, act):
+        super().__init__()
+        self.every, self.act, self.epoch = every, act, 0
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Count, and act when it is time."""
+        self.epoch += 1
+        if self.epoch % self.every == 0:
+            self.act(getattr(self.model, "network", self.model), self.epoch)

@@ -1,0 +1,60 @@
+"""The two phases of a training with an adversary: on the mean absolute error alone, then against the critic as well."""
+
+import logging
+
+import keras
+
+from keras_mri.training.callbacks import FollowPace, KeepBest, StopOnNonFinite
+from keras_mri.training.fit import fit
+
+_LOGGER = logging.getLogger(__name__)
+
+
+def fit_in_two_phases(model, data, pace, config, adam, critic_learning_rate, callbacks=(), critic_adam=None):
+    """Fit a network until the pace says stop, and leave it with its best weights; Ctrl-C stops earlier.
+
+    Parameters
+    ----------
+    model : keras_mri.training.adversarial.AdversarialModel
+    data : NamedTuple
+        `training` and `validation`, tf.data.Dataset of (input, target), and `steps`, those of an epoch.
+    pace : Pace
+    config : Options
+        With `learning_rate`, `adversarial_weight`, `warm_up` (the first phase's share of the training) and `anneal`.
+    adam : callable
+        `adam(learning_rate)` returns a new optimizer.
+    critic_learning_rate : float
+    callbacks : sequence of keras.callbacks.Callback
+        Added to both fits.
+    critic_adam : callable, optional
+        As `adam`, for the critic; `adam` itself without it.
+
+    Raises
+    ------
+    InputError
+        If training diverges before there is a network to keep.
+    """
+    network = model.network
+    best = KeepBest(network)
+    warm_up = config.warm_up if config.adversarial_weight > 0 else 1.0
+
+    def followed(until, optimizer):
+        # Only the network anneals: a critic that stands still stops telling anything.
+        schedule = [(optimizer, config.learning_rate)] if config.anneal else []
+        return [FollowPace(pace, until, schedule), StopOnNonFinite(best), best, *callbacks]
+
+    try:
+        if warm_up > 0:
+            optimizer = adam(config.learning_rate)
+            network.compile(optimizer, loss="mae", metrics=[keras.metrics.MeanAbsoluteError(name="l1")], jit_compile=False)
+            fit(network, data.training, data.validation, data.steps, followed(warm_up, optimizer))
+            best.restore()
+        if warm_up < 1:
+            optimizer = adam(config.learning_rate)
+            model.compile(optimizer, (critic_adam or adam)(critic_learning_rate), jit_compile=False)
+            best.start_again()
+            fit(model, data.training, data.validation, data.steps, followed(1.0, optimizer))
+            best.restore()
+    except KeyboardInterrupt:
+        best.restore()
+        _LOGGER.warning("interrupted: keeping the best network so far (epoch %d)", best.epoch)

@@ -1,0 +1,204 @@
+"""What every command shares: a field is a flag, and the user's mistakes are one message."""
+
+import dataclasses
+import logging
+import os
+import re
+
+import pytest
+
+from keras_mri.cli import options as _cli
+from keras_mri.config import Options, option, parse_duration
+from keras_mri.errors import GridMismatchError, InputError
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Example(Options):
+    batch_size: int = option(4, "patches per update", low=1)
+    share: float = option(0.5, "a share, 100 % at most", low=0.0, high=1.0)
+    flips: bool = option(True, "mirror at random")
+    colour: str = option("red", "a colour", choices=("red", "blue"))
+    sides: tuple[int, int, int] = option((1, 2, 3), "three sides", low=1, unit="N")
+    levels: tuple[float, ...] = option((0.5,), "any number of levels", unit="N")
+    box: tuple[int, int] | None = option(None, "a box, if any", low=1)
+    limit: float | None = option(1.0, "a limit, if any", low=0.0)
+    budget: float | None = option(None, "a time", parse=parse_duration, unit="TIME")
+
+
+@pytest.fixture
+def parser():
+    parser = _cli.Parser(prog="example")
+    parser.add_argument("images", nargs="*")
+    _cli.add_options(parser, Example)
+    return parser
+
+
+@pytest.fixture
+def choose(parser):
+    """Return a function from a command line, and a preset, to options."""
+    return lambda line, preset=None: _cli.chosen_options(Example, parser.parse_all(line.split()), preset)
+
+
+def test_a_user_who_says_nothing_gets_the_defaults(choose):
+    assert choose("") == Example()
+
+
+@pytest.mark.parametrize(
+    ("line", "values"),
+    [
+        ("--batch-size 8", dict(batch_size=8)),
+        ("--batch-size=8 --share 0.25", dict(batch_size=8, share=0.25)),
+        ("--no-flips", dict(flips=False)),
+        ("--flips", dict(flips=True)),
+        ("--colour blue", dict(colour="blue")),
+        ("--sides 9 8 7", dict(sides=(9, 8, 7))),
+        ("--levels 1 2.5 3 4", dict(levels=(1.0, 2.5, 3.0, 4.0))),
+        ("--box 9 8", dict(box=(9, 8))),
+        ("--limit 2", dict(limit=2.0)),
+        ("--limit none", dict(limit=None)),
+        ("--budget 1h30m", dict(budget=5400.0)),
+        ("one.nii two.nii --share 1", dict(share=1.0)),
+    ],
+)
+def test_each_field_is_a_flag_of_its_type(choose, line, values):
+    assert choose(line) == Example(**values)
+
+
+def test_flags_override_the_preset_and_the_preset_overrides_the_defaults(choose):
+    preset = dict(batch_size=16, colour="blue", flips=False, limit=None)
+    assert choose("--batch-size 2 --flips", preset) == Example(batch_size=2, colour="blue", flips=True, limit=None)
+
+
+def test_a_flag_that_repeats_the_default_still_overrides_the_preset(choose):
+    assert choose("--batch-size 4", dict(batch_size=16)).batch_size == 4
+
+
+def test_help_tells_meaning_default_choices_and_unit(parser):
+    text = re.sub(r"\s+", " ", parser.format_help())
+    for expected in (
+        "--batch-size INT patches per update (default: 4)",
+        "--share FLOAT a share, 100 % at most (default: 0.5)",
+        "--flips, --no-flips mirror at random (default: True)",
+        "--colour {red,blue} a colour (default: red)",
+        "--sides N N N three sides (default: 1 2 3)",
+        "--levels N [N ...] any number of levels (default: 0.5)",
+        "--budget TIME a time (default: none)",
+    ):
+        assert expected in text
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("--batchsize 8", "unknown option --batchsize. Did you mean --batch-size? See example --help."),
+        ("--colors=blue", "unknown option --colors=blue. Did you mean --colour? See example --help."),
+        ("--batch 8", "unknown option --batch. Did you mean --batch-size? See example --help."),
+        ("--zzz", "unknown option --zzz. See example --help."),
+        ("--batch-size eight", "argument --batch-size: invalid int value: 'eight'. See example --help."),
+        ("--limit high", "argument --limit: invalid float value: 'high'. See example --help."),
+        ("--sides 1 2", "argument --sides: expected 3 arguments. See example --help."),
+        ("--colour green", "argument --colour: invalid choice: 'green' (choose from 'red', 'blue'). See example --help."),
+        ("--share 2", "--share must be at most 1.0. Received: 2.0."),
+    ],
+)
+def test_a_command_line_that_does_not_fit_is_one_message(choose, line, message):
+    # Python 3.12 leaves out the quotes of the choices.
+    with pytest.raises(InputError) as caught:
+        choose(line)
+    assert str(caught.value).replace("'red', 'blue'", "red, blue") == message.replace("'red', 'blue'", "red, blue")
+
+
+def test_a_value_that_its_parser_refuses_keeps_the_parsers_explanation(choose):
+    with pytest.raises(InputError, match="a duration looks like 90s, 5m or 1h30m. Received: 'soon'"):
+        choose("--budget soon")
+
+
+def test_a_stray_argument_is_not_called_an_option():
+    parser = _cli.Parser(prog="example")
+    parser.add_argument("image")
+    with pytest.raises(InputError, match="two.nii") as caught:
+        parser.parse_all(["one.nii", "two.nii"])
+    assert "unknown option" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("result", "status"), [(None, 0), (0, 0), (3, 3)])
+def test_run_returns_the_status_of_the_command(result, status):
+    assert _cli.run(lambda arguments: result, []) == status
+
+
+def test_run_hands_over_the_arguments_or_those_of_the_process(monkeypatch):
+    given = []
+    monkeypatch.setattr("sys.argv", ["program", "--flag"])
+    _cli.run(given.append, ["a", "b"])
+    _cli.run(given.append)
+    assert given == [["a", "b"], ["--flag"]]
+
+
+@pytest.mark.parametrize("kind", [InputError, GridMismatchError])
+def test_an_input_error_is_its_message_on_stderr_exit_2_and_no_traceback(capsys, kind):
+    def command(arguments):
+        raise kind("the images differ.\n  one\n  two")
+
+    assert _cli.run(command, []) == 2
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "keras_mri: error: the images differ.\n  one\n  two\n")
+
+
+def test_ctrl_c_is_one_line_and_exit_130(capsys):
+    def command(arguments):
+        raise KeyboardInterrupt
+
+    assert _cli.run(command, []) == 130
+    assert capsys.readouterr().err == "keras_mri: interrupted.\n"
+
+
+def test_a_reader_that_closes_the_pipe_is_no_error(capsys):
+    def command(arguments):
+        raise BrokenPipeError
+
+    assert _cli.run(command, []) == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("kind", [ValueError, RuntimeError, OSError])
+def test_a_defect_of_ours_keeps_its_traceback(kind):
+    def command(arguments):
+        raise kind("a defect")
+
+    with pytest.raises(kind, match="^a defect$"):
+        _cli.run(command, [])
+
+
+def test_run_lets_our_remarks_through_and_silences_start_up_remarks(monkeypatch):
+    monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL", raising=False)
+    assert _cli.run(lambda arguments: int(_cli.os.environ["TF_CPP_MIN_LOG_LEVEL"]), []) == 3
+    assert logging.getLogger("keras_mri").level == logging.INFO
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "1")
+    assert _cli.run(lambda arguments: int(_cli.os.environ["TF_CPP_MIN_LOG_LEVEL"]), []) == 1
+
+
+def test_a_remark_comes_once_though_another_library_logs_to_the_screen_as_well(capsys, caplog):
+    def command(arguments):
+        logging.getLogger("keras_mri.some_module").info("said once")
+
+    _cli.run(command, [])
+    assert capsys.readouterr().err == "said once\n"
+    assert not caplog.records
+    logging.getLogger("keras_mri.some_module").info("as before")
+    assert caplog.messages == ["as before"]
+
+
+def test_native_messages_are_held_back_and_python_s_errors_are_not(capfd):
+    with pytest.raises(KeyError), _cli.native_messages_held_back():
+        os.write(2, b"start-up remark")
+        raise KeyError
+    os.write(2, b"after")
+    assert capfd.readouterr().err == "after"
+
+
+def test_messages_are_kept_while_the_block_lasts():
+    logger = logging.getLogger("keras_mri.somewhere")
+    with _cli.kept_messages() as messages:
+        logger.warning("warning: %d", 3)
+    logger.warning("later")
+    assert messages == [(logging.WARNING, "warning: 3")]

@@ -1,0 +1,235 @@
+"""Images are read with the right values or refused with a reason, and written with their header intact."""
+
+import re
+
+import nibabel
+import numpy as np
+import pytest
+from nibabel.nifti1 import Nifti1Extension
+
+from keras_mri.errors import InputError
+from keras_mri.io import nifti_reading as nifti
+from keras_mri.io import nifti_writing
+
+_SHAPE = (9, 8, 7)
+_RUN = (9, 8, 7, 4)
+_TURNED = np.array([[0, -2.0, 0, 5], [2.5, 0, 0, -6], [0, 0, 3.0, 7], [0, 0, 0, 1]])
+
+
+@pytest.fixture
+def integers(rng):
+    """Values that every format holds exactly."""
+    return rng.integers(0, 200, _RUN)
+
+
+# --- what is refused ---------------------------------------------------------------------------------------------------
+
+
+def test_a_missing_file_is_named(tmp_path):
+    for path in (tmp_path / "nothing.nii.gz", tmp_path):
+        with pytest.raises(InputError, match=f"^{re.escape(str(path))} is not a file. Expected a NIfTI image .* check the path"):
+            nifti.open_image(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("text.nii.gz", b"subject,age\n01,34\n"),
+        ("text.txt", b"subject,age\n01,34\n"),
+        ("noise.nii", np.random.default_rng(0).bytes(5000)),
+        ("empty.nii", b""),
+        ("empty.nii.gz", b""),
+    ],
+)
+def test_a_file_that_is_no_image_is_refused(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    message = rf"{name} cannot be read as an image: .+[^.]\. Expected NIfTI \(.nii, .nii.gz\), Analyze or MGH\.$"
+    with pytest.raises(InputError, match=message):
+        nifti.open_image(tmp_path / name)
+
+
+@pytest.mark.parametrize("shape", [_SHAPE, _RUN])
+@pytest.mark.parametrize("name", ["scan.nii.gz", "scan.nii"])
+def test_a_truncated_file_is_refused(write_nifti, rng, name, shape):
+    path = write_nifti(rng.normal(size=shape).astype(np.float32), name)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    with pytest.raises(InputError, match=rf"{name} is truncated or damaged: .+[^.]\. Copy or download it again\.$"):
+        nifti.open_image(path)
+
+
+def test_a_damaged_compressed_file_is_refused(write_nifti, rng):
+    path = write_nifti(rng.normal(size=_RUN).astype(np.float32))
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2 :: 7] = bytes(len(content[len(content) // 2 :: 7]))
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="scan.nii.gz is truncated or damaged: "):
+        nifti.open_image(path)
+
+
+@pytest.mark.parametrize("shape", [(9, 8), (9, 8, 7, 4, 2)])
+def test_images_that_are_neither_3d_nor_4d_are_refused(write_nifti, rng, shape):
+    path = write_nifti(rng.normal(size=shape).astype(np.float32))
+    message = f"{path} must be a 3D volume (x, y, z) or a 4D run (x, y, z, t). Received: {len(shape)}D, shape {shape}."
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        nifti.open_image(path)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "message"),
+    [
+        ("complex64", r"complex numbers \(complex64\). Save the magnitude, e.g. with numpy.abs."),
+        ([("R", "u1"), ("G", "u1"), ("B", "u1")], r"colours \(RGB\) .*Save one intensity per voxel."),
+    ],
+)
+def test_images_that_hold_no_real_numbers_are_refused(write_nifti, dtype, message):
+    path = write_nifti(np.ones(_SHAPE, dtype))
+    with pytest.raises(InputError, match="scan.nii.gz must hold real numbers. Received: " + message):
+        nifti.open_image(path)
+
+
+@pytest.mark.parametrize(("shape", "places"), [(_SHAPE, [(1, 2, 3), (5, 0, 6)]), (_RUN, [(8, 0, 1, 1), (0, 0, 0, 3), (1, 1, 1, 3)])])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_values_that_are_not_finite_are_counted_and_the_first_is_located(write_nifti, rng, shape, places, bad):
+    data = rng.normal(size=shape).astype(np.float32)
+    data[tuple(np.transpose(places))] = bad
+    path = write_nifti(data)
+    message = f"{path} has NaN or infinity in {len(places)} voxels, the first at {places[0]}. Repair the image, or read them as 0 with "
+    with pytest.raises(InputError, match=f"^{re.escape(message)}--replace-nonfinite.$"):
+        nifti.open_image(path)
+    np.testing.assert_array_equal(nifti.open_image(path, replace_nonfinite=True).data, np.where(np.isfinite(data), data, 0))
+
+
+@pytest.mark.parametrize("value", [0, 7])
+def test_a_constant_image_is_refused(write_nifti, value):
+    path = write_nifti(np.full(_RUN, value, np.int16))
+    with pytest.raises(nifti.ConstantImageError, match=f"is constant or empty: every voxel is {value}. There is nothing to work on."):
+        nifti.open_image(path)
+
+
+# --- what is read ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["scan.nii", "scan.nii.gz", "pair.img", "pair.hdr"])
+@pytest.mark.parametrize("dtype", ["u1", "i1", "<i2", ">i2", "<u2", ">u2", "<i4", "<f4", ">f4", "<f8", ">f8"])
+@pytest.mark.parametrize("version", [1, 2])
+def test_every_nifti_is_read_with_its_values_and_place(tmp_path, integers, affine, name, dtype, version):
+    data = (integers - (100 if np.dtype(dtype).kind != "u" else 0)).astype(dtype)
+    kinds = {1: (nibabel.Nifti1Image, nibabel.Nifti1Pair), 2: (nibabel.Nifti2Image, nibabel.Nifti2Pair)}
+    kind = kinds[version][name.startswith("pair")]
+    image = kind(data, affine, kind.header_class(endianness=">" if dtype[0] == ">" else "<"))
+    image.to_filename(tmp_path / name)
+    volume = nifti.open_image(tmp_path / name)
+    assert volume.data.dtype == np.float32
+    np.testing.assert_array_equal(volume.data, data)
+    np.testing.assert_allclose(volume.affine, affine, atol=1e-5)
+    assert volume.extremes == (data.min(), data.max())
+
+
+def test_slope_and_intercept_of_integers_are_applied(tmp_path, integers, affine):
+    image = nibabel.Nifti1Image(integers.astype(np.int16), affine)
+    image.header.set_slope_inter(0.5, -20)
+    image.to_filename(tmp_path / "scan.nii")
+    # The file itself holds the integers: header of 348 bytes, four bytes for extensions, data in Fortran order.
+    assert np.frombuffer((tmp_path / "scan.nii").read_bytes()[352:], "<i2")[:9].tolist() == integers[:, 0, 0, 0].tolist()
+    np.testing.assert_array_equal(nifti.open_image(tmp_path / "scan.nii").data, 0.5 * integers - 20)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [(nibabel.AnalyzeImage, "scan.img"), (nibabel.Spm99AnalyzeImage, "scan.hdr"), (nibabel.MGHImage, "scan.mgh"),
+                       (nibabel.MGHImage, "scan.mgz")]
+)  # fmt: skip
+def test_analyze_and_mgh_are_read_and_written_as_nifti(tmp_path, integers, kind, name):
+    affine = np.diag([-2.0, 2.5, 3.0, 1.0])
+    image = kind(integers.astype(np.float32), affine)
+    image.header.set_zooms((2.0, 2.5, 3.0, 1500.0 if kind is nibabel.MGHImage else 1.5))
+    image.to_filename(tmp_path / name)
+    volume = nifti.open_image(tmp_path / name)
+    np.testing.assert_array_equal(volume.data, integers)
+    np.testing.assert_allclose(volume.affine, nibabel.load(tmp_path / name).affine)
+    nifti_writing.save(volume, tmp_path / "out.nii.gz")
+    saved = nibabel.load(tmp_path / "out.nii.gz")
+    np.testing.assert_array_equal(saved.get_fdata(), integers)
+    np.testing.assert_allclose(saved.affine, volume.affine)
+    assert saved.header.get_zooms() == pytest.approx((2.0, 2.5, 3.0, 1.5))
+    assert saved.header.get_xyzt_units() == ("mm", "sec")
+
+
+def test_the_word_sample_is_the_run_that_nibabel_ships():
+    volume = nifti.open_image("sample")
+    assert volume.shape == (128, 96, 24, 2)
+    assert nifti.as_volume(volume) is volume
+
+
+def test_a_path_becomes_a_volume(write_nifti, integers):
+    np.testing.assert_array_equal(nifti.as_volume(str(write_nifti(integers.astype(np.int16)))).data, integers)
+
+
+@pytest.mark.parametrize("kind", [nibabel.Nifti1Image, nibabel.Nifti2Image, nibabel.Nifti1Pair, nibabel.Nifti2Pair])
+@pytest.mark.parametrize("endianness", "<>")
+def test_a_header_is_read_as_it_lies_in_the_file(tmp_path, integers, affine, kind, endianness):
+    path = tmp_path / ("scan.img" if "Pair" in kind.__name__ else "scan.nii.gz")
+    header = kind.header_class(endianness=endianness)
+    header.extensions.append(Nifti1Extension("comment", b"a word"))
+    image = kind(integers.astype(np.int16), affine, header)
+    image.header.set_slope_inter(0.5, -20)
+    image.to_filename(path)
+    read = nifti.read_header(path)
+    assert (float(read["scl_slope"]), float(read["scl_inter"])) == (0.5, -20)
+    single = "Pair" not in kind.__name__
+    assert int(read["vox_offset"]) == ((544 if "2" in kind.__name__ else 352) + 16 if single else 0)
+    assert read.endianness == endianness and read.extensions.count("comment") == 1
+
+
+def test_what_has_no_nifti_header_is_named(tmp_path):
+    nibabel.MGHImage(np.ones((3, 4, 5), np.float32), np.eye(4)).to_filename(tmp_path / "scan.mgz")
+    with pytest.raises(nifti.NoNiftiError, match="scan.mgz is no NIfTI file but MGHImage. Expected .nii, .nii.gz, or .hdr with .img."):
+        nifti.read_header(tmp_path / "scan.mgz")
+    with pytest.raises(InputError, match="missing.nii is not a file"):
+        nifti.read_header(tmp_path / "missing.nii")
+
+
+# --- what is written ---------------------------------------------------------------------------------------------------
+
+
+def _full_header(kind, endianness, affine):
+    """Return a header in which every field that a reader may care for has a value of its own."""
+    header = kind.header_class(endianness=endianness)
+    header.set_data_shape(_RUN)
+    header.set_data_dtype(np.int16)
+    header.set_qform(affine, code=1)
+    header.set_sform(_TURNED, code=4)
+    header.set_zooms((2.0, 2.5, 3.0, 1500.0))
+    header.set_xyzt_units("mm", "msec")
+    header.set_intent("t test", (10,), name="contrast")
+    header.set_dim_info(freq=1, phase=0, slice=2)
+    header["descrip"], header["aux_file"] = b"a scan", b"beside.txt"
+    header["toffset"], header["cal_min"], header["cal_max"] = 7.5, 3.0, 190.0
+    header["slice_start"], header["slice_end"], header["slice_code"], header["slice_duration"] = 0, 6, 3, 0.2
+    header.extensions.append(Nifti1Extension("comment", b"acquired on a Tuesday"))
+    header.extensions.append(Nifti1Extension("comment", b"x" * 100))
+    return header
+
+
+@pytest.mark.parametrize("endianness", "<>")
+@pytest.mark.parametrize("kind", [nibabel.Nifti1Image, nibabel.Nifti2Image, nibabel.Nifti1Pair, nibabel.Nifti2Pair])
+@pytest.mark.parametrize("out", ["out.nii", "out.nii.gz"])
+def test_every_header_field_survives_except_those_of_the_encoding(tmp_path, integers, affine, kind, endianness, out):
+    source = tmp_path / ("scan.img" if "Pair" in kind.__name__ else "scan.nii")
+    kind(integers.astype(np.int16), None, _full_header(kind, endianness, affine)).to_filename(source)
+    before = nibabel.load(source)
+    assert before.header.endianness == endianness
+    nifti_writing.save(nifti.open_image(source), tmp_path / out)
+
+    after = nibabel.load(tmp_path / out)
+    changed = {"datatype", "bitpix", "vox_offset", "magic"}
+    for field in set(before.header) - changed:
+        np.testing.assert_array_equal(after.header[field], before.header[field], err_msg=field)
+    np.testing.assert_array_equal(after.affine, _TURNED)
+    np.testing.assert_allclose(after.get_qform(), affine, atol=1e-5)
+    assert (int(after.header["qform_code"]), int(after.header["sform_code"])) == (1, 4)
+    assert after.header.get_zooms() == pytest.approx((2.0, 2.5, 3.0, 1500.0))
+    assert after.header.get_intent() == ("t test", (10.0,), "contrast")
+    assert [e.get_content().rstrip(b"\0") for e in after.header.extensions] == [b"acquired on a Tuesday", b"x" * 100]
+    np.testing.assert_array_equal(after.get_fdata(), integers)
+    assert after.get_data_dtype().newbyteorder("=") == np.float32
+    assert (after.dataobj.slope, after.dataobj.inter) == (1.0, 0.0)

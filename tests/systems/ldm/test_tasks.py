@@ -1,0 +1,181 @@
+"""With a latent space whose encoder and decoder are exact or lossy by design, and samples that are what we say."""
+
+import types
+
+import nibabel
+import numpy as np
+import pytest
+
+from keras_mri.errors import GridMismatchError, InputError
+from keras_mri.imaging import phantoms
+from keras_mri.imaging.kspace import finer_affine, resampled
+from keras_mri.io.volumes import Volume
+from keras_mri.systems.ldm.conditions import EXTRA_CHANNELS
+from keras_mri.systems.ldm.imputation import filled_frame
+from keras_mri.systems.ldm.labelled_runs import Grid
+from keras_mri.systems.ldm.settings import PredictConfig
+from keras_mri.systems.ldm.tasks import imputed, reconstructed, super_resolved
+
+SHAPE = (12, 8, 6)
+
+
+class Space:
+    """Each voxel's latent is the voxel; what a sample has beyond its condition is given, and every decoding loses `loss`."""
+
+    config = types.SimpleNamespace(scaling="percentile", coarse=(2, 2, 2))
+
+    def __init__(self, change=0.0, loss=0.0):
+        self.change, self.loss, self.told = np.asarray(change, np.float32), loss, None
+
+    def padded(self, data):
+        return data
+
+    def encode(self, volume):
+        return volume[..., None]
+
+    def decode(self, latent, shape):
+        return latent[..., 0] - np.float32(self.loss)
+
+    def sample(self, shape, count, options, code, told):
+        assert told.shape[-1] == 1 + EXTRA_CHANNELS
+        self.told = told
+        # Half of the samples get twice the change, the others nothing.
+        changes = [2 * self.change * (k % 2) for k in range(count)]
+        return [told[..., :1] + np.broadcast_to(change, shape)[..., None] for change in changes]
+
+
+@pytest.fixture
+def run(affine):
+    return Volume.from_array(phantoms.bold_run((*SHAPE, 6), amplitude=0.2)[0] + 20, affine, name="run")
+
+
+def imputation(mask, affine, **options):
+    return PredictConfig(task="imputation", missing=Volume.from_array(mask, affine, name="missing"), **options)
+
+
+def slab(shape=SHAPE):
+    mask = np.zeros(shape)
+    mask[:, 2:4] = 1
+    return mask
+
+
+def test_known_voxels_come_back_bit_by_bit_and_missing_ones_as_the_samples_mean(run, affine):
+    mask = slab() > 0
+    repaired = imputed(Space(change=0.1), run, imputation(mask, affine), 0).data
+    np.testing.assert_array_equal(repaired[~mask], run.data[~mask])
+    filled = filled_frame(run.frame, lambda t: mask, 6, 3)
+    scale = np.percentile(run.data[~mask], 99.9)
+    np.testing.assert_allclose(repaired[..., 3][mask], filled[mask] + 0.1 * scale, rtol=1e-3)
+
+
+def test_a_sample_that_agrees_with_the_guess_changes_nothing_whatever_the_decoder_loses(run, affine):
+    """With frame 2 missing, the guess is linear interpolation in time: the plain baseline is what it starts from."""
+    mask = np.zeros((*SHAPE, 6))
+    mask[..., 2] = 1
+    repaired = imputed(Space(loss=0.3), run, imputation(mask, affine), 0)
+    np.testing.assert_allclose(repaired.frame(2), (run.frame(1) + run.frame(3)) / 2, rtol=1e-4)
+    for t in (0, 1, 3, 4, 5):
+        np.testing.assert_array_equal(repaired.frame(t), run.frame(t))
+
+
+def test_what_stands_in_the_missing_voxels_does_not_matter(run, affine):
+    mask = slab() > 0
+    damaged = [Volume.from_array(np.where(mask[..., None], value, run.data), affine) for value in (0, 1e6)]
+    first, second = (imputed(Space(change=0.1), volume, imputation(mask, affine), 0).data for volume in damaged)
+    np.testing.assert_allclose(first, second, rtol=1e-5)
+
+
+def test_a_change_that_brings_known_frames_no_nearer_to_the_truth_is_left_out(run, affine):
+    """All frames are alike, so that the guess is the truth, and whatever samples add is wrong."""
+    still = Volume.from_array(np.repeat(run.frame(0)[..., None], 6, axis=3), affine)
+    mask = np.zeros((*SHAPE, 6))
+    mask[:, 2:4, :, 3] = 1
+    repaired = imputed(Space(change=0.1), still, imputation(mask, affine), 0)
+    np.testing.assert_allclose(repaired.frame(3), still.frame(3), rtol=1e-4)
+
+
+@pytest.mark.parametrize(("asked", "granted"), [(0.5, 0.5), (1.0, 1.0), (2.0, 1.0), (-1.0, 0.0)])
+def test_a_change_counts_as_much_as_it_proves_where_the_truth_is_known(asked, granted, run, affine):
+    """Of three frames the last is missing; the second lies 100 above the first, from which alone it can be guessed."""
+    first = run.frame(0)
+    short = Volume.from_array(np.stack([first, first + 100, 0 * first], axis=-1), affine)
+    mask = np.zeros((*SHAPE, 3))
+    mask[..., 2] = 1
+    scale = np.percentile(short.data[..., :2], 99.9)
+    repaired = imputed(Space(change=asked * 100 / scale), short, imputation(mask, affine), 0)
+    np.testing.assert_allclose(repaired.frame(2), short.frame(1) + granted * 100, rtol=1e-3)
+
+
+def test_the_denoiser_is_told_which_voxels_are_known(run, affine):
+    space = Space()
+    imputed(space, run, imputation(slab(), affine), 0).frame(0)
+    np.testing.assert_array_equal(space.told[..., 1], slab() == 0)
+    assert (space.told[..., 2] == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("mask", "message"),
+    [
+        (slab((12, 8, 5)), r"missing must have the image's shape, \(12, 8, 6, 6\) or \(12, 8, 6\), .* Received: \(12, 8, 5\)"),
+        (np.ones(SHAPE), "every voxel is missing"),
+    ],
+)
+def test_masks_that_do_not_fit(mask, message, run, affine):
+    with pytest.raises(InputError, match=message):
+        imputed(Space(), run, imputation(mask, affine), 0)
+
+
+def test_a_mask_file_without_missing_voxels(run, write_nifti):
+    path = str(write_nifti(np.zeros(SHAPE, np.float32), "none.nii.gz"))
+    with pytest.raises(InputError, match=r"none.nii.gz must be 0 where voxels are known.*all are alike"):
+        imputed(Space(), run, PredictConfig(task="imputation", missing=path), 0)
+
+
+ODD = (10, 6, 6)  # its half has no frequency at the edge
+
+
+def test_super_resolution_keeps_what_was_measured_and_adds_beyond(affine, rng):
+    fine = phantoms.head(ODD)[0] + 200
+    low = Volume.from_array(resampled(fine, (5, 3, 3)), affine @ np.diag([2, 2, 2, 1]), name="low")
+    grid = Grid(ODD, affine)
+    change = 0.05 * rng.standard_normal(ODD).astype(np.float32)
+    space = Space(change=change, loss=0.2)
+    high = super_resolved(space, low, grid, PredictConfig(task="super-resolution"), 0)
+    assert high.shape == ODD
+    np.testing.assert_allclose(high.affine, finer_affine(low.affine, (2, 2, 2)))
+    np.testing.assert_allclose(resampled(high.frame(0), (5, 3, 3)), low.frame(0), rtol=1e-3)
+    added = high.frame(0) - resampled(low.frame(0), ODD)
+    assert np.abs(added).mean() > 1
+    # What the change has of coarse detail is gone.
+    scale = np.percentile(low.frame(0), 99.9)
+    np.testing.assert_allclose(added, scale * (change - resampled(resampled(change, (5, 3, 3)), ODD)), atol=1e-3 * scale)
+    assert (space.told[..., 1:] == 1).all()
+
+
+def test_the_file_on_the_finer_grid_says_where_it_is(write_nifti, tmp_path, affine):
+    from keras_mri.io import nifti_reading as nifti
+    from keras_mri.io import nifti_writing
+
+    path = write_nifti(phantoms.head((6, 4, 3))[0], affine=affine @ np.diag([2, 2, 2, 1]))
+    grid = Grid(SHAPE, affine)
+    nifti_writing.save(
+        super_resolved(Space(), nifti.open_image(path), grid, PredictConfig(task="super-resolution"), 0), tmp_path / "high.nii"
+    )
+    before, after = nibabel.load(path), nibabel.load(tmp_path / "high.nii")
+    assert after.shape == SHAPE
+    # The outer face of the first voxel stays where it was.
+    np.testing.assert_allclose(after.affine @ [-0.5, -0.5, -0.5, 1], before.affine @ [-0.5, -0.5, -0.5, 1], atol=1e-4)
+
+
+def test_what_is_not_a_coarse_scan_of_the_grid_is_refused(run, affine):
+    with pytest.raises(InputError, match="takes one volume. Received: run"):
+        super_resolved(Space(), run, Grid(SHAPE, affine), PredictConfig(task="super-resolution"), 0)
+    fine = Volume.from_array(run.frame(0), affine)
+    with pytest.raises(GridMismatchError, match=r"expected  shape \(6, 4, 3\)"):
+        super_resolved(Space(), fine, Grid(SHAPE, affine), PredictConfig(task="super-resolution"), 0)
+
+
+def test_reconstruction_shows_what_the_decoder_loses_and_invents_nothing_negative(run):
+    restored = reconstructed(Space(loss=0.1), run)
+    scale = np.percentile(run.data, 99.9)
+    np.testing.assert_allclose(restored.data, np.maximum(run.data - 0.1 * scale, 0), atol=1e-3 * scale)

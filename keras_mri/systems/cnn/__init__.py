@@ -1,1 +1,1 @@
-"""cnn: say here what belongs in this room."""
+"""Denoise slices: a small 2D autoencoder to learn from."""

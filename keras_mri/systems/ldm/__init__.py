@@ -1,1 +1,1 @@
-"""ldm: say here what belongs in this room."""
+"""Generate, refine and repair volumes: latent diffusion."""

@@ -1,1 +1,1 @@
-"""n2a: say here what belongs in this room."""
+"""Denoise repetitions: Noise2Average."""

@@ -1,1 +1,1 @@
-"""sr: say here what belongs in this room."""
+"""Super-resolution: 3D U-Net against a PatchGAN."""

@@ -6,8 +6,10 @@ import pathlib
 from keras_mri import config
 from keras_mri.config import MIRRORS, TrainConfig, option, parse_duration
 from keras_mri.errors import InputError
+from keras_mri.systems.records import Settings
 
-RESULTS = ("_denoised.nii.gz",)
+# Ending of the file that training writes beside the network: the repetitions, denoised.
+DENOISED = "_denoised.nii.gz"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -109,3 +111,24 @@ PRESETS = {
         patch_shape=(80, 80, 80), blocks="covering", mirror_training="left-right", anneal=False, beta_2=0.999, clip_norm=None, align=False,
     ),
 }  # fmt: skip
+
+
+def inference(config, training):
+    """Return the values that prediction, or a training that starts from the network, needs: options of the names below."""
+    return {"scaling": config.scaling, "restore": config.restore, "mirror": config.mirror, "noise_scale": config.noise_scale}
+
+
+def inference_of_format_1(config, training):
+    """Return the same from the settings of a file of format 1."""
+    return {name: config[name] for name in ("scaling", "restore", "mirror", "noise_scale")}
+
+
+SETTINGS = Settings(
+    Config=Config,
+    PredictConfig=PredictConfig,
+    presets=PRESETS,
+    images=None,
+    results=(DENOISED,),
+    inference=inference,
+    inference_of_format_1=inference_of_format_1,
+)

@@ -5,7 +5,7 @@ import datetime
 import logging
 import pathlib
 
-from keras_mri.cli import options as _cli
+from keras_mri.config import shown
 from keras_mri.inference.training_range import range_of_sides, trained_sigma, trained_zooms
 from keras_mri.io import nifti_reading as nifti
 from keras_mri.io.header_comparison import compare
@@ -103,7 +103,7 @@ def _network(model, checkpoint):
 
 
 def _rows(options):
-    return {name: _cli.shown(value) for name, value in options.items()}
+    return {name: shown(value) for name, value in options.items()}
 
 
 def _grid(image):

@@ -12,7 +12,7 @@ from keras_mri.io.volumes import Volume
 from keras_mri.report.page import Facts, render
 from tests.report.test_comparison import compared
 
-_NASTY = '<script src="http://x.example/">&\'"</script>'
+_NASTY = '<script src="http://x.example/">&\'"{{ 7 * 7 }}</script>'
 _VOID = {"meta", "img", "!doctype"}
 
 

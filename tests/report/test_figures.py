@@ -30,7 +30,7 @@ def plots(figure):
 
 
 def slices(figure):
-    """Return the slices of a figure, as (title, what is drawn with x to the right and y upwards, limits of the grey scale)."""
+    """Return the slices of a figure, as (title, image of shape (x, y) with y upwards, limits of the grey scale)."""
     images = [(axis, image) for axis in figure.axes for image in axis.get_images()]
     assert all(image.origin == "lower" for _, image in images)
     return [(axis.get_title(), np.asarray(image.get_array()).T, image.get_clim()) for axis, image in images]

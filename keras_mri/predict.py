@@ -53,21 +53,22 @@ def _predict(arguments):
             _LOGGER.warning("warning: %s", remark)
         start = time.perf_counter()
         restored = system.predict(checkpoint, images, chosen)
-        reporter = _reporter(images, restored) if parsed.report else None
+        prediction = dict(written=path, dtype=parsed.dtype, model=model, checkpoint=checkpoint, options=chosen)
+        reporter = _reporter(images, restored, prediction) if parsed.report else None
         nifti_writing.save(counted(reporter.watched() if reporter else restored), path, parsed.dtype)
         seconds = time.perf_counter() - start
     print(f"wrote {path}", file=sys.stderr)
     if reporter:
-        reporter.write(parsed.report, path, model, checkpoint, chosen, parsed.dtype, seconds, messages)
+        reporter.write(parsed.report, seconds, messages)
         print(f"wrote {parsed.report}", file=sys.stderr)
     return 0
 
 
-def _reporter(images, restored):
+def _reporter(images, restored, prediction):
     # Only here: nothing else of prediction needs what it imports.
-    from keras_mri.report.reporter import Reporter
+    from keras_mri.report.reporter import Prediction, Reporter
 
-    return Reporter(images, restored)
+    return Reporter(images, restored, Prediction(**prediction))
 
 
 def _model_among(arguments):

@@ -10,6 +10,7 @@ import sys
 import types
 import typing
 
+from keras_mri.config import shown
 from keras_mri.errors import InputError
 
 
@@ -151,13 +152,6 @@ def chosen_options(options, parsed, preset=None):
     names = {field.name for field in dataclasses.fields(options)}
     said = {name: tuple(value) if isinstance(value, list) else value for name, value in vars(parsed).items() if name in names}
     return options(**{**(preset or {}), **said})
-
-
-def shown(value):
-    """Write the value of an option as the user would."""
-    if value is None:
-        return "none"
-    return " ".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)
 
 
 def _flag(field, hint):

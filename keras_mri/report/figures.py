@@ -23,23 +23,23 @@ class Plot(typing.NamedTuple):
     lines: dict
 
 
-def save_training(path, rows, panels, error_name="mean absolute error (network units)", log_log=False):
+def save_training(path, rows, panels, error_names=("mean absolute error (network units)",), log_log=False):
     """Save `training_figure` of the other arguments as a PNG at `path`."""
-    _save(training_figure(rows, panels, error_name, log_log), path)
+    _save(training_figure(rows, panels, error_names, log_log), path)
 
 
-def training_figure(rows, panels, error_name="mean absolute error (network units)", log_log=False):
+def training_figure(rows, panels, error_names=("mean absolute error (network units)",), log_log=False):
     """Draw the history of a training above the volumes that show its effect.
 
     Parameters
     ----------
     rows : list of dict
-        One per epoch: `epoch`, `seconds` and logged numbers. `error` and `val_error` are drawn, and `denoising_error`,
-        `val_denoising_error`, `loss`, `critic_loss` and `adversarial_loss` where there are any.
+        One per epoch: `epoch`, `seconds` and logged numbers. `error` and `val_error` are drawn, for each `stage` (1, 2, …) where there
+        are several; `loss`, `critic_loss` and `adversarial_loss` where there are any.
     panels : dict of str to ndarray of float32, shape (x, y, z)
         Volumes by title, drawn on the grey scale of the last one.
-    error_name : str
-        Name of the error, with its unit.
+    error_names : sequence of str
+        Name and unit of the error of each stage.
     log_log : bool
         Draw the error against the epoch, with linear and with logarithmic axes, instead of against time.
 
@@ -47,7 +47,7 @@ def training_figure(rows, panels, error_name="mean absolute error (network units
     -------
     matplotlib.figure.Figure
     """
-    plots = _plots(rows, error_name, log_log)
+    plots = _plots(rows, error_names, log_log)
     heights = (_CURVES, _panel_height(panels))
     figure = Figure(figsize=(_WIDTH, sum(heights)), layout="constrained")
     top, bottom = figure.subfigures(2, 1, height_ratios=heights)
@@ -155,21 +155,19 @@ def _panel_height(panels):
     return min(_HIGHEST, _WIDTH / len(panels) * (y + (max(z, _THIN * y) if z > 1 else 0)) / x + 0.6)
 
 
-def _plots(rows, error_name, log_log):
+def _plots(rows, error_names, log_log):
     errors = {"error": "training", "val_error": "held out"}
+    x, plots = ("epoch" if log_log else "seconds"), []
+    for stage, name in enumerate(error_names, start=1):
+        lines = _lines([row for row in rows if row.get("stage", 1) == stage], errors, x)
+        if lines or stage == 1:
+            plots.append(Plot(name, x, "linear", lines))
     if log_log:
-        lines = _lines(rows, errors, "epoch")
-        plots = [Plot(error_name, "epoch", "linear", lines), Plot(f"{error_name}, log-log", "epoch", "log", lines)]
-    else:
-        plots = [Plot(error_name, "seconds", "linear", _lines(rows, errors, "seconds"))]
-    groups = {}
-    if any("denoising_error" in row for row in rows):
-        groups["denoiser: mean squared error"] = {"denoising_error": "training", "val_denoising_error": "held out"}
+        plots.append(Plot(f"{error_names[0]}, log-log", x, "log", plots[0].lines))
     if any("critic_loss" in row for row in rows):
-        groups["weighted sum of losses"] = {"loss": "total"}
-        groups["critic"] = {"critic_loss": "critic loss"}
-        groups["generator"] = {"adversarial_loss": "adversarial loss"}
-    return plots + [Plot(title, "seconds", "linear", _lines(rows, names, "seconds")) for title, names in groups.items()]
+        groups = {"weighted sum of losses": ("loss", "total"), "critic": ("critic_loss",) * 2, "generator": ("adversarial_loss",) * 2}
+        plots += [Plot(title, x, "linear", _lines(rows, {name: label.replace("_", " ")}, x)) for title, (name, label) in groups.items()]
+    return plots
 
 
 def _lines(rows, names, x):

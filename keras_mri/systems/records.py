@@ -57,10 +57,11 @@ class Settings:
         How many images prediction takes together; None for any number.
     restores : bool
         Whether prediction restores a scan of any shape, so that its pre-trained networks have short names.
-    error : str
-        Name and unit of the error that training logs as `error` and `val_error`.
+    errors : tuple of str
+        Name and unit of the error that training logs as `error` and `val_error`; of several stages, one for each. A training of
+        several stages logs `stage` as well, from 1 on.
     error_by_epoch : bool
-        Whether its curve is also drawn against the epoch, on logarithmic axes.
+        Whether its curve is drawn against the epoch, and on logarithmic axes as well.
     images_argument : dict
         Changes to the IMAGE argument of the command line, as argparse takes them.
     open_inputs : callable
@@ -85,7 +86,7 @@ class Settings:
     GenerateConfig: type | None = None
     images: int | None = 1
     restores: bool = True
-    error: str = "mean absolute error (network units)"
+    errors: tuple = ("mean absolute error (network units)",)
     error_by_epoch: bool = False
     images_argument: dict = dataclasses.field(default_factory=dict)
     open_inputs: collections.abc.Callable = open_images

@@ -105,7 +105,7 @@ class TrainedNetwork:
             return []
         settings, figure = self.system.settings, beside(path, ".png")
         with replacing(figure) as temporary:
-            figures.save_training(temporary, self.history, self.panels, error_name=settings.error, log_log=settings.error_by_epoch)
+            figures.save_training(temporary, self.history, self.panels, error_names=settings.errors, log_log=settings.error_by_epoch)
         return [figure]
 
 

@@ -52,20 +52,20 @@ def test_errors_are_drawn_against_time_beside_the_losses_of_both_players():
 def test_an_error_is_drawn_against_the_epoch_with_linear_and_with_logarithmic_axes():
     lines = {"training": [(1, 0.04), (2, 0.03)], "held out": [(1, 0.05), (2, 0.04)]}
     rows = [{name: row[name] for name in ("epoch", "seconds", "error", "val_error")} for row in ROWS[:2]]
-    assert plots(figures.training_figure(rows, PANELS, error_name="mean squared error", log_log=True)) == {
+    assert plots(figures.training_figure(rows, PANELS, error_names=["mean squared error"], log_log=True)) == {
         "mean squared error": ("epoch", {"linear"}, lines),
         "mean squared error, log-log": ("epoch", {"log"}, lines),
     }
 
 
-def test_a_denoiser_has_a_plot_of_its_own():
-    rows = [{"seconds": 1.0, "error": 0.1, "val_error": 0.2}, {"seconds": 2.0, "denoising_error": 0.5, "val_denoising_error": 0.6}]
-    drawn = plots(figures.training_figure(rows, PANELS))
+def test_each_stage_has_a_plot_of_its_own():
+    rows = [{"seconds": float(n), "stage": n, "error": (0.1, 0.5)[n - 1], "val_error": (0.2, 0.6)[n - 1]} for n in (1, 2)]
+    drawn = plots(figures.training_figure(rows, PANELS, ("autoencoder", "denoiser")))
     assert [lines for _, _, lines in drawn.values()] == [
         {"training": [(1, 0.1)], "held out": [(1, 0.2)]},
         {"training": [(2, 0.5)], "held out": [(2, 0.6)]},
     ]
-    assert list(drawn) == ["mean absolute error (network units)", "denoiser: mean squared error"]
+    assert list(drawn) == ["autoencoder", "denoiser"]
 
 
 def test_a_training_without_an_epoch_has_a_plot_without_lines():
@@ -121,7 +121,7 @@ def test_a_contact_sheet_shows_the_middle_slice_of_every_volume_on_one_grey_scal
 
 def test_figures_are_saved_as_pictures_of_their_size(tmp_path):
     volumes = list(np.random.default_rng(0).random((5, 9, 8, 7), dtype=np.float32))
-    figures.save_training(tmp_path / "training.png", ROWS, {"noisy": volumes[0], "clean": volumes[1]}, error_name="error", log_log=True)
+    figures.save_training(tmp_path / "training.png", ROWS, {"noisy": volumes[0], "clean": volumes[1]}, error_names=["error"], log_log=True)
     figures.save_examples(tmp_path / "examples.png", [{"noisy": volume[0], "clean": volume[1]} for volume in volumes])
     figures.save_contact_sheet(tmp_path / "sheet.png", volumes)
     # 100 pixels to the inch: a figure is 12 inches wide, an example 3.2 and one of three columns 4.

@@ -204,6 +204,7 @@ SETTINGS = Settings(
     presets=PRESETS,
     GenerateConfig=GenerateConfig,
     restores=False,
+    errors=("autoencoder: mean absolute error (network units)", "denoiser: mean squared error"),
     inference=inference,
     inference_of_format_1=inference_of_format_1,
 )

@@ -3,7 +3,7 @@
 import json
 import sys
 
-from keras_mri.cli import options as _cli
+from keras_mri.cli import running
 from keras_mri.io.header_comparison import STORAGE, compare
 from keras_mri.io.nifti_reading import read_header
 
@@ -21,7 +21,7 @@ def main(arguments=None):
     int
         0 if no field differs, 1 if one does, 2 if a file cannot be compared.
     """
-    return _cli.run(_check, arguments)
+    return running.run(_check, arguments)
 
 
 def _check(arguments):
@@ -49,7 +49,7 @@ def _verdict(fields, differing):
 
 
 def _parser():
-    parser = _cli.Parser(
+    parser = running.Parser(
         prog="python -m keras_mri.check",
         description="Compare the headers of two NIfTI files, field by field. Exit status: 0 if none differs, 1 if one does, 2 for errors.",
     )

@@ -180,3 +180,10 @@ def _tuple_length(hint):
         if typing.get_origin(part) is tuple and typing.get_args(part)[-1] is not Ellipsis:
             return len(typing.get_args(part))
     return None
+
+
+def shown(value):
+    """Write the value of an option as the user would."""
+    if value is None:
+        return "none"
+    return " ".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)

@@ -3,7 +3,9 @@
 import json
 import sys
 
-from keras_mri.cli import options as _cli
+from keras_mri.cli import running
+from keras_mri.cli.options import network_help
+from keras_mri.config import shown
 from keras_mri.inference.training_range import range_of_sides, trained_sigma, trained_zooms
 from keras_mri.saving import checkpoints, pretrained
 from keras_mri.systems import SYSTEMS
@@ -11,7 +13,7 @@ from keras_mri.systems import SYSTEMS
 
 def main(arguments=None):
     """Print what a file says of its network; see `--help`."""
-    return _cli.run(_info, arguments)
+    return running.run(_info, arguments)
 
 
 def describe(path):
@@ -68,7 +70,7 @@ def lines(facts):
     }
     width = max(map(len, rows)) + 2
     inner = max(map(len, facts["config"]), default=0) + 2
-    settings = [f"  {name:{inner}s}{_cli.shown(value)}" for name, value in facts["config"].items()]
+    settings = [f"  {name:{inner}s}{shown(value)}" for name, value in facts["config"].items()]
     return [*(f"{name:{width}s}{text}".rstrip() for name, text in rows.items()), *settings]
 
 
@@ -77,10 +79,8 @@ def _shape(sides):
 
 
 def _parser():
-    parser = _cli.Parser(prog="python -m keras_mri.info", description="Tell what a network's file is: system, settings, training data.")
-    names = ", ".join(sorted(pretrained.networks()))
-    text = "an .h5 file that keras_mri.train wrote" + (f", or the name of a pre-trained network: {names}" if names else "")
-    parser.add_argument("model", metavar="MODEL", help=text)
+    parser = running.Parser(prog="python -m keras_mri.info", description="Describe a network file: system, settings, training data.")
+    parser.add_argument("model", metavar="MODEL", help=network_help())
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
     return parser
 

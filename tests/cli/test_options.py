@@ -1,15 +1,14 @@
-"""What every command shares: a field is a flag, and the user's mistakes are one message."""
+"""A field is a flag, and the user's mistakes are one message."""
 
 import dataclasses
-import logging
-import os
 import re
 
 import pytest
 
-from keras_mri.cli import options as _cli
+from keras_mri.cli.options import add_options, add_output_flags, chosen_options, network_help
+from keras_mri.cli.running import Parser
 from keras_mri.config import Options, option, parse_duration
-from keras_mri.errors import GridMismatchError, InputError
+from keras_mri.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -27,16 +26,16 @@ class Example(Options):
 
 @pytest.fixture
 def parser():
-    parser = _cli.Parser(prog="example")
+    parser = Parser(prog="example")
     parser.add_argument("images", nargs="*")
-    _cli.add_options(parser, Example)
+    add_options(parser, Example)
     return parser
 
 
 @pytest.fixture
 def choose(parser):
     """Return a function from a command line, and a preset, to options."""
-    return lambda line, preset=None: _cli.chosen_options(Example, parser.parse_all(line.split()), preset)
+    return lambda line, preset=None: chosen_options(Example, parser.parse_all(line.split()), preset)
 
 
 def test_a_user_who_says_nothing_gets_the_defaults(choose):
@@ -114,91 +113,26 @@ def test_a_value_that_its_parser_refuses_keeps_the_parsers_explanation(choose):
 
 
 def test_a_stray_argument_is_not_called_an_option():
-    parser = _cli.Parser(prog="example")
+    parser = Parser(prog="example")
     parser.add_argument("image")
     with pytest.raises(InputError, match="two.nii") as caught:
         parser.parse_all(["one.nii", "two.nii"])
     assert "unknown option" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("result", "status"), [(None, 0), (0, 0), (3, 3)])
-def test_run_returns_the_status_of_the_command(result, status):
-    assert _cli.run(lambda arguments: result, []) == status
+def test_output_flags_are_the_same_everywhere():
+    parser = Parser(prog="example")
+    add_output_flags(parser, dtypes=("float32", "int16"))
+    parsed = vars(parser.parse_all(["--overwrite", "--dtype", "int16"]))
+    assert parsed == {"overwrite": True, "replace_nonfinite": False, "dtype": "int16"}
+    parser = Parser(prog="example")
+    add_output_flags(parser, "write into a folder that is not empty")
+    assert "write into a folder that is not empty" in parser.format_help()
+    assert vars(parser.parse_all([])) == {"overwrite": False, "replace_nonfinite": False}
 
 
-def test_run_hands_over_the_arguments_or_those_of_the_process(monkeypatch):
-    given = []
-    monkeypatch.setattr("sys.argv", ["program", "--flag"])
-    _cli.run(given.append, ["a", "b"])
-    _cli.run(given.append)
-    assert given == [["a", "b"], ["--flag"]]
-
-
-@pytest.mark.parametrize("kind", [InputError, GridMismatchError])
-def test_an_input_error_is_its_message_on_stderr_exit_2_and_no_traceback(capsys, kind):
-    def command(arguments):
-        raise kind("the images differ.\n  one\n  two")
-
-    assert _cli.run(command, []) == 2
-    captured = capsys.readouterr()
-    assert (captured.out, captured.err) == ("", "keras_mri: error: the images differ.\n  one\n  two\n")
-
-
-def test_ctrl_c_is_one_line_and_exit_130(capsys):
-    def command(arguments):
-        raise KeyboardInterrupt
-
-    assert _cli.run(command, []) == 130
-    assert capsys.readouterr().err == "keras_mri: interrupted.\n"
-
-
-def test_a_reader_that_closes_the_pipe_is_no_error(capsys):
-    def command(arguments):
-        raise BrokenPipeError
-
-    assert _cli.run(command, []) == 0
-    assert capsys.readouterr().err == ""
-
-
-@pytest.mark.parametrize("kind", [ValueError, RuntimeError, OSError])
-def test_a_defect_of_ours_keeps_its_traceback(kind):
-    def command(arguments):
-        raise kind("a defect")
-
-    with pytest.raises(kind, match="^a defect$"):
-        _cli.run(command, [])
-
-
-def test_run_lets_our_remarks_through_and_silences_start_up_remarks(monkeypatch):
-    monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL", raising=False)
-    assert _cli.run(lambda arguments: int(_cli.os.environ["TF_CPP_MIN_LOG_LEVEL"]), []) == 3
-    assert logging.getLogger("keras_mri").level == logging.INFO
-    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "1")
-    assert _cli.run(lambda arguments: int(_cli.os.environ["TF_CPP_MIN_LOG_LEVEL"]), []) == 1
-
-
-def test_a_remark_comes_once_though_another_library_logs_to_the_screen_as_well(capsys, caplog):
-    def command(arguments):
-        logging.getLogger("keras_mri.some_module").info("said once")
-
-    _cli.run(command, [])
-    assert capsys.readouterr().err == "said once\n"
-    assert not caplog.records
-    logging.getLogger("keras_mri.some_module").info("as before")
-    assert caplog.messages == ["as before"]
-
-
-def test_native_messages_are_held_back_and_python_s_errors_are_not(capfd):
-    with pytest.raises(KeyError), _cli.native_messages_held_back():
-        os.write(2, b"start-up remark")
-        raise KeyError
-    os.write(2, b"after")
-    assert capfd.readouterr().err == "after"
-
-
-def test_messages_are_kept_while_the_block_lasts():
-    logger = logging.getLogger("keras_mri.somewhere")
-    with _cli.kept_messages() as messages:
-        logger.warning("warning: %d", 3)
-    logger.warning("later")
-    assert messages == [(logging.WARNING, "warning: 3")]
+def test_the_help_of_a_network_lists_those_at_hand(monkeypatch):
+    monkeypatch.setattr("keras_mri.saving.pretrained.networks", lambda: {"wgan_epi": None, "epi": None, "ldm_epi": None})
+    assert network_help().endswith("(.h5), or the name of a pre-trained network: epi, ldm_epi, wgan_epi")
+    assert network_help("ldm_").endswith("network: ldm_epi")
+    assert network_help("sr_") == "a network file written by keras_mri.train (.h5)"

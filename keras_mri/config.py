@@ -153,25 +153,25 @@ class PredictConfig(Options):
 
 def _check(field, hint, value):
     """Raise InputError unless `value` fits what `field` declares."""
-    flag, limits = "--" + field.name.replace("_", "-"), field.metadata
+    name, limits = f"`{field.name}`", field.metadata
     if value is None:
         if type(None) not in typing.get_args(hint):
-            raise InputError(f"{flag} needs a value. Received: None.")
+            raise InputError(f"{name} needs a value. Received: None.")
         return
     if limits["choices"] and value not in limits["choices"]:
-        raise InputError(f"{flag} must be one of {', '.join(map(str, limits['choices']))}. Received: {value!r}.")
+        raise InputError(f"{name} must be one of {', '.join(map(str, limits['choices']))}. Received: {value!r}.")
     length = _tuple_length(hint)
     if length and not (isinstance(value, tuple) and len(value) == length):
-        raise InputError(f"{flag} needs {length} values. Received: {value}.")
+        raise InputError(f"{name} needs {length} values. Received: {value}.")
     for entry in value if isinstance(value, tuple) else (value,):
         if limits["low"] is None and limits["high"] is None:
             continue
         if not isinstance(entry, numbers.Real):
-            raise InputError(f"{flag} must be a number. Received: {value!r}.")
+            raise InputError(f"{name} must be a number. Received: {value!r}.")
         if limits["low"] is not None and not entry >= limits["low"]:
-            raise InputError(f"{flag} must be at least {limits['low']}. Received: {value}.")
+            raise InputError(f"{name} must be at least {limits['low']}. Received: {value}.")
         if limits["high"] is not None and not entry <= limits["high"]:
-            raise InputError(f"{flag} must be at most {limits['high']}. Received: {value}.")
+            raise InputError(f"{name} must be at most {limits['high']}. Received: {value}.")
 
 
 def _tuple_length(hint):

@@ -47,23 +47,23 @@ def test_the_bounds_themselves_are_allowed():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        (dict(share=-0.1), r"--share must be at least 0.0. Received: -0.1."),
-        (dict(share=1.1), r"--share must be at most 1.0. Received: 1.1."),
-        (dict(share=math.nan), r"--share must be at least 0.0. Received: nan."),
-        (dict(share=None), r"--share needs a value. Received: None."),
-        (dict(sides=(4, 0, 4)), r"--sides must be at least 1. Received: \(4, 0, 4\)."),
-        (dict(limit=0.5), r"--limit must be at least 1. Received: 0.5."),
-        (dict(colour="green"), r"--colour must be one of red, blue. Received: 'green'."),
+        (dict(share=-0.1), r"`share` must be at least 0.0. Received: -0.1."),
+        (dict(share=1.1), r"`share` must be at most 1.0. Received: 1.1."),
+        (dict(share=math.nan), r"`share` must be at least 0.0. Received: nan."),
+        (dict(share=None), r"`share` needs a value. Received: None."),
+        (dict(sides=(4, 0, 4)), r"`sides` must be at least 1. Received: \(4, 0, 4\)."),
+        (dict(limit=0.5), r"`limit` must be at least 1. Received: 0.5."),
+        (dict(colour="green"), r"`colour` must be one of red, blue. Received: 'green'."),
     ],
 )
-def test_a_value_that_does_not_fit_is_refused_by_its_flag(values, message):
+def test_a_value_that_does_not_fit_is_refused_by_its_name(values, message):
     with pytest.raises(InputError, match=f"^{message}$"):
         Example(**values)
 
 
 @pytest.mark.parametrize("sides", [(4, 4), (4, 4, 4, 4), ()])
 def test_a_tuple_of_the_wrong_length_is_refused(sides):
-    with pytest.raises(InputError, match="--sides"):
+    with pytest.raises(InputError, match="`sides`"):
         Example(sides=sides)
 
 
@@ -107,20 +107,20 @@ def test_from_json_refuses_settings_it_does_not_know_and_names_them():
 
 
 def test_from_json_checks_the_values():
-    with pytest.raises(InputError, match="--share must be at most 1.0. Received: 3."):
+    with pytest.raises(InputError, match="`share` must be at most 1.0. Received: 3."):
         Example.from_json({"share": 3})
 
 
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        (dict(seed=-1), "--seed must be at least 0"),
-        (dict(seed=2**31), "--seed must be at most 2147483647"),
-        (dict(epochs=0), "--epochs must be at least 1"),
-        (dict(batch_size=0), "--batch-size must be at least 1"),
-        (dict(learning_rate=0.0), "--learning-rate must be at least 1e-09"),
-        (dict(time_budget=0.5), "--time-budget must be at least 1"),
-        (dict(precision="float16"), "--precision must be one of auto, float32, bfloat16. Received: 'float16'"),
+        (dict(seed=-1), "`seed` must be at least 0"),
+        (dict(seed=2**31), "`seed` must be at most 2147483647"),
+        (dict(epochs=0), "`epochs` must be at least 1"),
+        (dict(batch_size=0), "`batch_size` must be at least 1"),
+        (dict(learning_rate=0.0), "`learning_rate` must be at least 1e-09"),
+        (dict(time_budget=0.5), "`time_budget` must be at least 1"),
+        (dict(precision="float16"), "`precision` must be one of auto, float32, bfloat16. Received: 'float16'"),
     ],
 )
 def test_training_options_have_sensible_ranges(values, message):
@@ -129,5 +129,5 @@ def test_training_options_have_sensible_ranges(values, message):
 
 
 def test_a_tile_has_at_least_one_voxel_a_side():
-    with pytest.raises(InputError, match=r"--tile must be at least 1. Received: \(16, 0, 8\)."):
+    with pytest.raises(InputError, match=r"`tile` must be at least 1. Received: \(16, 0, 8\)."):
         PredictConfig(tile=(16, 0, 8))

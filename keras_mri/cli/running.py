@@ -2,12 +2,17 @@
 
 import argparse
 import contextlib
+import contextvars
 import difflib
 import logging
 import os
+import re
 import sys
 
 from keras_mri.errors import InputError
+
+# How the command that is running calls the arguments of library functions: "noise_range" → "--noise-range".
+_SPELLINGS = contextvars.ContextVar("spellings")
 
 
 class Parser(argparse.ArgumentParser):
@@ -25,7 +30,11 @@ class Parser(argparse.ArgumentParser):
         raise InputError(f"{message}. See {self.prog} --help.")
 
     def parse_all(self, arguments):
-        """Parse arguments; an option nobody knows is an InputError that names the nearest one."""
+        """Parse arguments; an option nobody knows is an InputError that names the nearest one.
+
+        From here on, `run` and the log spell arguments as options of this parser.
+        """
+        _SPELLINGS.get({}).update({action.dest: _spelling(action) for action in self._actions})
         parsed, unknown = self.parse_known_args(arguments)
         if unknown:
             if not unknown[0].startswith("-"):
@@ -37,6 +46,39 @@ class Parser(argparse.ArgumentParser):
             hint = f" Did you mean {nearest[0]}?" if nearest else ""
             raise InputError(f"unknown option {unknown[0]}.{hint} See {self.prog} --help.")
         return parsed
+
+
+def _spelling(action):
+    """Return how the user names an argument: its flag, with the short one before it, or its place."""
+    if not action.option_strings:
+        return action.metavar or action.dest
+    if isinstance(action, argparse.BooleanOptionalAction):
+        return action.option_strings[0]
+    return "/".join(action.option_strings)
+
+
+def in_flags(message):
+    """Spell the arguments that a message of the library names as the running command's options.
+
+    Parameters
+    ----------
+    message : str
+        Names arguments in backticks, for example "`noise_range` must be at least 0.0".
+
+    Returns
+    -------
+    str
+        "--noise-range must be at least 0.0", if the command has that option; other names stay as they are.
+    """
+    spellings = _SPELLINGS.get({})
+    return re.sub(r"`(\w+)`", lambda match: spellings.get(match[1], match[0]), message)
+
+
+class _FlagsFormatter(logging.Formatter):
+    """Log lines whose arguments are spelt as options."""
+
+    def format(self, record):
+        return in_flags(super().format(record))
 
 
 def run(command, arguments=None):
@@ -57,17 +99,20 @@ def run(command, arguments=None):
     arguments = sys.argv[1:] if arguments is None else arguments
     # Start-up remarks of TensorFlow; whoever set a level keeps theirs.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    token = _SPELLINGS.set({})
     with _log_on_screen():
         try:
             return command(arguments) or 0
         except InputError as error:
-            print(f"keras_mri: error: {error}", file=sys.stderr)
+            print(f"keras_mri: error: {in_flags(str(error))}", file=sys.stderr)
             return 2
         except KeyboardInterrupt:
             print("keras_mri: interrupted.", file=sys.stderr)
             return 130
         except BrokenPipeError:
             return 0
+        finally:
+            _SPELLINGS.reset(token)
 
 
 @contextlib.contextmanager
@@ -76,6 +121,7 @@ def _log_on_screen():
     ours, tensorflow = logging.getLogger("keras_mri"), logging.getLogger("tensorflow")
     before = ours.level, ours.propagate, tensorflow.level
     handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_FlagsFormatter())
     ours.addHandler(handler)
     ours.setLevel(logging.INFO)
     # Keras gives the root logger a handler of its own once it has something to say: every line would come twice.
@@ -102,7 +148,7 @@ def kept_messages():
     """
     messages = []
     handler = logging.Handler()
-    handler.emit = lambda record: messages.append((record.levelno, record.getMessage()))
+    handler.emit = lambda record: messages.append((record.levelno, in_flags(record.getMessage())))
     logger = logging.getLogger("keras_mri")
     logger.addHandler(handler)
     try:

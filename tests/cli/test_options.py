@@ -97,7 +97,7 @@ def test_help_tells_meaning_default_choices_and_unit(parser):
         ("--limit high", "argument --limit: invalid float value: 'high'. See example --help."),
         ("--sides 1 2", "argument --sides: expected 3 arguments. See example --help."),
         ("--colour green", "argument --colour: invalid choice: 'green' (choose from 'red', 'blue'). See example --help."),
-        ("--share 2", "--share must be at most 1.0. Received: 2.0."),
+        ("--share 2", "`share` must be at most 1.0. Received: 2.0."),
     ],
 )
 def test_a_command_line_that_does_not_fit_is_one_message(choose, line, message):

@@ -1,5 +1,6 @@
 """What happens around a command: its arguments, its errors, its log lines."""
 
+import argparse
 import logging
 import os
 
@@ -120,3 +121,48 @@ def test_run_leaves_the_caller_s_loggers_as_they_were(failure):
         ours.removeHandler(theirs)
         ours.setLevel(before[0])
         tensorflow.setLevel(before[3])
+
+
+@pytest.fixture
+def parser():
+    parser = running.Parser(prog="example")
+    parser.add_argument("images", nargs="*", metavar="IMAGE")
+    parser.add_argument("first")
+    parser.add_argument("-o", "--output")
+    parser.add_argument("--noise-range", dest="noise_range")
+    parser.add_argument("--align", action=argparse.BooleanOptionalAction)
+    return parser
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("`noise_range` must be at least 0.0. Received: -1.0.", "--noise-range must be at least 0.0. Received: -1.0."),
+        ("Use a smaller `noise_range`, or leave `align` out.", "Use a smaller --noise-range, or leave --align out."),
+        ("`images` hold no scan; `first` is none.", "IMAGE hold no scan; first is none."),
+        ("`output` exists.", "-o/--output exists."),
+        # Neither an argument of this command, nor a name alone.
+        ("`sigma` cannot be negative.", "`sigma` cannot be negative."),
+        ("`noise_range=(0, 1)` and noise_range stay", "`noise_range=(0, 1)` and noise_range stay"),
+    ],
+)
+def test_errors_and_remarks_of_the_library_are_spelt_as_options_of_the_command(parser, capsys, message, shown):
+    def command(arguments):
+        parser.parse_all(arguments)
+        with running.kept_messages() as messages:
+            logging.getLogger("keras_mri.somewhere").warning(message)
+        assert messages == [(logging.WARNING, shown)]
+        raise InputError(message)
+
+    assert running.run(command, ["x"]) == 2
+    assert capsys.readouterr().err == f"{shown}\nkeras_mri: error: {shown}\n"
+
+
+def test_one_command_s_options_are_unknown_to_the_next(parser, capsys):
+    def fail(arguments):
+        raise InputError("`noise_range` is wrong")
+
+    running.run(lambda arguments: parser.parse_all(arguments) and 0, ["x"])
+    running.run(fail, [])
+    assert running.in_flags("`noise_range`") == "`noise_range`"
+    assert capsys.readouterr().err == "keras_mri: error: `noise_range` is wrong\n"

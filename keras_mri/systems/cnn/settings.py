@@ -71,11 +71,11 @@ class Config(TrainConfig):
         for name in ("noise_range", "percentiles"):
             low, high = getattr(self, name) or (0, 1)
             if low > high or (name == "percentiles" and low == high):
-                raise InputError(f"--{name.replace('_', '-')} names the lower number first. Received: {getattr(self, name)}.")
+                raise InputError(f"`{name}` names the lower number first. Received: {getattr(self, name)}.")
         if self.network == "slice_autoencoder" and len(self.filters) != 2:
-            raise InputError(f"--network slice_autoencoder has two levels of --filters. Received: {self.filters}.")
+            raise InputError(f"`network` slice_autoencoder has two levels of `filters`. Received: {self.filters}.")
         if self.network == "residual_slice_unet" and len(self.filters) != len(self.depths):
-            raise InputError(f"--filters and --depths name the same levels. Received: {self.filters} and {self.depths}.")
+            raise InputError(f"`filters` and `depths` name the same levels. Received: {self.filters} and {self.depths}.")
 
     def to_json(self):
         """Return the options as a dict that `json.dumps` accepts; no path of the user's is stored."""
@@ -116,7 +116,7 @@ def open_inputs(paths, config, replace_nonfinite):
     if len(paths) > 1:
         raise InputError(f"a data set of slices (.npz) is trained from alone. Received: {len(paths)} files, {data_sets[0]} among them.")
     if config.save_dataset:
-        raise InputError(f"--save-dataset writes what was cut from images. Received: {data_sets[0]}, which is a data set already.")
+        raise InputError(f"`save_dataset` writes the slices cut from images. Received: {data_sets[0]}, which is a data set already.")
     return [load_slices(data_sets[0])]
 
 

@@ -68,23 +68,21 @@ class Config(RunTrainConfig):
         super().__post_init__()
         if (self.stage == "diffusion") != bool(self.initial):
             raise InputError(
-                "--stage diffusion trains on the autoencoder of a network that exists, named by --initial MODEL.h5; no other stage "
-                f"takes one. Received: --stage {self.stage}, --initial {self.initial}."
+                "`stage` diffusion needs `initial`, a network (.h5) whose autoencoder it keeps; no other stage takes one. "
+                f"Received: `stage` {self.stage}, `initial` {self.initial or 'none'}."
             )
         if self.events and self.labels:
-            raise InputError("--events and --labels both say what the volumes show. Choose one.")
+            raise InputError("`events` and `labels` both label the volumes. Choose one.")
         factor = 2 ** (len(self.filters) - 1)
         if self.patch_shape and any(side % factor for side in self.patch_shape):
             nearest = tuple(max(factor, factor * round(side / factor)) for side in self.patch_shape)
             raise InputError(
-                f"--patch-shape must be divisible by {factor}: the autoencoder halves it {len(self.filters) - 1} times. "
+                f"`patch_shape` must be divisible by {factor}: the autoencoder halves it {len(self.filters) - 1} times. "
                 f"Received: {self.patch_shape}. Nearest valid: {nearest}."
             )
         for name in ("filters", "unet_filters"):
             if any(width % 2 for width in getattr(self, name)):
-                raise InputError(
-                    f"--{name.replace('_', '-')} must be even: channels are normalised in groups. Received: {getattr(self, name)}."
-                )
+                raise InputError(f"`{name}` must be even: channels are normalised in groups. Received: {getattr(self, name)}.")
 
     def to_json(self):
         """Return the options as a dict that `json.dumps` accepts; of files only their names, no folders."""
@@ -126,8 +124,8 @@ class PredictConfig(SamplingOptions):
         super().__post_init__()
         if (self.task == "imputation") != (self.missing is not None):
             raise InputError(
-                f"--missing says which voxels --task imputation is to fill; they go together. Received: --task {self.task}, "
-                f"--missing {self.missing}."
+                "`missing` marks the voxels that `task` imputation fills; they go together. "
+                f"Received: `task` {self.task}, `missing` {self.missing or 'none'}."
             )
 
 

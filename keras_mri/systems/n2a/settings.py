@@ -83,7 +83,7 @@ class Config(_Repetitions, TrainConfig):
     def __post_init__(self):
         super().__post_init__()
         if self.network == "munet_diffusion" and self.initial == "pretrained":
-            raise InputError("there is no pre-trained munet_diffusion. Use --initial none, or name a file.")
+            raise InputError("there is no pre-trained munet_diffusion. Use `initial` none, or name a file.")
 
     def to_json(self):
         """Return the options as a dict that `json.dumps` accepts; no path of the user's is stored."""

@@ -107,26 +107,26 @@ class Config(TrainConfig):
     def __post_init__(self):
         super().__post_init__()
         if self.simulate is not None and max(self.simulate) <= 1:
-            raise InputError(f"--simulate needs a factor above 1 along at least one axis. Received: {self.simulate}, e.g. 2 2 1.")
+            raise InputError(f"`simulate` needs a factor above 1 along at least one axis. Received: {self.simulate}, e.g. 2 2 1.")
         if self.simulate and (self.pairs or self.source_session or self.target_session):
-            raise InputError("--simulate makes the sources. Received also --pairs or a session: choose one way to name the scans.")
+            raise InputError("`simulate` makes the sources. Received also `pairs` or a session: choose one way to name the scans.")
         if self.pairs and (self.source_session or self.target_session):
-            raise InputError("--pairs names the scans. Received also --source-session or --target-session: leave these out.")
+            raise InputError("`pairs` names the scans. Received also `source_session` or `target_session`: leave these out.")
         if bool(self.source_session) != bool(self.target_session):
-            raise InputError("--source-session and --target-session go together. Received only one of them.")
+            raise InputError("`source_session` and `target_session` go together. Received only one of them.")
         if self.source_session and self.source_session == self.target_session:
-            raise InputError(f"--source-session and --target-session must differ. Received: {self.source_session!r} twice.")
+            raise InputError(f"`source_session` and `target_session` must differ. Received: {self.source_session!r} twice.")
         self._check_generator()
 
     def _check_generator(self):
         """Raise if the two lists of levels disagree, or an option of the other generator was changed, which would do nothing."""
         if len(self.filters) != len(self.depths):
-            raise InputError(f"--filters and --depths name the same levels. Received: {self.filters} and {self.depths}.")
+            raise InputError(f"`filters` and `depths` name the same levels. Received: {self.filters} and {self.depths}.")
         defaults = {field.name: field.default for field in dataclasses.fields(self)}
         for generator, names in _OPTIONS_OF.items():
-            idle = [f"--{name.replace('_', '-')}" for name in names if getattr(self, name) != defaults[name]]
+            idle = [f"`{name}`" for name in names if getattr(self, name) != defaults[name]]
             if idle and generator != self.generator:
-                raise InputError(f"{', '.join(idle)} belong(s) to --generator {generator}. Received: --generator {self.generator}.")
+                raise InputError(f"{', '.join(idle)} belong(s) to `generator` {generator}. Received: `generator` {self.generator}.")
 
     def to_json(self):
         """Return the options as a dict that `json.dumps` accepts; of the table of pairs only its name, no folder."""

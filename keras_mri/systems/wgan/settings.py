@@ -76,16 +76,16 @@ class Config(RunTrainConfig):
     def __post_init__(self):
         super().__post_init__()
         if self.frames not in (None, 1, 3, 5):
-            raise InputError(f"--frames must be 1, 3 or 5. Received: {self.frames}.")
+            raise InputError(f"`frames` must be 1, 3 or 5. Received: {self.frames}.")
         if self.sampling == "lattice" and (self.frames not in (None, 1) or self.target != "frame"):
             raise InputError(
-                "--sampling lattice takes single frames, spread over the run. "
-                f"Received: --frames {self.frames}, --target {self.target}. Use --sampling random."
+                "`sampling` lattice takes single frames, spread over the run. "
+                f"Received: `frames` {self.frames}, `target` {self.target}. Use `sampling` random."
             )
         if self.noise_range[0] > self.noise_range[1]:
-            raise InputError(f"--noise-range names the lower SD first. Received: {self.noise_range}.")
+            raise InputError(f"`noise_range` names the lower SD first. Received: {self.noise_range}.")
         if len(self.filters) != (len(self.depths) if self.depths else 2):
-            raise InputError(f"--filters and --depths name the same levels. Received: {self.filters} and {self.depths or 'no depths'}.")
+            raise InputError(f"`filters` and `depths` name the same levels. Received: {self.filters} and {self.depths or 'no depths'}.")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -1,14 +1,25 @@
 """Options: one frozen dataclass field is the name, type, default, range and help of one command-line flag."""
 
 import dataclasses
+import difflib
 import numbers
+import os
 import re
+import types
 import typing
 
 from keras_mri.errors import InputError
 
 # Of which mirror images a prediction may average the results.
 MIRRORS = ("none", "left-right", "all")
+
+# What Python may give for an entry of an option, by its type, and what that is called.
+_KINDS = {
+    bool: (bool, "True or False"),
+    int: (numbers.Integral, "a whole number"),
+    float: (numbers.Real, "a number"),
+    str: (str, "text"),
+}
 
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?")
 
@@ -102,6 +113,34 @@ class Options:
             raise InputError(f"unknown settings {unknown}: they come from another version. Known: {sorted(known)}.")
         return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
 
+    @classmethod
+    def from_names(cls, owner="", /, **values):
+        """Build the options from what a caller in Python names.
+
+        Parameters
+        ----------
+        owner : str, positional only
+            What the options belong to, for the message about an unknown one, e.g. "wgan".
+        **values
+            Options by name. Lists become tuples, paths and durations such as "5m" what the options hold.
+
+        Returns
+        -------
+        Options
+
+        Raises
+        ------
+        InputError
+            If an option is unknown, or its value has the wrong type or is out of range.
+        """
+        hints, fields = typing.get_type_hints(cls), {field.name: field for field in dataclasses.fields(cls)}
+        for name in values:
+            if name not in fields:
+                nearest = difflib.get_close_matches(name, fields, n=1)
+                hint = f" Did you mean `{nearest[0]}`?" if nearest else ""
+                raise InputError(f"unknown option `{name}`{f' of {owner}' if owner else ''}.{hint}")
+        return cls(**{name: _converted(fields[name], hints[name], value) for name, value in values.items()})
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainConfig(Options):
@@ -172,6 +211,36 @@ def _check(field, hint, value):
             raise InputError(f"{name} must be at least {limits['low']}. Received: {value}.")
         if limits["high"] is not None and not entry <= limits["high"]:
             raise InputError(f"{name} must be at most {limits['high']}. Received: {value}.")
+
+
+def _converted(field, hint, value):
+    """Return a value that Python gave for a field as the field's type; raise InputError if it has another."""
+    if value is None:
+        return None
+    if field.metadata["parse"] and isinstance(value, str):
+        try:
+            return field.metadata["parse"](value)
+        except InputError as error:
+            raise InputError(f"`{field.name}`: {error}") from error
+    if isinstance(hint, types.UnionType):
+        hint = next(part for part in typing.get_args(hint) if part is not types.NoneType)
+    if typing.get_origin(hint) is not tuple:
+        return _entry(field, hint, value, value)
+    if not isinstance(value, (tuple, list)):
+        raise InputError(f"`{field.name}` must be a tuple or a list. Received: {value!r}.")
+    return tuple(_entry(field, typing.get_args(hint)[0], entry, value) for entry in value)
+
+
+def _entry(field, kind, entry, value):
+    """Return one entry of `value` as a number, a bool or text."""
+    if kind is str and isinstance(entry, os.PathLike):
+        return os.fspath(entry)
+    expected, words = _KINDS[kind]
+    # To Python, True is a number.
+    if not isinstance(entry, expected) or (isinstance(entry, bool) and kind is not bool):
+        plural = "" if entry is value else "a tuple, each entry "
+        raise InputError(f"`{field.name}` must be {plural}{words}. Received: {value!r}.")
+    return kind(entry)
 
 
 def _tuple_length(hint):

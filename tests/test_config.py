@@ -3,10 +3,12 @@
 import dataclasses
 import json
 import math
+import pathlib
 
+import numpy as np
 import pytest
 
-from keras_mri.config import Options, PredictConfig, TrainConfig, option, parse_duration
+from keras_mri.config import Options, PredictConfig, TrainConfig, option, parse_duration, shown
 from keras_mri.errors import InputError
 from keras_mri.systems.wgan.settings import Config
 
@@ -131,3 +133,62 @@ def test_training_options_have_sensible_ranges(values, message):
 def test_a_tile_has_at_least_one_voxel_a_side():
     with pytest.raises(InputError, match=r"`tile` must be at least 1. Received: \(16, 0, 8\)."):
         PredictConfig(tile=(16, 0, 8))
+
+
+def test_options_by_name_are_those_of_the_command_line():
+    config = Config.from_names("wgan", time_budget="5m", patch_shape=[32, 16, 8], noise_range=(0, 1), frames=None, flips=False, epochs=3)
+    assert config == Config(time_budget=300.0, patch_shape=(32, 16, 8), noise_range=(0.0, 1.0), frames=None, flips=False, epochs=3)
+    assert [type(entry) for entry in config.noise_range] == [float, float]
+    assert Config.from_names() == Config()
+
+
+def test_numpy_s_numbers_and_paths_are_taken_as_python_s():
+    config = Config.from_names(seed=np.int64(3), learning_rate=np.float32(0.5), time_budget=90)
+    assert (config.seed, config.learning_rate, config.time_budget) == (3, 0.5, 90.0)
+    assert [type(value) for value in (config.seed, config.learning_rate, config.time_budget)] == [int, float, float]
+    assert Named.from_names(mask=pathlib.Path("mask.nii")).mask == "mask.nii"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Named(Options):
+    mask: str | None = option(None, "a mask")
+    tables: tuple[str, ...] | None = option(None, "some tables")
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "message"),
+    [
+        (Config, dict(nois_range=(0, 1)), "unknown option `nois_range` of wgan. Did you mean `noise_range`?"),
+        (Config, dict(zzz=1), "unknown option `zzz` of wgan."),
+        (Config, dict(epochs="3"), "`epochs` must be a whole number. Received: '3'."),
+        (Config, dict(epochs=3.0), "`epochs` must be a whole number. Received: 3.0."),
+        (Config, dict(epochs=True), "`epochs` must be a whole number. Received: True."),
+        (Config, dict(learning_rate=True), "`learning_rate` must be a number. Received: True."),
+        (Config, dict(learning_rate="high"), "`learning_rate` must be a number. Received: 'high'."),
+        (Config, dict(flips=1), "`flips` must be True or False. Received: 1."),
+        (Config, dict(noise=3), "`noise` must be text. Received: 3."),
+        (Config, dict(noise_range=0.1), "`noise_range` must be a tuple or a list. Received: 0.1."),
+        (Config, dict(noise_range=(0, "1")), "`noise_range` must be a tuple, each entry a number. Received: (0, '1')."),
+        (Config, dict(noise_range=(0.0, 0.1, 0.2)), "`noise_range` needs 2 values. Received: (0.0, 0.1, 0.2)."),
+        (Config, dict(filters=(8, True)), "`filters` must be a tuple, each entry a whole number. Received: (8, True)."),
+        (Config, dict(epochs=None), "`epochs` needs a value. Received: None."),
+        (Config, dict(epochs=0), "`epochs` must be at least 1. Received: 0."),
+        (Config, dict(time_budget="soon"), "`time_budget`: a duration looks like 90s, 5m or 1h30m. Received: 'soon'."),
+        (Named, dict(mask=3), "`mask` must be text. Received: 3."),
+        (Named, dict(tables="events.tsv"), "`tables` must be a tuple or a list. Received: 'events.tsv'."),
+    ],
+)
+def test_options_by_name_are_checked_for_name_type_and_range(kind, values, message):
+    with pytest.raises(InputError) as caught:
+        kind.from_names("wgan", **values)
+    assert str(caught.value) == message
+
+
+def test_an_option_may_be_called_owner():
+    with pytest.raises(InputError, match="^unknown option `owner`.$"):
+        Named.from_names(owner="me")
+
+
+@pytest.mark.parametrize(("value", "text"), [(None, "none"), ((1, 2, 3), "1 2 3"), ([0.5], "0.5"), (True, "True"), ("red", "red")])
+def test_values_are_shown_as_the_user_would_write_them(value, text):
+    assert shown(value) == text

@@ -24,7 +24,7 @@ _KINDS = {
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?")
 
 
-def option(default, help, *, low=None, high=None, choices=None, parse=None, unit=None):
+def option(default, help, *, auto=None, basic=False, low=None, high=None, choices=None, parse=None, unit=None, path=False):
     """Declare one option of a Config.
 
     Parameters
@@ -32,7 +32,11 @@ def option(default, help, *, low=None, high=None, choices=None, parse=None, unit
     default : any
         Value when the user says nothing.
     help : str
-        One sentence for `--help`.
+        What `--help` says of the option, without its default.
+    auto : str, optional
+        What a default of None stands for, where it depends on the data or on other options.
+    basic : bool
+        Whether `--help` lists the option first, before the research options.
     low, high : float, optional
         Inclusive bounds; for a tuple, of each of its entries.
     choices : sequence of str or int, optional
@@ -41,12 +45,14 @@ def option(default, help, *, low=None, high=None, choices=None, parse=None, unit
         Turns the text of the command line into the value.
     unit : str, optional
         Shown as the value's placeholder in `--help`.
+    path : bool
+        Whether the value names a file of the user's, whose folder is written to no file.
 
     Returns
     -------
     dataclasses.Field
     """
-    metadata = dict(help=help, low=low, high=high, choices=choices, parse=parse, unit=unit)
+    metadata = dict(help=help, auto=auto, basic=basic, low=low, high=high, choices=choices, parse=parse, unit=unit, path=path)
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -86,8 +92,9 @@ class Options:
             _check(field, hints[field.name], value)
 
     def to_json(self):
-        """Return the options as a dict that `json.dumps` accepts and `from_json` restores."""
-        return dataclasses.asdict(self)
+        """Return the options as a dict that `json.dumps` accepts and `from_json` restores; of the user's files only the names."""
+        paths = {field.name for field in dataclasses.fields(self) if field.metadata["path"]}
+        return {name: _without_folders(value) if name in paths else value for name, value in dataclasses.asdict(self).items()}
 
     @classmethod
     def from_json(cls, values):
@@ -144,48 +151,61 @@ class Options:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainConfig(Options):
-    """What every system's training can be told."""
+    """Options of every system's training."""
 
-    seed: int = option(0, "seed of every random draw", low=0, high=2**31 - 1)
-    epochs: int = option(40, "number of epochs, unless --time-budget ends training first", low=1)
-    steps_per_epoch: int | None = option(100, "updates per epoch", low=1)
+    seed: int = option(0, "seed of the random numbers", basic=True, low=0, high=2**31 - 1)
+    epochs: int = option(40, "number of epochs, unless --time-budget ends training first", basic=True, low=1)
+    steps_per_epoch: int | None = option(100, "updates per epoch (none: one pass, where the set of training examples is fixed)", low=1)
     batch_size: int = option(4, "patches per update", low=1)
-    learning_rate: float = option(1e-3, "Adam's learning rate at its highest", low=1e-9, high=1.0)
+    learning_rate: float = option(1e-3, "highest learning rate of Adam", low=1e-9, high=1.0)
     time_budget: float | None = option(
-        None, "train for this long instead of a number of epochs, e.g. 90s, 5m, 1h30m", low=1, parse=parse_duration, unit="TIME"
+        None,
+        "duration of the training, instead of a number of epochs: 90s, 5m, 1h30m",
+        basic=True,
+        low=1,
+        parse=parse_duration,
+        unit="TIME",
     )
-    checkpoint_every: int | None = option(None, "also save the network and its figure every so many epochs", low=1)
+    checkpoint_every: int | None = option(None, "also save the network and its figure every this many epochs", low=1)
     precision: str = option(
         "auto",
-        "arithmetic of the hidden layers; auto takes bfloat16 where this processor is faster in it",
+        "arithmetic of the hidden layers; auto: bfloat16 where it is faster on this processor, otherwise float32",
         choices=("auto", "float32", "bfloat16"),
     )
-    deterministic: bool = option(False, "make two runs with one seed equal to the last bit, at some cost in speed")
+    deterministic: bool = option(False, "make runs with the same seed identical to the last bit, at some cost in speed")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunTrainConfig(TrainConfig):
-    """What a training on runs, which may be many and long, can be told as well."""
+    """Options of a training on runs, which may be many and long."""
 
-    cache: float = option(4.0, "GB of runs kept in memory; what is beyond is read from a temporary file", low=0.0)
+    cache: float = option(4.0, "GB of memory for runs; the remainder is read from a temporary file", low=0.0)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PredictConfig(Options):
-    """What every system's prediction can be told."""
+    """Options of every system's prediction."""
 
     mirror: str = option(
         "none",
-        "average the results of the scan and its mirror images: left-right (twice the time), or along all axes (eight times)",
+        "test-time augmentation: average the results of the scan and its mirror images, left-right (twice the time) or along all axes "
+        "(eight times)",
+        basic=True,
         choices=MIRRORS,
     )
     tile: tuple[int, int, int] | None = option(
-        None, "predict in tiles of this many voxels instead of a size chosen from the memory at hand", low=1, unit="N"
+        None,
+        "voxels of a tile, the part of the volume that is predicted at once",
+        auto="from the available memory",
+        basic=True,
+        low=1,
+        unit="N",
     )
     precision: str = option(
         "float32",
-        "arithmetic of the hidden layers; bfloat16 is several times as fast on processors made for it, and auto takes it there; what it "
-        "changes is far below the noise",
+        "arithmetic of the hidden layers; bfloat16 is several times faster on processors built for it, and its error is far below the "
+        "noise; auto: bfloat16 on these processors",
+        basic=True,
         choices=("auto", "float32", "bfloat16"),
     )
 
@@ -241,6 +261,14 @@ def _entry(field, kind, entry, value):
         plural = "" if entry is value else "a tuple, each entry "
         raise InputError(f"`{field.name}` must be {plural}{words}. Received: {value!r}.")
     return kind(entry)
+
+
+def _without_folders(value):
+    """Return the file's name of a path, of each of several, or None."""
+    if isinstance(value, (tuple, list)):
+        return tuple(map(_without_folders, value))
+    # A path of either system, on either system.
+    return value and re.split(r"[\\/]", value.rstrip("\\/"))[-1]
 
 
 def _tuple_length(hint):

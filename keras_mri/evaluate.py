@@ -143,14 +143,16 @@ def _finite(rows):
 
 def _parser():
     parser = running.Parser(
-        prog="python -m keras_mri.evaluate", description="Compare scans with a reference: PSNR, SSIM, NRMSE, tSNR, smoothness."
+        prog="python -m keras_mri.evaluate",
+        description="Compare scans with a reference: PSNR, SSIM, NRMSE, tSNR, smoothness.",
+        epilog="example: python -m keras_mri.evaluate clean.nii.gz noisy.nii.gz denoised.nii.gz --mask brain.nii.gz",
     )
-    parser.add_argument("reference", metavar="REFERENCE", help="NIfTI, the truth")
+    parser.add_argument("reference", metavar="REFERENCE", help="NIfTI, the ground truth")
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="NIfTI on the same grid")
     parser.add_argument(
-        "--mask", metavar="NIFTI", help="region of the columns …_in (default: where the reference exceeds 10/255 of the data range)"
+        "--mask", metavar="NIFTI", help="region for the columns …_in (default: where the reference exceeds 10/255 of the data range)"
     )
-    parser.add_argument("--data-range", type=float, metavar="PEAK", help="peak of PSNR and SSIM (default: the reference's maximum)")
+    parser.add_argument("--data-range", type=float, metavar="PEAK", help="data range of PSNR and SSIM (default: the reference's maximum)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--csv", type=pathlib.Path, metavar="OUT.csv", help="also write the table as CSV")
     add_output_flags(parser)

@@ -1,4 +1,4 @@
-"""python -m keras_mri.info MODEL: what a network's file is, without building the network."""
+"""python -m keras_mri.info MODEL: the description stored in a network file, without building the network."""
 
 import json
 import sys
@@ -12,12 +12,12 @@ from keras_mri.systems import SYSTEMS
 
 
 def main(arguments=None):
-    """Print what a file says of its network; see `--help`."""
+    """Print the description of a network file; see `--help`."""
     return running.run(_info, arguments)
 
 
 def describe(path):
-    """Return what a file says of its network.
+    """Return the description stored in a network file.
 
     Parameters
     ----------
@@ -54,17 +54,17 @@ def _info(arguments):
 
 
 def lines(facts):
-    """Write what `describe` returns as lines of text: list of str."""
+    """Return the description from `describe` as lines of text: list of str."""
     network = facts["network"]
     zooms, sigma = trained_zooms(facts["training"]), trained_sigma(facts["training"])
     known = SYSTEMS.get(facts["system"])
     rows = {
         "file": facts["file"],
-        "system": facts["system"] + (f": {known.help}" if known else " (this version does not know it)"),
+        "system": facts["system"] + (f": {known.help}" if known else " (unknown to this version)"),
         "written by": f"keras_mri {facts['version']}, format {facts['format']}",
         "network": f"{network['name']}, {network['parameters']:,} parameters, input {_shape(network['input_shape'])}",
-        "trained voxels": f"{range_of_sides(zooms)} mm, of {len(zooms)} scan(s)" if len(zooms) else "not told",
-        "trained noise": f"SD {sigma[0]:.3g} to {sigma[1]:.3g} in network units" if sigma else "not told",
+        "voxels in training": f"{range_of_sides(zooms)} mm, of {len(zooms)} scan(s)" if len(zooms) else "not recorded",
+        "noise in training": f"SD {sigma[0]:.3g} to {sigma[1]:.3g} in network units" if sigma else "not recorded",
         "card": facts["card"] or "none beside the file",
         "settings": "",
     }
@@ -79,7 +79,11 @@ def _shape(sides):
 
 
 def _parser():
-    parser = running.Parser(prog="python -m keras_mri.info", description="Describe a network file: system, settings, training data.")
+    parser = running.Parser(
+        prog="python -m keras_mri.info",
+        description="Describe a network file: system, settings, training data.",
+        epilog="example: python -m keras_mri.info epi --json",
+    )
     parser.add_argument("model", metavar="MODEL", help=network_help())
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
     return parser

@@ -98,6 +98,18 @@ def test_options_survive_a_trip_through_json_text_tuples_included(options):
     assert all(type(getattr(restored, f.name)) is type(getattr(options, f.name)) for f in dataclasses.fields(options))
 
 
+def test_of_the_user_s_files_only_the_names_are_written():
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Files(Options):
+        mask: str | None = option(None, "a mask", path=True)
+        tables: tuple[str, ...] | None = option(None, "some tables", path=True)
+        colour: str = option("a/b", "a colour")
+
+    options = Files(mask="/home/anna/mask.nii", tables=("C:\\anna\\a.tsv", "face"))
+    assert options.to_json() == {"mask": "mask.nii", "tables": ("a.tsv", "face"), "colour": "a/b"}
+    assert Files().to_json() == {"mask": None, "tables": None, "colour": "a/b"}
+
+
 def test_from_json_takes_defaults_for_settings_that_are_missing():
     assert Example.from_json({"share": 0.25}) == Example(share=0.25)
 

@@ -13,7 +13,7 @@ from keras_mri.saving import pretrained
 
 
 def add_options(parser, options):
-    """Add one flag for each field of a dataclass of options.
+    """Add one flag for each field of a dataclass of options: the basic ones to the parser, the others to a group behind them.
 
     Parameters
     ----------
@@ -22,8 +22,10 @@ def add_options(parser, options):
         Subclass of `keras_mri.config.Options`.
     """
     hints = typing.get_type_hints(options)
+    research = parser.add_argument_group("research options")
     for field in dataclasses.fields(options):
-        parser.add_argument(
+        group = parser if field.metadata["basic"] else research
+        group.add_argument(
             "--" + field.name.replace("_", "-"), dest=field.name, default=argparse.SUPPRESS, **_flag(field, hints[field.name])
         )
 
@@ -83,7 +85,7 @@ def network_help(prefix=""):
 def _flag(field, hint):
     """Return the arguments of `add_argument` for one field."""
     metadata = field.metadata
-    text = f"{metadata['help']} (default: {shown(field.default)})".replace("%", "%%")
+    text = f"{metadata['help']} (default: {metadata['auto'] or shown(field.default)})".replace("%", "%%")
     if hint is bool:
         return dict(action=argparse.BooleanOptionalAction, help=text)
     optional = type(None) in typing.get_args(hint)

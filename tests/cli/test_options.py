@@ -5,21 +5,23 @@ import re
 
 import pytest
 
+from keras_mri import check, evaluate, info
 from keras_mri.cli.options import add_options, add_output_flags, chosen_options, network_help
 from keras_mri.cli.running import Parser
 from keras_mri.config import Options, option, parse_duration
 from keras_mri.errors import InputError
+from keras_mri.systems import SYSTEMS, get_settings
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Example(Options):
-    batch_size: int = option(4, "patches per update", low=1)
+    batch_size: int = option(4, "patches per update", basic=True, low=1)
     share: float = option(0.5, "a share, 100 % at most", low=0.0, high=1.0)
     flips: bool = option(True, "mirror at random")
     colour: str = option("red", "a colour", choices=("red", "blue"))
     sides: tuple[int, int, int] = option((1, 2, 3), "three sides", low=1, unit="N")
     levels: tuple[float, ...] = option((0.5,), "any number of levels", unit="N")
-    box: tuple[int, int] | None = option(None, "a box, if any", low=1)
+    box: tuple[int, int] | None = option(None, "a box", auto="9 8, or 100 % of the scan", low=1)
     limit: float | None = option(1.0, "a limit, if any", low=0.0)
     budget: float | None = option(None, "a time", parse=parse_duration, unit="TIME")
 
@@ -81,9 +83,26 @@ def test_help_tells_meaning_default_choices_and_unit(parser):
         "--colour {red,blue} a colour (default: red)",
         "--sides N N N three sides (default: 1 2 3)",
         "--levels N [N ...] any number of levels (default: 0.5)",
+        "--box INT INT a box (default: 9 8, or 100 % of the scan)",
         "--budget TIME a time (default: none)",
     ):
         assert expected in text
+
+
+def test_basic_options_come_first_and_the_others_in_a_group_of_their_own(parser):
+    basic, research = parser.format_help().split("research options:")
+    assert "--batch-size INT" in basic and "--share" not in basic.split("options:")[1]
+    assert "--share" in research and "--batch-size" not in research
+
+
+def test_without_research_options_there_is_no_group_for_them():
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Basic(Options):
+        share: float = option(0.5, "a share", basic=True)
+
+    parser = Parser(prog="example")
+    add_options(parser, Basic)
+    assert "research" not in parser.format_help()
 
 
 @pytest.mark.parametrize(
@@ -136,3 +155,46 @@ def test_the_help_of_a_network_lists_those_at_hand(monkeypatch):
     assert network_help().endswith("(.h5), or the name of a pre-trained network: epi, ldm_epi, wgan_epi")
     assert network_help("ldm_").endswith("network: ldm_epi")
     assert network_help("sr_") == "a network file written by keras_mri.train (.h5)"
+
+
+OPTIONS = {
+    (name, kind): getattr(get_settings(name), kind)
+    for name in SYSTEMS
+    for kind in ("Config", "PredictConfig", "GenerateConfig")
+    if hasattr(get_settings(name), kind)
+}
+
+
+@pytest.mark.parametrize("key", OPTIONS, ids="-".join)
+def test_every_option_explains_itself_once_and_names_one_default(key):
+    for field in dataclasses.fields(OPTIONS[key]):
+        text, auto = field.metadata["help"], field.metadata["auto"]
+        assert len(text.split()) >= 2 and not re.search("by itself|by default|default:|^Of |told|tell", text), field.name
+        assert not text.endswith("."), field.name
+        assert auto is None or field.default is None, field.name
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_a_newcomer_sees_six_to_twelve_options_first(name):
+    basic = [field.name for field in dataclasses.fields(get_settings(name).Config) if field.metadata["basic"]]
+    assert 6 <= len(basic) <= 12 and {"epochs", "time_budget", "seed"} <= set(basic)
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_the_example_of_a_system_is_a_valid_command(name):
+    python, *words = get_settings(name).EXAMPLE.split()
+    assert [python, *words[:3]] == ["python", "-m", "keras_mri.train", name]
+    parser = Parser(prog="example")
+    parser.add_argument("images", nargs="*")
+    parser.add_argument("-o", "--output")
+    add_options(parser, get_settings(name).Config)
+    parsed = parser.parse_all(words[3:])
+    chosen_options(get_settings(name).Config, parsed)
+    assert parsed.images and parsed.output.endswith(".h5")
+
+
+@pytest.mark.parametrize("command", [check, evaluate, info])
+def test_each_command_gives_an_example_that_is_valid(command):
+    parser = command._parser()
+    assert parser.epilog.startswith(f"example: {parser.prog} ")
+    parser.parse_all(parser.epilog.removeprefix(f"example: {parser.prog} ").split())

@@ -303,7 +303,8 @@ def _system_of(network):
         return checkpoint_of(network).system
     if not isinstance(network, (str, os.PathLike)):
         raise InputError(
-            f"`network` must be a name such as 'epi', the path of a network's file, or a network in memory. Received: {type(network).__name__}."
+            "`network` must be a name such as 'epi', the path of a network's file, or a network in memory. "
+            f"Received: {type(network).__name__}."
         )
     return system_of(path_of_network(network))
 

@@ -8,7 +8,8 @@ import sys
 
 import numpy as np
 
-from keras_mri.cli import options as _cli
+from keras_mri.cli import running
+from keras_mri.cli.options import add_output_flags
 from keras_mri.errors import InputError
 from keras_mri.io import nifti_reading as nifti
 from keras_mri.io.mask_files import load_mask
@@ -21,7 +22,7 @@ _FOREGROUND = 10 / 255
 
 def main(arguments=None):
     """Print a table of metrics; see `--help`."""
-    return _cli.run(_evaluate, arguments)
+    return running.run(_evaluate, arguments)
 
 
 def evaluate(reference, image, mask, data_range):
@@ -141,19 +142,20 @@ def _finite(rows):
 
 
 def _parser():
-    parser = _cli.Parser(
-        prog="python -m keras_mri.evaluate", description="Compare scans with a reference: PSNR, SSIM, NRMSE, tSNR, smoothness."
+    parser = running.Parser(
+        prog="python -m keras_mri.evaluate",
+        description="Compare scans with a reference: PSNR, SSIM, NRMSE, tSNR, smoothness.",
+        epilog="example: python -m keras_mri.evaluate clean.nii.gz noisy.nii.gz denoised.nii.gz --mask brain.nii.gz",
     )
-    parser.add_argument("reference", metavar="REFERENCE", help="NIfTI, the truth")
+    parser.add_argument("reference", metavar="REFERENCE", help="NIfTI, the ground truth")
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="NIfTI on the same grid")
     parser.add_argument(
-        "--mask", metavar="NIFTI", help="region of the columns …_in (default: where the reference exceeds 10/255 of the data range)"
+        "--mask", metavar="NIFTI", help="region for the columns …_in (default: where the reference exceeds 10/255 of the data range)"
     )
-    parser.add_argument("--data-range", type=float, metavar="PEAK", help="peak of PSNR and SSIM (default: the reference's maximum)")
+    parser.add_argument("--data-range", type=float, metavar="PEAK", help="data range of PSNR and SSIM (default: the reference's maximum)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--csv", type=pathlib.Path, metavar="OUT.csv", help="also write the table as CSV")
-    parser.add_argument("--overwrite", action="store_true", help="replace a file that exists")
-    parser.add_argument("--replace-nonfinite", action="store_true", help="read NaN and infinity as 0")
+    add_output_flags(parser)
     return parser
 
 

@@ -120,17 +120,17 @@ def _parse(arguments):
 
 def _parser(name, settings):
     description = f"{SYSTEMS[name].help[0].upper()}{SYSTEMS[name].help[1:]}."
-    parser = running.Parser(prog=f"python -m keras_mri.train {name}", description=description)
-    images = dict(nargs="+", metavar="IMAGE", help="NIfTI, 3D or 4D; `sample` is the EPI scan that nibabel ships")
+    epilog = settings.example and f"example: {settings.example}"
+    parser = running.Parser(prog=f"python -m keras_mri.train {name}", description=description, epilog=epilog)
+    images = dict(nargs="+", metavar="IMAGE", help="NIfTI, 3D or 4D; `sample` is the EPI scan shipped with nibabel")
     parser.add_argument("images", **{**images, **settings.images_argument})
     parser.add_argument(
         "-o", "--output", type=pathlib.Path, metavar="MODEL.h5",
         help=f"file of the network; NAME.keras writes Keras' own format beside NAME.h5 (default: {SYSTEMS[name].output})",
     )  # fmt: skip
-    parser.add_argument("--overwrite", action="store_true", help="replace files that exist")
-    parser.add_argument("--replace-nonfinite", action="store_true", help="read NaN and infinity as 0")
+    options.add_output_flags(parser)
     parser.add_argument("--preset", choices=sorted(settings.presets), help="a named set of options; further options override it")
-    parser.add_argument("--resume", action="store_true", help="resume a training that was interrupted or killed: the same command, and this")
+    parser.add_argument("--resume", action="store_true", help="resume an interrupted or killed training: repeat its command with this flag")
     options.add_options(parser, settings.Config)
     _add_machine_flags(parser)
     return parser

@@ -226,7 +226,7 @@ def test_latent_diffusion_returns_a_coarse_volume_on_the_grid_of_its_training(tr
     ("image", "options", "message"),
     [
         ("trained", ["--task", "imputation", "--missing", "other"], "other.nii.gz must have the image's shape"),
-        ("trained", ["--task", "imputation"], "--missing says which voxels --task imputation is to fill"),
+        ("trained", ["--task", "imputation"], "--missing marks the voxels that --task imputation fills"),
         ("trained", ["--task", "super-resolution"], "super-resolution takes one volume"),
         ("other", ["--task", "super-resolution"], r"does not lie on the grid(.|\n)*expected  shape \(6, 8, 6\)"),
         ("other", [], r"does not lie on the grid(.|\n)*\(13, 15, 11\)(.|\n)*Resample it"),

@@ -6,7 +6,8 @@ import shlex
 import sys
 import time
 
-from keras_mri.cli import options as _cli
+from keras_mri.cli import running
+from keras_mri.cli.options import add_options, add_output_flags, chosen_options, network_help
 from keras_mri.errors import InputError
 from keras_mri.inference.training_range import remarks
 from keras_mri.io import nifti_reading as nifti
@@ -42,7 +43,7 @@ def restore_study(arguments):
     name = system_of(model)
     settings = get_settings(name)
     parsed = _parser(settings.PredictConfig).parse_all(arguments)
-    chosen = _cli.chosen_options(settings.PredictConfig, parsed)
+    chosen = chosen_options(settings.PredictConfig, parsed)
     if not parsed.description.isalnum():
         raise InputError(f"--description must be letters and digits, as BIDS wants labels. Received: {parsed.description!r}.")
     if not parsed.study.is_dir():
@@ -52,7 +53,7 @@ def restore_study(arguments):
     scans = study_scans(parsed.study, parsed.modality, parsed.participant_label, parsed.session_label)
     write_dataset_description(parsed.derivatives, parsed.study, "python -m keras_mri.predict " + shlex.join(arguments))
 
-    with _cli.native_messages_held_back():
+    with running.native_messages_held_back():
         system = get_system(name)
     checkpoint = load_network(model)
     made_by = {"network": model.name, "sha256": provenance.digest(model), "system": name, "options": chosen.to_json()}
@@ -98,12 +99,12 @@ def _restore(scan, path, parsed, restore, checkpoint, made_by):
 
 
 def _parser(options):
-    parser = _cli.Parser(
+    parser = running.Parser(
         prog="python -m keras_mri.predict",
         description="Apply a trained network to every scan of a BIDS folder. Scans whose derivative is there are skipped; several jobs may "
         "work on one folder. Exit status 1 if a scan failed.",
     )
-    parser.add_argument("model", metavar="MODEL", help="a network that keras_mri.train wrote (.h5), or the name of a pre-trained one")
+    parser.add_argument("model", metavar="MODEL", help=network_help())
     parser.add_argument("study", metavar="BIDS_DIR", type=pathlib.Path, help="holds sub-*[/ses-*]/anat|func|…")
     parser.add_argument("derivatives", metavar="OUTPUT_DIR", type=pathlib.Path, help="for the derivatives, as BIDS orders them")
     parser.add_argument("level", metavar="participant", nargs="?", choices=("participant",), help="the level of analysis of BIDS Apps")
@@ -111,10 +112,8 @@ def _parser(options):
     parser.add_argument("--session-label", nargs="+", default=(), metavar="LABEL", help="only these, with or without ses-")
     parser.add_argument("--modality", default="bold", metavar="SUFFIX", help="last part of the scans' names (default: bold)")
     parser.add_argument("--description", default="denoised", metavar="LABEL", help="desc-LABEL of the derivatives (default: denoised)")
-    parser.add_argument("--overwrite", action="store_true", help="make derivatives anew that are there")
-    parser.add_argument("--replace-nonfinite", action="store_true", help="read NaN and infinity as 0")
-    parser.add_argument("--dtype", choices=nifti_writing.DTYPES, default="float32", help="of the derivatives (default: float32)")
-    _cli.add_options(parser, options)
+    add_output_flags(parser, "replace existing derivatives", nifti_writing.DTYPES)
+    add_options(parser, options)
     return parser
 
 

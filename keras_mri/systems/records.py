@@ -51,6 +51,8 @@ class Settings:
         Subclasses of `keras_mri.config.Options`: the options of training and of prediction.
     presets : dict of str to dict
         Named sets of Config values.
+    example : str
+        A command that trains the system, for `--help`.
     GenerateConfig : type, optional
         Options of generation; None where the system makes no new volumes.
     images : int or None
@@ -83,6 +85,7 @@ class Settings:
     Config: type
     PredictConfig: type
     presets: dict = dataclasses.field(default_factory=dict)
+    example: str = ""
     GenerateConfig: type | None = None
     images: int | None = 1
     restores: bool = True

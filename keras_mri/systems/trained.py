@@ -32,8 +32,8 @@ class TrainedNetwork:
         self.system, self.checkpoint, self.data, self.config, self.history = system, checkpoint, data, config, list(history)
 
     def __repr__(self):
-        network = self.checkpoint.network
-        return f"TrainedNetwork({self.checkpoint.system}, {network.name}, {network.count_params():,} parameters, {len(self.history)} epochs)"
+        facts = (self.checkpoint.system, self.network.name, f"{self.network.count_params():,} parameters", f"{len(self.history)} epochs")
+        return f"TrainedNetwork({', '.join(facts)})"
 
     @property
     def network(self):

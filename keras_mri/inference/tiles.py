@@ -8,8 +8,8 @@ import typing
 
 import numpy as np
 
-from keras_mri.data.patches import PatchGrid
 from keras_mri.errors import InputError
+from keras_mri.inference.tile_grid import PatchGrid
 from keras_mri.memory import available_bytes
 from keras_mri.networks.geometry import geometry
 

@@ -6,7 +6,8 @@ import typing
 import numpy as np
 import tensorflow as tf
 
-from keras_mri.data.pipelines import Corruption, PatchSource, flipped, listed_patches, noisy_pairs
+from keras_mri.data.corruption import Corruption, noisy_pairs
+from keras_mri.data.pipelines import PatchSource, flipped, listed_patches
 from keras_mri.systems.cnn.slices import split_slices, with_noise
 
 _LOGGER = logging.getLogger(__name__)

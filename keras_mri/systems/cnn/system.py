@@ -9,7 +9,6 @@ import numpy as np
 from keras_mri.errors import InputError
 from keras_mri.imaging import metrics
 from keras_mri.imaging.intensity import fit_image_scaling
-from keras_mri.inference.tiles import slice_predictor
 from keras_mri.io.mask_files import load_mask
 from keras_mri.io.nifti_reading import as_volume
 from keras_mri.io.volumes import mirror_axes
@@ -19,6 +18,7 @@ from keras_mri.networks.slice_autoencoder import residual_slice_unet, slice_auto
 from keras_mri.report import figures
 from keras_mri.systems.cnn.settings import PRESETS, Config, PredictConfig
 from keras_mri.systems.cnn.slice_files import save_slices
+from keras_mri.systems.cnn.slice_prediction import slice_predictor
 from keras_mri.systems.cnn.slices import Slices, cut_slices, fitting_slices, split_slices, with_noise
 from keras_mri.training.callbacks import FollowPace, KeepBest, Pace, StopOnNonFinite
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from keras_mri.data.pipelines import PatchSource, flipped, listed_patches, repetition_pairs
+from keras_mri.data.corruption import repetition_pairs
+from keras_mri.data.pipelines import PatchSource, flipped, listed_patches
 from keras_mri.data.splits import hold_out_blocks
 from keras_mri.io.volumes import left_right_axis
 

@@ -7,8 +7,9 @@ import typing
 import numpy as np
 import tensorflow as tf
 
+from keras_mri.data.corruption import Corruption, noisy_pairs
 from keras_mri.data.patches import check_patch_fits, fitting_patch, foreground, foreground_corners, lattice_corners, thickened
-from keras_mri.data.pipelines import Corruption, PatchSource, activated, flipped, listed_patches, noisy_pairs, random_patches
+from keras_mri.data.pipelines import PatchSource, activated, flipped, listed_patches, random_patches
 from keras_mri.data.run_cache import RunCache
 from keras_mri.data.splits import hold_out
 from keras_mri.errors import InputError

@@ -8,12 +8,10 @@ import sys
 
 from keras_mri.cli import options as _cli
 from keras_mri.errors import InputError
+from keras_mri.imaging.foreground import metric_foreground
 from keras_mri.io import nifti_reading as nifti
 from keras_mri.io.mask_files import load_mask
 from keras_mri.io.whole_files import check_output, replacing
-
-# Without a mask: foreground as in most denoising papers, brighter than 10 of 255 grey levels.
-_FOREGROUND = 10 / 255
 
 
 def main(arguments=None):
@@ -36,7 +34,7 @@ def _evaluate(arguments):
     if not peak > 0:
         raise InputError(f"the data range cannot be taken from a reference whose maximum is {peak:g}; state it with --data-range.")
     first = reference.frame(0)
-    mask = load_mask(parsed.mask, reference) if parsed.mask else first > _FOREGROUND * peak
+    mask = load_mask(parsed.mask, reference) if parsed.mask else metric_foreground(first, peak)
     if not mask.any():
         raise InputError("no voxel of the reference is brighter than 10/255 of the data range; give the region with --mask.")
     rows = [{"image": image.name, **evaluate(reference, image, mask, peak)} for image in images]

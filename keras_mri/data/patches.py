@@ -7,20 +7,6 @@ import numpy as np
 from keras_mri.errors import InputError
 
 
-def foreground(volume):
-    """Tell tissue from air: brighter than a tenth of the 98th percentile.
-
-    Parameters
-    ----------
-    volume : ndarray of float32, shape (x, y, z)
-
-    Returns
-    -------
-    ndarray of bool, same shape
-    """
-    return volume > 0.1 * np.percentile(volume, 98)
-
-
 def foreground_corners(tissue, patch_shape):
     """List the corners of the patches centred on tissue, moved inwards where they would stick out.
 

@@ -5,14 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from keras_mri.data.patches import check_patch_fits, fitting_patch, foreground, foreground_corners, lattice_corners, thickened
+from keras_mri.data.patches import check_patch_fits, fitting_patch, foreground_corners, lattice_corners, thickened
 from keras_mri.errors import InputError
-
-
-def test_foreground_is_brighter_than_a_tenth_of_the_98th_percentile():
-    # 0 … 999: the 98th percentile is 979.02, a tenth of it 97.902.
-    volume = np.arange(1000, dtype=np.float32).reshape(10, 4, 25)
-    np.testing.assert_array_equal(foreground(volume), volume >= 98)
 
 
 def test_foreground_corners_centre_patches_on_tissue_and_move_them_inwards():

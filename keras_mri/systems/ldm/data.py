@@ -5,9 +5,10 @@ import typing
 import numpy as np
 import tensorflow as tf
 
-from keras_mri.data.patches import check_patch_fits, foreground, foreground_corners
+from keras_mri.data.patches import check_patch_fits, foreground_corners
 from keras_mri.data.pipelines import PatchSource, draw_seed, flipped, listed_patches, random_patches
 from keras_mri.data.run_cache import RunCache
+from keras_mri.imaging.foreground import patch_foreground
 from keras_mri.systems.ldm.schedules import loss_weights, target
 
 _STEPS_PER_EPOCH = 50
@@ -70,7 +71,7 @@ def volume_batches(parts, config, padded, mirror_axis=None):
     patch_shape = config.patch_shape or runs[0].shape[:3]
     for run in runs:
         check_patch_fits(patch_shape, run.shape)
-    sources = [PatchSource(run, foreground_corners(foreground(run.mean(axis=3)), patch_shape)) for run in runs]
+    sources = [PatchSource(run, foreground_corners(patch_foreground(run.mean(axis=3)), patch_shape)) for run in runs]
     patches = random_patches(sources, patch_shape, 1, config.seed)
     if mirror_axis is not None:
         patches = flipped(patches, config.seed, (mirror_axis,))

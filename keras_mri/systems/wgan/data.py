@@ -8,11 +8,12 @@ import numpy as np
 import tensorflow as tf
 
 from keras_mri.data.corruption import Corruption, noisy_pairs
-from keras_mri.data.patches import check_patch_fits, fitting_patch, foreground, foreground_corners, lattice_corners, thickened
+from keras_mri.data.patches import check_patch_fits, fitting_patch, foreground_corners, lattice_corners, thickened
 from keras_mri.data.pipelines import PatchSource, activated, flipped, listed_patches, random_patches
 from keras_mri.data.run_cache import RunCache
 from keras_mri.data.splits import hold_out
 from keras_mri.errors import InputError
+from keras_mri.imaging.foreground import patch_foreground
 from keras_mri.imaging.intensity import fit_image_scaling
 from keras_mri.imaging.noise import estimate_sigma
 from keras_mri.systems.wgan.settings import PATCH_SHAPE
@@ -130,7 +131,7 @@ def _network_units(volume, config):
 
 def _source(run, patch_shape):
     check_patch_fits(patch_shape, run.shape)
-    return PatchSource(run, foreground_corners(foreground(run.mean(axis=3)), patch_shape))
+    return PatchSource(run, foreground_corners(patch_foreground(run.mean(axis=3)), patch_shape))
 
 
 def _listed(source, window, number, n_sources, seed):

@@ -14,7 +14,8 @@ from keras_mri.io.nifti_reading import as_volume
 from keras_mri.io.volumes import mirror_axes
 from keras_mri.networks.backends import check_trains
 from keras_mri.networks.precision import hidden_layers_in, in_float32, with_hidden_layers_in
-from keras_mri.networks.slice_autoencoder import residual_slice_unet, slice_autoencoder
+from keras_mri.networks.residual_unet import residual_slice_unet
+from keras_mri.networks.slice_autoencoder import slice_autoencoder
 from keras_mri.report import figures
 from keras_mri.systems.cnn.settings import PRESETS, Config, PredictConfig
 from keras_mri.systems.cnn.slice_files import save_slices

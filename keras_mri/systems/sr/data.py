@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras_mri.data.patches import check_patch_fits, fitting_patch, foreground_corners, thickened
 from keras_mri.data.pipelines import PatchSource, flipped, listed_patches, random_patches
 from keras_mri.data.splits import slab_cut
-from keras_mri.io.volumes import left_right_axis
+from keras_mri.io.volumes import mirror_axes
 from keras_mri.systems.sr.augmentation import disturbed_pairs, moved, regained, turned
 from keras_mri.systems.sr.settings import PATCH_SHAPE
 
@@ -152,7 +152,7 @@ def _thick(scan, factor):
 def _augmented(patches, pair, config, patch_shape):
     if config.gain > 0 and pair.simulated:
         patches = regained(patches, config.seed, config.gain)
-    axes = {"all": (0, 1, 2), "left-right": (left_right_axis(pair.target.affine),), "none": ()}[config.mirror_training]
+    axes = mirror_axes(pair.target.affine, config.mirror_training)
     patches = flipped(patches, config.seed, axes) if axes else patches
     plane = turning_plane(pair, config, patch_shape) if config.turns else None
     patches = turned(patches, config.seed, plane) if plane else patches

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from keras_mri.networks.slice_autoencoder import residual_slice_unet, slice_autoencoder
+from keras_mri.networks.residual_unet import residual_slice_unet
+from keras_mri.networks.slice_autoencoder import slice_autoencoder
 from keras_mri.systems.cnn import slice_prediction
 from keras_mri.systems.cnn.slice_prediction import slice_predictor
 

@@ -33,12 +33,12 @@ class PatchSource:
 
 
 class Batches(typing.NamedTuple):
-    """What a fit takes.
+    """The data of a fit.
 
     Parameters
     ----------
     training : tf.data.Dataset
-        Batches without end.
+        Batches of (input, target, …), without end.
     validation : tf.data.Dataset
         The held-out batches, once.
     steps : int
@@ -48,6 +48,11 @@ class Batches(typing.NamedTuple):
     training: tf.data.Dataset
     validation: tf.data.Dataset
     steps: int
+
+    @property
+    def patch_shape(self):
+        """Voxels of a training patch: tuple of int, the sides of the targets."""
+        return tuple(self.training.element_spec[1].shape[1:-1])
 
 
 def random_patches(sources, patch_shape, window, seed):

@@ -87,7 +87,7 @@ def train(images, config, callbacks=()):
 
     keras.utils.set_random_seed(config.seed)
     slices = prepare(images, config)
-    data = slice_data(slices, config)
+    data, held_out = slice_data(slices, config)
     with hidden_layers_in(config.precision) as precision:
         network = _network(config)
     _LOGGER.info("%s: %d parameters, %s", network.name, network.count_params(), precision)
@@ -103,7 +103,7 @@ def train(images, config, callbacks=()):
         _LOGGER.warning("interrupted: keeping the best network so far (epoch %d)", best.epoch)
     best.restore()
     network = in_float32(network)
-    _log_scores(network, slices, data.held_out, config)
+    _log_scores(network, slices, held_out, config)
     return network
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_mri.data.patches import check_patch_fits, foreground_corners
-from keras_mri.data.pipelines import PatchSource, draw_seed, flipped, listed_patches, random_patches
+from keras_mri.data.pipelines import Batches, PatchSource, draw_seed, flipped, listed_patches, random_patches
 from keras_mri.data.run_cache import RunCache
 from keras_mri.imaging.foreground import patch_foreground
 from keras_mri.systems.ldm.schedules import loss_weights, target
@@ -17,14 +17,6 @@ _VALIDATION_VOLUMES, _VALIDATION_DRAWS = 16, 64
 _CHOICE, _NOISE = 9, 10
 # Of the examples of the denoiser: how many are told nothing, see a coarse view, see a damaged one.
 _TOLD = (0.4, 0.3, 0.3)
-
-
-class Batches(typing.NamedTuple):
-    """Batches without end, held-out ones, and the steps of an epoch."""
-
-    training: tf.data.Dataset
-    validation: tf.data.Dataset
-    steps: int
 
 
 class Latents(typing.NamedTuple):
@@ -58,7 +50,7 @@ def volume_batches(parts, config, padded, mirror_axis=None):
 
     Returns
     -------
-    Batches
+    keras_mri.data.pipelines.Batches
 
     Raises
     ------
@@ -103,7 +95,7 @@ def denoising_batches(training, held_out, plan, config, labels):
 
     Returns
     -------
-    Batches
+    keras_mri.data.pipelines.Batches
     """
     examples = _noisy(training, plan, config, labels, config.seed).batch(config.diffusion_batch_size, drop_remainder=True)
     batch = min(config.diffusion_batch_size, _VALIDATION_DRAWS)

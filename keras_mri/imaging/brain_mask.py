@@ -2,9 +2,9 @@
 
 import numpy as np
 from scipy import ndimage
-from skimage.filters import threshold_otsu
 
 from keras_mri.errors import InputError
+from keras_mri.imaging.foreground import otsu_foreground
 
 # mm: what is shaved off before the largest piece is chosen, so that scalp and neck come loose of the brain.
 _SHAVED = 5.0
@@ -84,8 +84,7 @@ def _smooth(volume, zooms):
 def _tissue(volume):
     if volume.min() == volume.max():
         raise InputError("no brain was found in the average of the images: it is empty. Give a mask with --mask.")
-    # The brightest hundredth are vessels and fat, which would pull the threshold up.
-    return volume > threshold_otsu(np.minimum(volume, np.percentile(volume, 99)).ravel())
+    return otsu_foreground(volume)
 
 
 def _deep_piece(tissue, zooms):

@@ -4,6 +4,7 @@ import time
 
 import numpy as np
 
+from keras_mri.imaging.foreground import noise_foreground
 from keras_mri.imaging.kspace import resampled
 from keras_mri.imaging.metrics import RunStatistics
 from keras_mri.imaging.noise import estimate_sigma
@@ -131,6 +132,6 @@ class Comparison:
 
 
 def _foreground(frame):
-    tissue = frame[frame != 0]
-    mask = frame > 0.2 * np.percentile(tissue, 95) if tissue.size else np.zeros(frame.shape, bool)
+    valid = frame != 0
+    mask = noise_foreground(frame, valid) if valid.any() else valid
     return mask if mask.sum() >= 100 else np.ones(frame.shape, bool)

@@ -1,26 +1,17 @@
 """From slices to the batches of a 2D network."""
 
 import logging
-import typing
 
 import numpy as np
 import tensorflow as tf
 
-from keras_mri.data.pipelines import Corruption, PatchSource, flipped, listed_patches, noisy_pairs
+from keras_mri.data.corruption import Corruption, noisy_pairs
+from keras_mri.data.pipelines import Batches, PatchSource, flipped, listed_patches
 from keras_mri.systems.cnn.slices import split_slices, with_noise
 
 _LOGGER = logging.getLogger(__name__)
 # Held-out slices by which epochs are compared: enough, and no more than take a second.
 _MOST_HELD_OUT = 256
-
-
-class SliceData(typing.NamedTuple):
-    """Batches of (noisy, clean): without end, and the held-out ones; steps of an epoch; rows that are held out."""
-
-    training: tf.data.Dataset
-    validation: tf.data.Dataset
-    steps: int
-    held_out: np.ndarray
 
 
 def slice_data(slices, config):
@@ -33,8 +24,10 @@ def slice_data(slices, config):
 
     Returns
     -------
-    SliceData
-        Elements (float32, shape (batch, x, y, 1)) twice.
+    data : keras_mri.data.pipelines.Batches
+        Elements (noisy, clean): float32, shape (batch, x, y, 1) twice.
+    held_out : ndarray of int
+        Rows of the slices that validate.
 
     Raises
     ------
@@ -49,7 +42,7 @@ def slice_data(slices, config):
     training = _fresh_pairs(slices.clean[rows], config) if fresh else _fixed_pairs(slices, rows, config)
     validation = tf.data.Dataset.from_tensor_slices((with_noise(slices, held_out, config)[..., None], slices.clean[held_out][..., None]))
     steps = config.steps_per_epoch or max(1, len(rows) // config.batch_size)
-    return SliceData(training, validation.batch(config.batch_size), steps, held_out)
+    return Batches(training, validation.batch(config.batch_size), steps), held_out
 
 
 def _fresh_pairs(clean, config):

@@ -5,8 +5,8 @@ import logging
 
 import numpy as np
 
-from keras_mri.data.patches import foreground
 from keras_mri.errors import InputError
+from keras_mri.imaging.foreground import patch_foreground
 from keras_mri.imaging.intensity import fit_image_scaling
 from keras_mri.imaging.noise import add_gaussian_noise, add_rician_noise
 
@@ -195,7 +195,7 @@ def _positions(volume, config):
             )
         first = (side - config.slices) // 2
         return list(range(first, first + config.slices))
-    tissue = np.moveaxis(foreground(volume.sample_frames(_FRAMES_SEEN).mean(axis=-1)), config.axis, 0)
+    tissue = np.moveaxis(patch_foreground(volume.sample_frames(_FRAMES_SEEN).mean(axis=-1)), config.axis, 0)
     shares = tissue.mean(axis=(1, 2))
     return [int(position) for position in np.flatnonzero(shares >= min(_LEAST_TISSUE, shares.max()))]
 

@@ -9,16 +9,17 @@ import numpy as np
 from keras_mri.errors import InputError
 from keras_mri.imaging import metrics
 from keras_mri.imaging.intensity import fit_image_scaling
-from keras_mri.inference.tiles import slice_predictor
 from keras_mri.io.mask_files import load_mask
 from keras_mri.io.nifti_reading import as_volume
 from keras_mri.io.volumes import mirror_axes
 from keras_mri.networks.backends import check_trains
 from keras_mri.networks.precision import hidden_layers_in, in_float32, with_hidden_layers_in
-from keras_mri.networks.slice_autoencoder import residual_slice_unet, slice_autoencoder
+from keras_mri.networks.residual_unet import residual_slice_unet
+from keras_mri.networks.slice_autoencoder import slice_autoencoder
 from keras_mri.report import figures
 from keras_mri.systems.cnn.settings import EXAMPLES, SETTINGS
 from keras_mri.systems.cnn.slice_files import save_slices
+from keras_mri.systems.cnn.slice_prediction import slice_predictor
 from keras_mri.systems.cnn.slices import Slices, cut_slices, fitting_slices, split_slices, with_noise
 from keras_mri.systems.records import Outcome, System
 from keras_mri.training.callbacks import FollowPace, KeepBest, Pace, StopOnNonFinite
@@ -81,7 +82,7 @@ def train(data, config, callbacks=()):
     from keras_mri.training.fit import fit, keeping_best
 
     keras.utils.set_random_seed(config.seed)
-    batches = slice_data(data, config)
+    batches, held_out = slice_data(data, config)
     with hidden_layers_in(config.precision) as precision:
         network = _network(config)
     _LOGGER.info("%s: %d parameters, %s", network.name, network.count_params(), precision)
@@ -93,7 +94,7 @@ def train(data, config, callbacks=()):
     with keeping_best(best, callbacks):
         fit(network, batches, [FollowPace(pace, 1.0, schedule), StopOnNonFinite(best), best, *callbacks])
     network = in_float32(network)
-    _log_scores(network, data, batches.held_out, config)
+    _log_scores(network, data, held_out, config)
     return network
 
 

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from keras_mri.data.pipelines import PatchSource, flipped, listed_patches, repetition_pairs
+from keras_mri.data.corruption import repetition_pairs
+from keras_mri.data.pipelines import PatchSource, flipped, listed_patches
 from keras_mri.data.splits import hold_out_blocks
-from keras_mri.io.volumes import left_right_axis
+from keras_mri.io.volumes import mirror_axes
 
 _STEPS_PER_EPOCH = 50
 # Places of training blocks, and held-out pairs, of all frames together.
@@ -43,7 +44,7 @@ class RepetitionBlocks:
         pairs = len(units) * units.shape[-1] // channels * len(self.corners)
         # Covering: every block and its mirror image, once.
         self.steps = config.steps_per_epoch or (max(1, 2 * pairs // config.batch_size) if covering else _STEPS_PER_EPOCH)
-        self.axes = {"all": (0, 1, 2), "left-right": (left_right_axis(affine),), "none": ()}[config.mirror_training]
+        self.axes = mirror_axes(affine, config.mirror_training)
 
     def training(self, target, seed):
         """Return batches of (input, target, mask), without end.

@@ -10,6 +10,7 @@ import logging
 import keras
 import numpy as np
 
+from keras_mri.data.pipelines import Batches
 from keras_mri.training import optimizers
 from keras_mri.training.callbacks import FollowPace, Pace, StopOnNonFinite
 from keras_mri.training.fit import fit

@@ -5,12 +5,11 @@ import math
 import typing
 
 import numpy as np
-import tensorflow as tf
 
 from keras_mri.data.patches import check_patch_fits, fitting_patch, foreground_corners, thickened
-from keras_mri.data.pipelines import PatchSource, flipped, listed_patches, random_patches
+from keras_mri.data.pipelines import Batches, PatchSource, flipped, listed_patches, random_patches
 from keras_mri.data.splits import slab_cut
-from keras_mri.io.volumes import left_right_axis
+from keras_mri.io.volumes import mirror_axes
 from keras_mri.systems.sr.augmentation import disturbed_pairs, moved, regained, turned
 from keras_mri.systems.sr.settings import PATCH_SHAPE
 
@@ -18,15 +17,6 @@ _VALIDATION_PATCHES = 24
 _STEPS_PER_EPOCH = 100
 # Voxel sides that differ by less are as good as equal: heads differ by more.
 _SAME_SIDE = 0.1
-
-
-class PairData(typing.NamedTuple):
-    """Batches of (source, target): without end, and the held-out ones; steps of an epoch; voxels of a patch."""
-
-    training: tf.data.Dataset
-    validation: tf.data.Dataset
-    steps: int
-    patch_shape: tuple[int, int, int]
 
 
 def pair_data(parts, config, factor):
@@ -41,7 +31,8 @@ def pair_data(parts, config, factor):
 
     Returns
     -------
-    PairData
+    keras_mri.data.pipelines.Batches
+        Elements (source, target): float32, shape (batch, x, y, z, 1) twice.
 
     Raises
     ------
@@ -78,7 +69,7 @@ def pair_data(parts, config, factor):
     batch = min(config.batch_size, sum(len(source.corners) for source in chosen))
     validation = disturbed_pairs(listed_patches(chosen, validation_shape, 2), batch, config.seed)
     training = disturbed_pairs(patches, config.batch_size, config.seed, config.jitter, config.noise)
-    return PairData(training, validation.cache(), steps, patch_shape)
+    return Batches(training, validation.cache(), steps)
 
 
 def turning_plane(pair, config, patch_shape):
@@ -152,7 +143,7 @@ def _thick(scan, factor):
 def _augmented(patches, pair, config, patch_shape):
     if config.gain > 0 and pair.simulated:
         patches = regained(patches, config.seed, config.gain)
-    axes = {"all": (0, 1, 2), "left-right": (left_right_axis(pair.target.affine),), "none": ()}[config.mirror_training]
+    axes = mirror_axes(pair.target.affine, config.mirror_training)
     patches = flipped(patches, config.seed, axes) if axes else patches
     plane = turning_plane(pair, config, patch_shape) if config.turns else None
     patches = turned(patches, config.seed, plane) if plane else patches

@@ -15,7 +15,8 @@ from keras_mri.imaging.intensity import fit_image_scaling
 from keras_mri.imaging.metrics import psnr
 from keras_mri.imaging.noise import add_gaussian_noise
 from keras_mri.io.volumes import Volume
-from keras_mri.networks.slice_autoencoder import residual_slice_unet, slice_autoencoder
+from keras_mri.networks.residual_unet import residual_slice_unet
+from keras_mri.networks.slice_autoencoder import slice_autoencoder
 from keras_mri.saving import checkpoints
 from keras_mri.saving.checkpoints import Checkpoint
 from keras_mri.systems.cnn import system as cnn

@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_mri.cli.training_job import TrainingJob
 from keras_mri.errors import InputError
-from keras_mri.imaging import evaluation, noise
+from keras_mri.imaging import noise
 from keras_mri.io import header_comparison, nifti_reading
 from keras_mri.io.mask_files import load_mask
 from keras_mri.io.volumes import Volume
@@ -259,6 +259,9 @@ def evaluate(reference: Image, image: Image, mask: Image | None = None, data_ran
     >>> keras_mri.evaluate("sample", "sample")["ssim"]
     1.0
     """
+    # Only here: scikit-image takes a second to import.
+    from keras_mri.imaging import evaluation
+
     reference, image = open_image(reference), open_image(image)
     region, peak = evaluation.region_and_peak(reference, mask, data_range)
     return evaluation.evaluate(reference, image, region, peak)

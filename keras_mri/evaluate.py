@@ -1,20 +1,19 @@
-"""python -m keras_mri.evaluate REFERENCE IMAGE…: how close scans are to a reference, how stable and how smooth."""
+"""python -m keras_mri.evaluate REFERENCE IMAGE…: how close scans are to a reference, how stable and how smooth.
 
-import csv
+In Python the same is `keras_mri.evaluate(reference, image)`: this module can be called, because the command and the function share one name.
+"""
+
 import json
 import math
 import pathlib
 import sys
-
-import numpy as np
+import types
 
 from keras_mri.cli import running
 from keras_mri.cli.options import add_output_flags
-from keras_mri.errors import InputError
-from keras_mri.imaging.foreground import metric_foreground
-from keras_mri.io import nifti_reading as nifti
-from keras_mri.io.mask_files import load_mask
-from keras_mri.io.whole_files import check_output, replacing
+from keras_mri.io.nifti_reading import open_image
+from keras_mri.io.tables import write_rows
+from keras_mri.io.whole_files import check_output
 
 
 def main(arguments=None):
@@ -27,36 +26,20 @@ def _evaluate(arguments):
     if parsed.csv:
         check_output(parsed.csv, (".csv",), parsed.overwrite, flag="--csv")
     # Only here: scikit-image takes a second to import, and --help does not need it.
-    from keras_mri.imaging.evaluation import evaluate
+    from keras_mri.imaging.evaluation import evaluate, region_and_peak
 
-    reference = nifti.open_image(parsed.reference, parsed.replace_nonfinite)
-    images = [nifti.open_image(path, parsed.replace_nonfinite) for path in parsed.images]
-    if parsed.data_range is not None and not 0 < parsed.data_range < math.inf:
-        raise InputError(f"--data-range must be positive and finite. Received: {parsed.data_range:g}.")
-    peak = parsed.data_range or reference.extremes[1]
-    if not peak > 0:
-        raise InputError(f"the data range cannot be taken from a reference whose maximum is {peak:g}; state it with --data-range.")
-    first = reference.frame(0)
-    mask = load_mask(parsed.mask, reference) if parsed.mask else metric_foreground(first, peak)
-    if not mask.any():
-        raise InputError("no voxel of the reference is brighter than 10/255 of the data range; give the region with --mask.")
+    reference = open_image(parsed.reference, parsed.replace_nonfinite)
+    images = [open_image(path, parsed.replace_nonfinite) for path in parsed.images]
+    mask, peak = region_and_peak(reference, parsed.mask, parsed.data_range)
     rows = [{"image": image.name, **evaluate(reference, image, mask, peak)} for image in images]
     region = f"inside {parsed.mask}" if parsed.mask else "where the reference exceeds 10/255 of the data range"
     if parsed.csv:
-        _write_csv(parsed.csv, rows, peak)
+        write_rows([{**row, "data_range": peak} for row in rows], parsed.csv)
     if parsed.json:
         print(json.dumps({"reference": reference.name, "data_range": peak, "region": region, "images": _finite(rows)}, indent=1))
     else:
         print(f"reference {reference.name}, data range {peak:g}; “in” is {region}")
         print(_table(rows))
-
-
-def _write_csv(path, rows, peak):
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    with replacing(path) as temporary, open(temporary, "w", newline="") as file:
-        writer = csv.DictWriter(file, [*names, "data_range"])
-        writer.writeheader()
-        writer.writerows({**row, "data_range": peak} for row in rows)
 
 
 def _table(rows):
@@ -98,5 +81,17 @@ def _parser():
     return parser
 
 
+class _Door(types.ModuleType):
+    """The module as the function of the same name in `keras_mri.api`."""
+
+    def __call__(self, reference, image, mask=None, data_range=None):
+        """Compare a scan with a reference; see `keras_mri.api.evaluate`."""
+        from keras_mri import api
+
+        return api.evaluate(reference, image, mask, data_range)
+
+
 if __name__ == "__main__":
     sys.exit(main())
+# Python allows a module's class to be replaced; `import keras_mri.evaluate` would otherwise hide the function.
+sys.modules[__name__].__class__ = _Door

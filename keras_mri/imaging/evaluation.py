@@ -6,6 +6,8 @@ import numpy as np
 
 from keras_mri.errors import InputError
 from keras_mri.imaging import metrics
+from keras_mri.imaging.foreground import metric_foreground
+from keras_mri.io.mask_files import load_mask
 from keras_mri.io.volumes import check_same_grid
 
 
@@ -80,3 +82,36 @@ class _Differences:
             "ssim": float(np.mean(self.similarities)),
             "nrmse": error / scale if scale else (math.inf if error else 0.0),
         }
+
+
+def region_and_peak(reference, mask=None, data_range=None):
+    """Return where and on which scale images are compared with a reference.
+
+    Parameters
+    ----------
+    reference : Volume
+    mask : str, path-like or Volume, optional
+        3D, 0 outside; by default the region where the reference exceeds 10/255 of the data range.
+    data_range : float, optional
+        By default the reference's maximum.
+
+    Returns
+    -------
+    region : ndarray of bool, shape (x, y, z)
+    peak : float
+        The data range.
+
+    Raises
+    ------
+    InputError
+        If the data range is not positive and finite, or no voxel is in the region.
+    """
+    if data_range is not None and not 0 < data_range < math.inf:
+        raise InputError(f"`data_range` must be positive and finite. Received: {data_range:g}.")
+    peak = data_range or reference.extremes[1]
+    if not peak > 0:
+        raise InputError(f"the data range cannot be taken from a reference whose maximum is {peak:g}; state it with `data_range`.")
+    region = metric_foreground(reference.frame(0), peak) if mask is None else load_mask(mask, reference)
+    if not region.any():
+        raise InputError("no voxel of the reference is brighter than 10/255 of the data range; give the region with `mask`.")
+    return region, peak

@@ -11,8 +11,8 @@ import numpy as np
 from keras_mri.cli import options as _cli
 from keras_mri.errors import InputError
 from keras_mri.io import nifti_reading as nifti
+from keras_mri.io.grids import check_same_grid
 from keras_mri.io.mask_files import load_mask
-from keras_mri.io.volumes import check_same_grid
 from keras_mri.io.whole_files import check_output, replacing
 
 # Without a mask: foreground as in most denoising papers, brighter than 10 of 255 grey levels.
@@ -88,7 +88,7 @@ def evaluate(reference, image, mask, data_range):
 def _evaluate(arguments):
     parsed = _parser().parse_all(arguments)
     if parsed.csv:
-        check_output(parsed.csv, (".csv",), parsed.overwrite, flag="--csv")
+        check_output(parsed.csv, (".csv",), parsed.overwrite, option="csv")
     reference = nifti.open_image(parsed.reference, parsed.replace_nonfinite)
     images = [nifti.open_image(path, parsed.replace_nonfinite) for path in parsed.images]
     if parsed.data_range is not None and not 0 < parsed.data_range < math.inf:

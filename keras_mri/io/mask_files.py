@@ -3,8 +3,8 @@
 import numpy as np
 
 from keras_mri.errors import InputError
+from keras_mri.io.grids import check_same_grid
 from keras_mri.io.nifti_reading import ConstantImageError, as_volume
-from keras_mri.io.volumes import check_same_grid
 
 
 def load_mask(mask, volume):

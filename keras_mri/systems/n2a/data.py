@@ -4,7 +4,7 @@ import numpy as np
 
 from keras_mri.data.pipelines import PatchSource, flipped, listed_patches, repetition_pairs
 from keras_mri.data.splits import hold_out_blocks
-from keras_mri.io.volumes import left_right_axis
+from keras_mri.io.grids import bounding_box, mirror_axes
 
 _STEPS_PER_EPOCH = 50
 # Places of training blocks, and held-out pairs, of all frames together.
@@ -33,9 +33,7 @@ class RepetitionBlocks:
     """
 
     def __init__(self, units, mask, affine, channels, config):
-        inside = np.argwhere(mask)
-        low = np.maximum(inside.min(axis=0) - config.patch_shape, 0)
-        self.box = tuple(slice(a, b) for a, b in zip(low, inside.max(axis=0) + 1 + config.patch_shape))
+        self.box = bounding_box(mask, config.patch_shape)
         self.units, self.mask = units[(slice(None), *self.box)], mask[self.box]
         self.channels, self.config = channels, config
         covering = config.blocks == "covering"
@@ -43,7 +41,7 @@ class RepetitionBlocks:
         pairs = len(units) * units.shape[-1] // channels * len(self.corners)
         # Covering: every block and its mirror image, once.
         self.steps = config.steps_per_epoch or (max(1, 2 * pairs // config.batch_size) if covering else _STEPS_PER_EPOCH)
-        self.axes = {"all": (0, 1, 2), "left-right": (left_right_axis(affine),), "none": ()}[config.mirror_training]
+        self.axes = mirror_axes(affine, config.mirror_training)
 
     def training(self, target, seed):
         """Return batches of (input, target, mask), without end.

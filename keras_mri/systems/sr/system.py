@@ -15,9 +15,9 @@ from keras_mri.errors import InputError
 from keras_mri.imaging.intensity import fit_zscore
 from keras_mri.imaging.kspace import finer_step, resampled
 from keras_mri.inference.tiles import predictor
+from keras_mri.io.grids import bounding_box, mirror_axes
 from keras_mri.io.nifti_headers import on_finer_grid
 from keras_mri.io.nifti_reading import as_volume
-from keras_mri.io.volumes import mirror_axes
 from keras_mri.networks import patchgan
 from keras_mri.networks.backends import check_trains
 from keras_mri.networks.precision import hidden_layers_in, in_float32, with_hidden_layers_in
@@ -205,9 +205,7 @@ def example(checkpoint, images, config):
     pair = (parts.test or parts.validation or parts.training)[0]
     part = "test" if parts.test else "partly trained on"
     data, mask = pair.z_scores(config.scaling)
-    inside = np.argwhere(mask)
-    box = tuple(slice(low, high + 1) for low, high in zip(inside.min(axis=0), inside.max(axis=0)))
-    data = data[box]
+    data = data[bounding_box(mask)]
     restored = _predictor(checkpoint.network, data.shape[:3], config)(data[..., :1])
     # Panels are drawn from black at 0: the darkest voxel of the target.
     dark = data[..., 1].min()

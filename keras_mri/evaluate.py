@@ -24,7 +24,7 @@ def main(arguments=None):
 def _evaluate(arguments):
     parsed = _parser().parse_all(arguments)
     if parsed.csv:
-        check_output(parsed.csv, (".csv",), parsed.overwrite, flag="--csv")
+        check_output(parsed.csv, (".csv",), parsed.overwrite, option="csv")
     # Only here: scikit-image takes a second to import, and --help does not need it.
     from keras_mri.imaging.evaluation import evaluate, region_and_peak
 

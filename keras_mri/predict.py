@@ -39,7 +39,7 @@ def _predict(arguments):
     system_name = system_of(model)
     path = check_output(parsed.output, nifti_writing.SUFFIXES, parsed.overwrite)
     if parsed.report:
-        check_output(parsed.report, (".html",), parsed.overwrite, flag="--report")
+        check_output(parsed.report, (".html",), parsed.overwrite, option="report")
     chosen = _cli.chosen_options(options, parsed)
     images = [nifti.open_image(image, parsed.replace_nonfinite) for image in parsed.images]
 

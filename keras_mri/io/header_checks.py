@@ -7,6 +7,7 @@ import zlib
 import numpy as np
 
 from keras_mri.errors import InputError
+from keras_mri.io import grids
 from keras_mri.memory import available_bytes
 
 # A compressed file is believed up to this ratio (scans reach 3, masks 100), and looked through beyond.
@@ -95,9 +96,10 @@ def check_extensions(path, file, end=None, byte_order="<"):
 
 
 def check_affine(path, affine):
-    """Raise InputError unless an affine, ndarray of shape (4, 4), gives every voxel a place and a volume."""
+    """Raise InputError unless an affine, ndarray of shape (4, 4) or None, gives every voxel a place and a volume."""
+    affine = np.full((4, 4), np.nan) if affine is None else affine
     with np.errstate(all="ignore"):
-        zooms = np.linalg.norm(affine[:3, :3], axis=0)
+        zooms = np.array(grids.zooms(affine))
         usable = np.isfinite(affine).all() and (zooms > _SIDES[0]).all() and (zooms < _SIDES[1]).all()
         usable = usable and abs(np.linalg.det(affine[:3, :3] / zooms)) > _FLATTEST
     if not usable:

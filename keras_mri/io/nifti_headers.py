@@ -4,7 +4,7 @@ import nibabel
 import numpy as np
 
 from keras_mri.errors import InputError, first_line
-from keras_mri.io import header_checks as image_claims
+from keras_mri.io import grids, header_checks
 from keras_mri.io.volumes import Volume
 
 
@@ -89,7 +89,7 @@ def on_finer_grid(volume, shape, step, read_frame):
         header = volume.header.copy()
         forms = {name: _form(header, name) for name in ("qform", "sform")}
         header.set_data_shape(shape)
-        header.set_zooms(np.linalg.norm(affine[:3, :3], axis=0))
+        header.set_zooms(grids.zooms(affine))
         for name, (form, code) in forms.items():
             if form is not None:
                 getattr(header, f"set_{name}")(form @ step, int(code))
@@ -101,7 +101,7 @@ def _form(header, name):
     try:
         form, code = getattr(header, f"get_{name}")(coded=True)
         if form is not None:
-            image_claims.check_affine(name, form)
+            header_checks.check_affine(name, form)
         return form, code
     except ValueError:
         header[f"{name}_code"] = 0

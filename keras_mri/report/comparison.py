@@ -8,9 +8,10 @@ from keras_mri.imaging.foreground import noise_foreground
 from keras_mri.imaging.kspace import resampled
 from keras_mri.imaging.metrics import RunStatistics
 from keras_mri.imaging.noise import estimate_sigma
+from keras_mri.io.grids import voxel_sides
 from keras_mri.report.histogram import Histogram
 from keras_mri.report.spectrum import radial_power
-from keras_mri.report.views import centre_of, orthogonal_views, voxel_sides
+from keras_mri.report.views import centre_of, orthogonal_views
 
 # Successive frames of a run from which noise is estimated; frames spread over it whose spectra are averaged.
 _NOISE_FRAMES, _SPECTRUM_FRAMES = 10, 16

@@ -1,9 +1,10 @@
 """Slices in radiological planes: axial, coronal, sagittal, upright, with named sides and sizes in millimetres."""
 
-import itertools
 import typing
 
 import numpy as np
+
+from keras_mri.io.grids import anatomical_axes, voxel_sides
 
 
 class View(typing.NamedTuple):
@@ -59,32 +60,6 @@ def orthogonal_views(data, affine, centre):
         # Rows are drawn from the top, and the larger coordinate belongs there.
         views[plane] = View(image[::-1], size, (*_NAMES[across], *_NAMES[up][::-1]))
     return views
-
-
-def anatomical_axes(affine):
-    """Tell which voxel axis runs most nearly along each anatomical one.
-
-    Parameters
-    ----------
-    affine : ndarray of float64, shape (4, 4)
-        Voxel indices to RAS+ millimetres.
-
-    Returns
-    -------
-    axes : tuple of int
-        The voxel axes for right, anterior, superior.
-    backwards : tuple of bool
-        Whether each runs to the left, posterior, inferior.
-    """
-    directions = affine[:3, :3] / voxel_sides(affine)
-    axes = max(itertools.permutations(range(3)), key=lambda order: sum(abs(directions[axis, order[axis]]) for axis in range(3)))
-    return axes, tuple(bool(directions[axis, axes[axis]] < 0) for axis in range(3))
-
-
-def voxel_sides(affine):
-    """Return the voxel sides of an affine, mm; 1 where a broken one says 0, so that there is something to draw."""
-    sides = np.linalg.norm(affine[:3, :3], axis=0)
-    return np.where(sides > 0, sides, 1.0)
 
 
 def centre_of(mask):

@@ -9,9 +9,9 @@ import numpy as np
 from keras_mri.errors import InputError
 from keras_mri.imaging import metrics
 from keras_mri.imaging.intensity import fit_image_scaling
+from keras_mri.io.grids import mirror_axes
 from keras_mri.io.mask_files import load_mask
 from keras_mri.io.nifti_reading import as_volume
-from keras_mri.io.volumes import mirror_axes
 from keras_mri.networks.backends import check_trains
 from keras_mri.networks.precision import hidden_layers_in, in_float32, with_hidden_layers_in
 from keras_mri.networks.residual_unet import residual_slice_unet

@@ -5,7 +5,7 @@ import numpy as np
 from keras_mri.data.corruption import repetition_pairs
 from keras_mri.data.pipelines import PatchSource, flipped, listed_patches
 from keras_mri.data.splits import hold_out_blocks
-from keras_mri.io.volumes import mirror_axes
+from keras_mri.io.grids import bounding_box, mirror_axes
 
 _STEPS_PER_EPOCH = 50
 # Places of training blocks, and held-out pairs, of all frames together.
@@ -34,9 +34,7 @@ class RepetitionBlocks:
     """
 
     def __init__(self, units, mask, affine, channels, config):
-        inside = np.argwhere(mask)
-        low = np.maximum(inside.min(axis=0) - config.patch_shape, 0)
-        self.box = tuple(slice(a, b) for a, b in zip(low, inside.max(axis=0) + 1 + config.patch_shape))
+        self.box = bounding_box(mask, config.patch_shape)
         self.units, self.mask = units[(slice(None), *self.box)], mask[self.box]
         self.channels, self.config = channels, config
         covering = config.blocks == "covering"

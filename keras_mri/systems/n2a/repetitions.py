@@ -9,9 +9,10 @@ from keras_mri.errors import InputError
 from keras_mri.imaging.brain_mask import brain_mask
 from keras_mri.imaging.registration import estimate_rigid, remaining_motion, similarity
 from keras_mri.imaging.rigid import in_view, resample_rigid
+from keras_mri.io.grids import check_same_grid
 from keras_mri.io.mask_files import load_mask
 from keras_mri.io.nifti_reading import as_volume
-from keras_mri.io.volumes import Volume, check_same_grid
+from keras_mri.io.volumes import Volume
 
 _LOGGER = logging.getLogger(__name__)
 # Two repetitions that differ by less than this share of their mean have no noise of their own: SNR above 1000 does not occur.

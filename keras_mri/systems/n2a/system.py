@@ -15,7 +15,7 @@ import numpy as np
 from keras_mri.errors import InputError
 from keras_mri.imaging.intensity import Scaling, fit_scaling
 from keras_mri.inference.tiles import predictor
-from keras_mri.io.volumes import mirror_axes
+from keras_mri.io.grids import bounding_box, mirror_axes
 from keras_mri.networks.backends import check_trains
 from keras_mri.networks.geometry import geometry
 from keras_mri.networks.munet import munet, munet_diffusion
@@ -227,7 +227,7 @@ def _denoised(network, scan, stored, mirror, tile=None):
     each = stored["restore"] == "each"
     reach = geometry(network).reach
     # No wider around the mask than between tiles.
-    box = _with_surroundings(scan.mask, tuple(min(side, _OVERLAP) for side in reach) if reach else (_SURROUNDINGS,) * 3)
+    box = bounding_box(scan.mask, tuple(min(side, _OVERLAP) for side in reach) if reach else (_SURROUNDINGS,) * 3)
     run = predictor(network, average[box].shape[:3], tile, mirror_axes(scan.reference.affine, mirror), _OVERLAP)
 
     def restored_frame(frame):
@@ -243,13 +243,6 @@ def _denoised(network, scan, stored, mirror, tile=None):
     # What is restored is the average, not the first repetition: a report compares with it.
     measured = scan.reference.with_frames(lambda frame: average[..., frame])
     return measured.with_frames(restored_frame)
-
-
-def _with_surroundings(mask, reach):
-    """Return the box of a mask, as slices, wider by what a network looks at."""
-    inside = np.argwhere(mask)
-    low, high = np.maximum(inside.min(axis=0) - reach, 0), inside.max(axis=0) + 1 + reach
-    return tuple(slice(int(a), int(b)) for a, b in zip(low, high))
 
 
 SYSTEM = System(settings=SETTINGS, train=train, predict=predict, outcome=outcome, settle=settle, prepare=prepare)

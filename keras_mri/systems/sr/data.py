@@ -9,7 +9,7 @@ import numpy as np
 from keras_mri.data.patches import check_patch_fits, fitting_patch, foreground_corners, thickened
 from keras_mri.data.pipelines import Batches, PatchSource, flipped, listed_patches, random_patches
 from keras_mri.data.splits import slab_cut
-from keras_mri.io.volumes import mirror_axes
+from keras_mri.io.grids import bounding_box, mirror_axes
 from keras_mri.systems.sr.augmentation import disturbed_pairs, moved, regained, turned
 from keras_mri.systems.sr.settings import PATCH_SHAPE
 
@@ -118,13 +118,12 @@ def _divided(scans, subjects):
 
 def _near_brain(scan, patch_shape):
     """Keep what patches centred in the brain can reach: a third of a usual scan."""
-    inside = [np.flatnonzero(scan.mask.any(axis=tuple(a for a in range(3) if a != axis))) for axis in range(3)]
-    if not len(inside[0]):
+    if not scan.mask.any():
         return scan
     window = []
-    for places, size, side in zip(inside, patch_shape, scan.mask.shape):
-        low = max(0, min(int(places[0]) - size // 2, side - size))
-        window.append(slice(low, min(side, max(int(places[-1]) - size // 2, low) + size)))
+    for part, size, side in zip(bounding_box(scan.mask), patch_shape, scan.mask.shape):
+        low = max(0, min(part.start - size // 2, side - size))
+        window.append(slice(low, min(side, max(part.stop - 1 - size // 2, low) + size)))
     window = tuple(window)
     # Copied, so that the rest can be forgotten.
     return _Scan(scan.data[window].copy(), scan.mask[window].copy())

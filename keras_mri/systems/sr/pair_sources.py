@@ -9,9 +9,9 @@ import numpy as np
 from keras_mri.errors import GridMismatchError, InputError
 from keras_mri.imaging.resampling import coarse_copy, resampled_to
 from keras_mri.io.bids import session_pairs, subject_of
+from keras_mri.io.grids import check_same_grid
 from keras_mri.io.nifti_reading import open_image
 from keras_mri.io.tables import read_rows
-from keras_mri.io.volumes import check_same_grid
 from keras_mri.systems.sr.pairs import Pair, check_3d, simulated_pair
 
 _LOGGER = logging.getLogger(__name__)

@@ -15,9 +15,9 @@ from keras_mri.errors import InputError
 from keras_mri.imaging.intensity import fit_zscore
 from keras_mri.imaging.kspace import finer_step, resampled
 from keras_mri.inference.tiles import predictor
+from keras_mri.io.grids import bounding_box, mirror_axes
 from keras_mri.io.nifti_headers import on_finer_grid
 from keras_mri.io.nifti_reading import as_volume
-from keras_mri.io.volumes import mirror_axes
 from keras_mri.networks import patchgan
 from keras_mri.networks.backends import check_trains
 from keras_mri.networks.precision import hidden_layers_in, in_float32, with_hidden_layers_in
@@ -184,9 +184,7 @@ def outcome(checkpoint, data, config):
     pair = (data.test or data.validation or data.training)[0]
     part = "test" if data.test else "partly trained on"
     images, mask = pair.z_scores(config.scaling)
-    inside = np.argwhere(mask)
-    box = tuple(slice(low, high + 1) for low, high in zip(inside.min(axis=0), inside.max(axis=0)))
-    images = images[box]
+    images = images[bounding_box(mask)]
     restored = _predictor(checkpoint.network, images.shape[:3], inference(config, {})["tile"])(images[..., :1])
     # Panels are drawn from black at 0: the darkest voxel of the target.
     dark = images[..., 1].min()

@@ -15,9 +15,9 @@ from keras_mri.errors import InputError
 from keras_mri.imaging.intensity import fit_image_scaling
 from keras_mri.imaging.noise import add_gaussian_noise, add_rician_noise
 from keras_mri.inference.tiles import predictor
+from keras_mri.io.grids import mirror_axes
 from keras_mri.io.mask_files import load_mask
 from keras_mri.io.nifti_reading import as_volume
-from keras_mri.io.volumes import mirror_axes
 from keras_mri.networks.backends import check_trains
 from keras_mri.networks.blocks import check_sides
 from keras_mri.networks.dense_unet import dense_critic, dense_unet, published_levels

@@ -10,6 +10,9 @@ import types
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+# Two workers of pytest-xdist share two cores, and networks of two channels have no use for a second thread.
+for _name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
 
 import nibabel  # noqa: E402
 import numpy as np  # noqa: E402
@@ -60,14 +63,23 @@ def in_this_checkout():
     return {**os.environ, "PYTHONPATH": str(pathlib.Path(__file__).parents[1])}
 
 
-@pytest.fixture
-def eagerly():
+@contextlib.contextmanager
+def without_graphs():
     """Run a few steps as they are: tracing their graphs would take most of the time."""
     import tensorflow as tf
 
     tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
+def eagerly():
+    """Run the test `without_graphs`."""
+    with without_graphs():
+        yield
 
 
 @pytest.fixture(scope="session")

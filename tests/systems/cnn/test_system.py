@@ -60,8 +60,8 @@ def published(bias=0.0):
     "settings",
     [
         dict(),
-        dict(axis=0, noise="rician", fresh_noise=False, filters=(2, 3, 4), depths=(1, 1, 1)),
-        {**PUBLISHED, "filters": (2, 3)},
+        dict(once=True, axis=0, noise="rician", fresh_noise=False, filters=(2, 3, 4), depths=(1, 1, 1)),
+        {**PUBLISHED, "once": True, "filters": (2, 3)},
     ],
 )
 def test_the_contract(run_path, tmp_path, settings):
@@ -71,7 +71,7 @@ def test_the_contract(run_path, tmp_path, settings):
 
 
 def test_the_contract_of_the_published_preset(run_path, tmp_path):
-    checkpoint, _ = check_contract("cnn", [run_path], tmp_path, **PUBLISHED)
+    checkpoint, _ = check_contract("cnn", [run_path], tmp_path, once=True, **PUBLISHED)
     assert checkpoint.network.count_params() == 9569
 
 
@@ -80,7 +80,7 @@ def test_an_untrained_network_gives_the_scan_back(run_path):
     np.testing.assert_allclose(restored.data, nibabel.load(run_path).get_fdata(), atol=1e-2)
 
 
-def test_single_volumes_and_thin_and_odd_shapes_train_and_are_predicted(write_nifti):
+def test_single_volumes_and_thin_and_odd_shapes_train_and_are_predicted(eagerly, write_nifti):
     for number, shape in enumerate([(17, 21, 5), (12, 30, 4), (20, 9, 8)]):
         path = write_nifti(phantoms.head(shape)[0] + 1, f"scan{number}.nii.gz")
         network = cnn.train([path], Config(epochs=1, steps_per_epoch=1, batch_size=2, **SMALL))
@@ -203,7 +203,7 @@ def test_by_itself_it_is_better_than_as_published_on_a_real_run(caplog):
     assert default > scores[0][0] + 2
 
 
-def test_ctrl_c_keeps_the_best_network_so_far(run_path, caplog):
+def test_ctrl_c_keeps_the_best_network_so_far(eagerly, run_path, caplog):
     class Interrupt(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
             if epoch == 2:
@@ -214,7 +214,7 @@ def test_ctrl_c_keeps_the_best_network_so_far(run_path, caplog):
     assert all(np.isfinite(weight).all() for weight in network.get_weights())
 
 
-def test_scores_are_those_of_the_held_out_slices(run_path, caplog):
+def test_scores_are_those_of_the_held_out_slices(eagerly, run_path, caplog):
     caplog.set_level(logging.INFO, "keras_mri")
     config = Config(epochs=1, steps_per_epoch=1, batch_size=2, learning_rate=1e-9, noise_range=(0.1, 0.1), **SMALL)
     cnn.train([run_path], config)
@@ -232,10 +232,10 @@ def test_the_example_is_one_slice_noisy_denoised_and_clean(run_path):
     assert any(np.allclose(list(panels.values())[-1][..., 0], clean, atol=1e-4) for clean in slices.clean)
 
 
-COMMAND = "--epochs 3 --steps-per-epoch 2 --batch-size 2 --filters 2 3 --depths 1 1 --precision float32".split()
+COMMAND = "--epochs 2 --steps-per-epoch 2 --batch-size 2 --filters 2 3 --depths 1 1 --precision float32".split()
 
 
-def test_the_command_writes_network_history_figures_and_data_set(run_path, tmp_path, capsys):
+def test_the_command_writes_network_history_figures_and_data_set(eagerly, run_path, tmp_path, capsys):
     out, data = tmp_path / "out" / "model.h5", tmp_path / "slices.npz"
     out.parent.mkdir()
     assert train.main(["cnn", str(run_path), *COMMAND, "-o", str(out), "--examples", "5", "--save-dataset", str(data)]) == 0
@@ -259,7 +259,7 @@ def test_the_command_writes_network_history_figures_and_data_set(run_path, tmp_p
     assert 0 < facts["sigma"][0] < facts["sigma"][1] < 0.2
 
 
-def test_slices_from_elsewhere_are_trained_from(tmp_path, rng, capsys):
+def test_slices_from_elsewhere_are_trained_from(eagerly, tmp_path, rng, capsys):
     clean = rng.random((20, 9, 8))
     np.savez(tmp_path / "data.npz", clean=clean, noisy=clean + rng.normal(0, 0.1, clean.shape))
     assert train.main(["cnn", str(tmp_path / "data.npz"), *COMMAND, "-o", str(tmp_path / "model.h5")]) == 0

@@ -1,5 +1,6 @@
 """The Python door: what `import keras_mri` offers. The commands call these same functions."""
 
+import logging
 import os
 import typing
 
@@ -8,21 +9,24 @@ import numpy as np
 from keras_mri.cli.training_job import TrainingJob
 from keras_mri.errors import InputError
 from keras_mri.imaging import noise
+from keras_mri.inference.training_range import remarks
 from keras_mri.io import header_comparison, nifti_reading
 from keras_mri.io.mask_files import load_mask
 from keras_mri.io.volumes import Volume
 from keras_mri.saving.checkpoints import Checkpoint
 from keras_mri.systems import get_settings, get_system, that_generate
-from keras_mri.systems.network_files import differences_from_training, load_network, path_of_network, system_of
+from keras_mri.systems.network_files import load_network, path_of_network, system_of
 from keras_mri.systems.trained import TrainedNetwork
 
 if typing.TYPE_CHECKING:
     import nibabel
 
+_LOGGER = logging.getLogger(__name__)
+
 # A file, or an image in memory.
-Image: typing.TypeAlias = "str | os.PathLike | Volume | nibabel.spatialimages.SpatialImage"
+Image = typing.Union[str, os.PathLike, Volume, "nibabel.spatialimages.SpatialImage"]  # noqa: UP007 - nibabel has its own door
 # A name such as "epi", a file, or a network in memory.
-Network: typing.TypeAlias = "str | os.PathLike | Checkpoint | TrainedNetwork"
+Network = str | os.PathLike | Checkpoint | TrainedNetwork
 
 # Successive frames of a run from which its noise is estimated: enough for a median, few enough to be read at once.
 _MOST_FRAMES = 16
@@ -93,7 +97,8 @@ def restore(network: Network, images: Image | typing.Sequence[Image], *, replace
     volumes = [open_image(image, replace_nonfinite) for image in _sequence(images)]
     _check_count(volumes, settings.images)
     system, checkpoint = get_system(name), checkpoint_of(network)
-    differences_from_training(volumes, checkpoint)
+    for difference in remarks(volumes[0], checkpoint.training, checkpoint.inference, averaged=len(volumes)):
+        _LOGGER.warning("warning: %s", difference)
     return system.predict(checkpoint, volumes, chosen)
 
 

@@ -1,6 +1,6 @@
 """python -m keras_mri.evaluate REFERENCE IMAGE…: how close scans are to a reference, how stable and how smooth.
 
-In Python the same is `keras_mri.evaluate(reference, image)`: this module can be called, because the command and the function share one name.
+The same in Python is `keras_mri.evaluate(reference, image)`: this module can be called, because command and function share one name.
 """
 
 import json

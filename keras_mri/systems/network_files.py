@@ -3,7 +3,7 @@
 from keras_mri.errors import ForeignNetworkError
 from keras_mri.networks.backends import check_usable
 from keras_mri.saving import checkpoints, pretrained
-from keras_mri.systems import SYSTEMS, get_settings, that_restore
+from keras_mri.systems import SYSTEMS, get_settings
 from keras_mri.systems.records import with_inference
 
 
@@ -61,9 +61,14 @@ def load_network(path):
 
 def pretrained_networks():
     """List the pre-trained networks at hand by name; see `keras_mri.saving.pretrained.networks`."""
-    return pretrained.networks(that_restore())
+    return pretrained.networks()
 
 
 def path_of_network(model):
     """Return the path of a network given by its path or by the name of a pre-trained one; see `pretrained.resolve`."""
-    return pretrained.resolve(model, that_restore())
+    return pretrained.resolve(model)
+
+
+def is_network(word):
+    """Tell whether a word of a command line names a network: a file by its ending, or a pre-trained one by its name."""
+    return word.endswith((".h5", ".keras")) or word in pretrained_networks()

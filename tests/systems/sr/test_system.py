@@ -49,7 +49,15 @@ def head(affine, shape=SHAPE, seed=1):
     [
         dict(**SMALL, warm_up=0.5),
         dict(
-            **BASE, **UNET3D, once=True, conditional=True, adversarial_loss="hinge", normalization="instance", residual=False, warm_up=0.0, affine=0.5
+            **BASE,
+            **UNET3D,
+            once=True,
+            conditional=True,
+            adversarial_loss="hinge",
+            normalization="instance",
+            residual=False,
+            warm_up=0.0,
+            affine=0.5,
         ),
         dict(**BASE, **UNET3D, once=True, warm_up=0.5),
         dict(**SMALL, once=True, adversarial_weight=0.0, scaling="volume", adversarial_loss="bce", sampling="fixed"),

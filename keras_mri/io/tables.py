@@ -1,4 +1,4 @@
-"""Tables of text whose columns are separated by tabs and named by their first line."""
+"""Read tables of text with columns separated by tabs and a first line of names."""
 
 import csv
 import os.path
@@ -13,9 +13,9 @@ def read_rows(path, expected, missing=None):
     ----------
     path : str or path-like
     expected : str
-        What the table should be, for the messages.
+        A description of the table, for the messages.
     missing : str, optional
-        What stands for entries that a short line lacks.
+        The entry for columns that a short line lacks.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""A mask that somebody drew: read from its file, on the grid of the volume it belongs to."""
+"""Read a mask, for example one drawn by hand, and check that it lies on the grid of its volume."""
 
 import numpy as np
 

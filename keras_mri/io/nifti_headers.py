@@ -1,4 +1,4 @@
-"""NIfTI headers that no file has as such: of other formats, of arrays, of another grid."""
+"""Make NIfTI headers: for images of other formats, for arrays, and for another grid."""
 
 import nibabel
 import numpy as np
@@ -15,8 +15,8 @@ def single_file_header(image, path):
     ----------
     image : nibabel.spatialimages.SpatialImage
         NIfTI, Analyze or MGH.
-    path : path-like
-        For the error.
+    path : str or path-like
+        The image's name in messages.
 
     Returns
     -------
@@ -48,7 +48,7 @@ def single_file_header(image, path):
 
 
 def plain_header(shape, affine):
-    """Return a header that says nothing but a grid, in millimetres and seconds.
+    """Return a header that holds only a grid, in millimetres and seconds.
 
     Parameters
     ----------
@@ -67,22 +67,22 @@ def plain_header(shape, affine):
 
 
 def on_finer_grid(volume, shape, step, read_frame):
-    """Return a Volume on another grid, its header changed accordingly.
+    """Return a Volume on another grid, with its header changed accordingly.
 
     Parameters
     ----------
     volume : Volume
-    shape : tuple of int
-        Of the new grid, (x, y, z).
+    shape : tuple of int, (x, y, z)
+        The shape of the new grid.
     step : ndarray of float64, shape (4, 4)
-        From the new grid's indices to the old one's.
+        Voxel indices of the new grid to those of the old one.
     read_frame : callable
         As for `Volume`.
 
     Returns
     -------
     Volume
-        qform and sform keep their codes; each is carried over by itself, as they may differ.
+        qform and sform keep their codes and are changed separately, because they may differ.
     """
     affine, header = volume.affine @ step, None
     if volume.header is not None:
@@ -97,7 +97,7 @@ def on_finer_grid(volume, shape, step, read_frame):
 
 
 def _form(header, name):
-    """Return a header's qform or sform and its code; a damaged one, beside one that can be used, is given up."""
+    """Return a header's qform or sform and its code; a damaged one is dropped, because the other can be used."""
     try:
         form, code = getattr(header, f"get_{name}")(coded=True)
         if form is not None:

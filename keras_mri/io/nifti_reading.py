@@ -14,7 +14,7 @@ from keras_mri.io.nifti_headers import single_file_header
 from keras_mri.io.volumes import Volume
 
 _READ_ERRORS = (OSError, EOFError, MemoryError, OverflowError, ValueError, zlib.error)
-# What nibabel would also open is left out: other files that a format names, XML and what else HDF5 holds.
+# Other formats of nibabel's are left out: they name further files, or are XML or HDF5.
 _KINDS = (
     nibabel.Nifti1Pair,
     nibabel.Nifti1Image,
@@ -26,7 +26,7 @@ _KINDS = (
     nibabel.AnalyzeImage,
     nibabel.MGHImage,
 )
-# Bytes; SPM keeps an affine in the .mat file beside its images, and nothing else.
+# Bytes; the .mat file beside an image of SPM's holds its affine and nothing else.
 _LONGEST_MAT = 100_000
 
 
@@ -35,7 +35,7 @@ class ConstantImageError(InputError):
 
 
 class NoNiftiError(InputError):
-    """An image of another format, where a NIfTI header is asked for."""
+    """An image has another format than NIfTI where a NIfTI header is needed."""
 
 
 def open_image(image, replace_nonfinite=False):
@@ -82,7 +82,7 @@ def open_image(image, replace_nonfinite=False):
 
 
 def read_header(path):
-    """Return a header as it lies in the file; what nibabel loads has lost slope, intercept and the offset of the data.
+    """Return a header as it is stored in the file: nibabel's loaded header lacks slope, intercept and the offset of the data.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ def _load(path):
         return kind.from_filename(path)
     except InputError:
         raise
-    except Exception as error:  # whatever nibabel raises, the file is at fault
+    except Exception as error:  # for any error of nibabel's, the file is at fault
         raise InputError(
             f"{path} cannot be read as an image: {first_line(error)}. Expected NIfTI (.nii, .nii.gz), Analyze or MGH."
         ) from error
@@ -184,7 +184,7 @@ def _kind(path):
 
 
 def _check_header(kind, path):
-    """Raise InputError if what lies beside the fields of a header would take up memory: extensions, or SPM's own affine."""
+    """Raise InputError if extensions of the header, or SPM's .mat file, are so large that reading them would fill the memory."""
     files = kind.filespec_to_file_map(path)
     mat = pathlib.Path(files["mat"].filename) if "mat" in files else None
     if mat and mat.is_file() and mat.stat().st_size > _LONGEST_MAT:

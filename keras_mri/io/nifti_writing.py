@@ -102,7 +102,7 @@ def _write(path, volume, frames, dtype, slope, intercept):
 
 
 def _encoded(frame, header):
-    """Return the numbers that stand for a frame in the file; integers by the header's own, rounded slope and intercept."""
+    """Return a frame's numbers in the file; for integers by slope and intercept as the header holds them, rounded to float32."""
     dtype = header.get_data_dtype()
     if dtype.kind == "f":
         return frame.astype(dtype)

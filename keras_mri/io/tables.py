@@ -1,4 +1,4 @@
-"""Tables of text: read with columns separated by tabs and named by their first line, written as CSV."""
+"""Tables of text: read with columns separated by tabs and a first line of names, written as CSV."""
 
 import csv
 import os.path
@@ -14,9 +14,9 @@ def read_rows(path, expected, missing=None):
     ----------
     path : str or path-like
     expected : str
-        What the table should be, for the messages.
+        A description of the table, for the messages.
     missing : str, optional
-        What stands for entries that a short line lacks.
+        The entry for columns that a short line lacks.
 
     Returns
     -------

@@ -47,7 +47,7 @@ def check_output(path, suffixes, overwrite=False, option="output"):
 
 @contextlib.contextmanager
 def replacing(path):
-    """Give a temporary path beside `path`, renamed to it at the end, or removed if anything goes wrong.
+    """Yield a temporary path beside `path`, renamed to it at the end of the block, or removed if the block fails.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def replacing(path):
 
 @contextlib.contextmanager
 def filling(folder):
-    """Give a temporary folder, whose files are moved into `folder` at the end, or removed if anything goes wrong.
+    """Yield a temporary folder, whose files are moved into `folder` at the end of the block, or removed if the block fails.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def explained(path):
 
 
 def _umask():
-    # mkstemp makes files that only their owner can read; the final file gets what any other program would give it.
+    # mkstemp makes files that only their owner can read; the final file gets the permissions of an ordinary new file.
     umask = os.umask(0)
     os.umask(umask)
     return umask

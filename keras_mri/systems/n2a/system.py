@@ -23,7 +23,7 @@ from keras_mri.networks.munet import munet, munet_diffusion
 from keras_mri.networks.precision import hidden_layers_in, in_float32, with_hidden_layers_in
 from keras_mri.saving import checkpoints, pretrained
 from keras_mri.systems.n2a import published_munet as published
-from keras_mri.systems.n2a.repetitions import Repetitions, bring_together
+from keras_mri.systems.n2a.repetitions import Repetitions, align_repetitions
 from keras_mri.systems.n2a.settings import PRESETS, Config, PredictConfig
 from keras_mri.training.callbacks import KeepBest
 
@@ -82,7 +82,7 @@ def prepare(images, config):
     InputError
         If the images do not fit together.
     """
-    return images if isinstance(images, Repetitions) else bring_together(images, config, _match(config))
+    return images if isinstance(images, Repetitions) else _together(images, config, _match(config))
 
 
 def train(images, config, callbacks=()):
@@ -108,7 +108,7 @@ def train(images, config, callbacks=()):
     """
     check_trains()
     # Only here: they need TensorFlow, and using a network does not.
-    from keras_mri.systems.n2a.data import RepetitionBlocks
+    from keras_mri.systems.n2a.data import BlockOptions, RepetitionBlocks
     from keras_mri.systems.n2a.iterations import iterate
     from keras_mri.training.fit import remember_interruption
 
@@ -118,7 +118,7 @@ def train(images, config, callbacks=()):
     scaling = _scaling(scan, config)
     with hidden_layers_in(config.precision) as precision:
         network = _network(config, scan.data.shape[-1])
-    blocks = RepetitionBlocks(scaling.apply(scan.data), scan.mask, scan.reference.affine, network.input_shape[-1], config)
+    blocks = RepetitionBlocks(scaling.apply(scan.data), scan.mask, network.input_shape[-1], BlockOptions.of(config, scan.reference.affine))
     facts = (len(scan.data), scan.mask.shape, network.count_params(), blocks.shape, len(blocks.held_out), precision)
     _LOGGER.info("%d repetitions of %s voxels, %d parameters, blocks of %s voxels, %d held out, %s", *facts)
 
@@ -158,7 +158,7 @@ def predict(checkpoint, images, options):
         If the repetitions do not fit together, or the network sees another number of frames.
     """
     config = Config.from_json(checkpoint.config)
-    scan = bring_together(images, options, _match(config))
+    scan = _together(images, options, _match(config))
     network = with_hidden_layers_in(checkpoint.network, options.precision)
     return _denoised(network, scan, config, options.mirror or config.mirror, options.tile)
 
@@ -223,6 +223,10 @@ def _network(config, frames):
             f"{config.initial} sees {initial.input_shape[-1]} frames together. Received: repetitions of {frames}. Use --initial none."
         )
     return with_hidden_layers_in(initial, config.precision)
+
+
+def _together(images, options, match):
+    return align_repetitions(images, options.align_above if options.align else None, options.mask, options.repetitions, match)
 
 
 def _match(config):

@@ -20,7 +20,7 @@ from keras_mri.report import figures
 from keras_mri.systems.cnn.settings import EXAMPLES, SETTINGS
 from keras_mri.systems.cnn.slice_files import save_slices
 from keras_mri.systems.cnn.slice_prediction import slice_predictor
-from keras_mri.systems.cnn.slices import Slices, cut_slices, fitting_slices, split_slices, with_noise
+from keras_mri.systems.cnn.slices import Cut, Slices, cut_slices, fitting_slices, split_slices, with_noise
 from keras_mri.systems.records import Outcome, System
 from keras_mri.training.callbacks import FollowPace, KeepBest, Pace, StopOnNonFinite
 
@@ -51,7 +51,7 @@ def prepare(images, config):
     if isinstance(images[0], Slices):
         _check_scaling(images[0], config)
         return fitting_slices(images[0], _factor(config))
-    return cut_slices([as_volume(image) for image in images], config, _factor(config))
+    return cut_slices([as_volume(image) for image in images], _cut(config), _factor(config), config.noise_range, config.seed)
 
 
 def train(data, config, callbacks=()):
@@ -159,7 +159,7 @@ def outcome(checkpoint, data, config):
     rows = _examples(checkpoint.network, data, config, config.examples)
     files = {EXAMPLES: functools.partial(figures.save_examples, examples=rows)}
     if config.save_dataset:
-        files["save_dataset"] = lambda path: save_slices(data, path, config)
+        files["save_dataset"] = functools.partial(save_slices, data, _noisy(data, range(len(data)), config))
     return Outcome(panels, files)
 
 
@@ -172,6 +172,14 @@ def _network(config):
 def _factor(config):
     """Return what the sides of a slice are multiples of."""
     return 2 ** (len(config.filters) - 1)
+
+
+def _cut(config):
+    return Cut(config.axis, config.slices, config.time_points, config.percentiles)
+
+
+def _noisy(slices, rows, config):
+    return with_noise(slices, rows, config.noise, config.seed, config.clip)
 
 
 def _check_scaling(slices, config):
@@ -195,10 +203,10 @@ def _typed(value):
 
 def _examples(network, slices, config, count):
     """Return noisy, denoised and clean for some of the held-out slices, spread over them."""
-    held_out = split_slices(slices, config)[1]
+    held_out = split_slices(slices, config.split, config.seed)[1]
     # The middle of `count` equal parts.
     rows = held_out[((np.arange(count) + 0.5) / count * len(held_out)).astype(int)]
-    noisy, clean = with_noise(slices, rows, config), slices.clean[rows]
+    noisy, clean = _noisy(slices, rows, config), slices.clean[rows]
     denoised = network.predict_on_batch(noisy[..., None])[..., 0]
     examples = []
     for number, row in enumerate(rows):
@@ -211,7 +219,7 @@ def _examples(network, slices, config, count):
 def _log_scores(network, slices, held_out, config):
     """Tell how much better held-out slices become: mean PSNR and SSIM, data range 1, whole slices."""
     rows = held_out[np.linspace(0, len(held_out) - 1, min(len(held_out), _MOST_SCORED)).round().astype(int)]
-    noisy, clean = with_noise(slices, rows, config), slices.clean[rows]
+    noisy, clean = _noisy(slices, rows, config), slices.clean[rows]
     denoised = np.asarray(network.predict(noisy[..., None], batch_size=config.batch_size, verbose=0))[..., 0]
     scores = []
     for images in (noisy, denoised):

@@ -22,7 +22,7 @@ from keras_mri.networks.munet import munet, munet_diffusion
 from keras_mri.networks.precision import hidden_layers_in, in_float32, with_hidden_layers_in
 from keras_mri.saving import checkpoints, pretrained
 from keras_mri.systems.n2a import published_munet as published
-from keras_mri.systems.n2a.repetitions import bring_together
+from keras_mri.systems.n2a.repetitions import align_repetitions
 from keras_mri.systems.n2a.settings import DENOISED, SETTINGS, inference
 from keras_mri.systems.records import Outcome, System, with_inference
 from keras_mri.training.callbacks import KeepBest
@@ -84,7 +84,7 @@ def prepare(images, config):
     InputError
         If the images do not fit together.
     """
-    return bring_together(images, config, _match(config.scaling))
+    return _together(images, config, _match(config.scaling))
 
 
 def train(data, config, callbacks=()):
@@ -111,7 +111,7 @@ def train(data, config, callbacks=()):
     """
     check_trains()
     # Only here: they need TensorFlow, and using a network does not.
-    from keras_mri.systems.n2a.data import RepetitionBlocks
+    from keras_mri.systems.n2a.data import BlockOptions, RepetitionBlocks
     from keras_mri.systems.n2a.iterations import iterate
     from keras_mri.training.fit import keeping_best
 
@@ -119,7 +119,7 @@ def train(data, config, callbacks=()):
     scan, scaling = data, _scaling(data, config.scaling)
     with hidden_layers_in(config.precision) as precision:
         network = _network(config, scan.data.shape[-1])
-    blocks = RepetitionBlocks(scaling.apply(scan.data), scan.mask, scan.reference.affine, network.input_shape[-1], config)
+    blocks = RepetitionBlocks(scaling.apply(scan.data), scan.mask, network.input_shape[-1], BlockOptions.of(config, scan.reference.affine))
     facts = (len(scan.data), scan.mask.shape, network.count_params(), blocks.shape, len(blocks.held_out), precision)
     _LOGGER.info("%d repetitions of %s voxels, %d parameters, blocks of %s voxels, %d held out, %s", *facts)
 
@@ -154,7 +154,7 @@ def predict(checkpoint, images, options):
         If the repetitions do not fit together, or the network sees another number of frames.
     """
     stored = checkpoint.inference
-    scan = bring_together(images, options, _match(stored["scaling"]))
+    scan = _together(images, options, _match(stored["scaling"]))
     network = with_hidden_layers_in(checkpoint.network, options.precision)
     return _denoised(network, scan, stored, options.mirror or stored["mirror"], options.tile)
 
@@ -206,6 +206,10 @@ def _network(config, frames):
             f"{config.initial} sees {initial.input_shape[-1]} frames together. Received: repetitions of {frames}. Use --initial none."
         )
     return with_hidden_layers_in(initial, config.precision)
+
+
+def _together(images, options, match):
+    return align_repetitions(images, options.align_above if options.align else None, options.mask, options.repetitions, match)
 
 
 def _match(scaling):

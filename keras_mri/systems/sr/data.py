@@ -72,23 +72,25 @@ def pair_data(parts, config, factor):
     return Batches(training, validation.cache(), steps)
 
 
-def turning_plane(pair, config, patch_shape):
+def turning_plane(zooms, patch_shape, factors):
     """Return two axes along which scan, patch and loss of resolution are alike, None if there are none.
 
     Parameters
     ----------
-    pair : keras_mri.systems.sr.pairs.Pair
-    config : keras_mri.systems.sr.settings.Config
+    zooms : sequence of float
+        Voxel sides, mm.
     patch_shape : tuple of int
+    factors : sequence of float
+        How much coarser the source is along each axis.
 
     Returns
     -------
     (int, int) or None
     """
     for plane in ((0, 1), (0, 2), (1, 2)):
-        first, second = ((patch_shape[axis], (config.simulate or (1, 1, 1))[axis]) for axis in plane)
-        zooms = [pair.zooms[axis] for axis in plane]
-        if first == second and max(zooms) <= (1 + _SAME_SIDE) * min(zooms):
+        first, second = ((patch_shape[axis], factors[axis]) for axis in plane)
+        sides = [zooms[axis] for axis in plane]
+        if first == second and max(sides) <= (1 + _SAME_SIDE) * min(sides):
             return plane
     return None
 
@@ -144,7 +146,7 @@ def _augmented(patches, pair, config, patch_shape):
         patches = regained(patches, config.seed, config.gain)
     axes = mirror_axes(pair.target.affine, config.mirror_training)
     patches = flipped(patches, config.seed, axes) if axes else patches
-    plane = turning_plane(pair, config, patch_shape) if config.turns else None
+    plane = turning_plane(pair.zooms, patch_shape, config.simulate or (1, 1, 1)) if config.turns else None
     patches = turned(patches, config.seed, plane) if plane else patches
     return moved(patches, config.seed, config.affine) if config.affine > 0 else patches
 

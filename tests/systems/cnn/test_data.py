@@ -5,7 +5,8 @@ import pytest
 
 from keras_mri.systems.cnn.data import slice_data
 from keras_mri.systems.cnn.settings import PRESETS, Config
-from keras_mri.systems.cnn.slices import Slices, with_noise
+from keras_mri.systems.cnn.slices import Slices
+from tests.systems.cnn.test_slices import noisy_of
 
 PUBLISHED = Config(**{**PRESETS["published"], "batch_size": 4})
 
@@ -35,7 +36,7 @@ def test_fixed_noise_pairs_every_slice_with_its_own_draw(slices):
     for noisy, clean in batches(data.training, 8):
         assert noisy.shape == clean.shape == (4, 8, 6, 1)
         rows = rows_of(clean)
-        np.testing.assert_allclose(noisy[..., 0], with_noise(slices, rows, PUBLISHED), atol=1e-6)
+        np.testing.assert_allclose(noisy[..., 0], noisy_of(slices, rows, PUBLISHED), atol=1e-6)
         seen += list(rows)
     assert sorted([*seen, *held_out]) == list(range(40))
 

@@ -22,7 +22,7 @@ from keras_mri.saving.checkpoints import Checkpoint
 from keras_mri.systems.cnn import system as cnn
 from keras_mri.systems.cnn.settings import PRESETS, Config, PredictConfig
 from keras_mri.systems.cnn.slice_files import load_slices
-from keras_mri.systems.cnn.slices import cut_slices
+from tests.systems.cnn.test_slices import cut_of
 from tests.systems.contract import check_contract
 
 SMALL = dict(filters=(2, 3), depths=(1, 1), precision="float32")
@@ -228,7 +228,7 @@ def test_the_example_is_one_slice_noisy_denoised_and_clean(run_path):
     panels = cnn.example(identity(), [run_path], config)
     assert [title.split(" ")[0].strip(",") for title in panels] == ["noisy", "denoised", "clean"]
     assert {panel.shape for panel in panels.values()} == {(18, 16, 1)}
-    slices = cut_slices([Volume.from_array(nibabel.load(run_path).get_fdata(), np.eye(4))], config, 2)
+    slices = cut_of([Volume.from_array(nibabel.load(run_path).get_fdata(), np.eye(4))], config, 2)
     assert any(np.allclose(list(panels.values())[-1][..., 0], clean, atol=1e-4) for clean in slices.clean)
 
 

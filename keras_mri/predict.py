@@ -26,14 +26,14 @@ def main(arguments=None):
 
 
 def _predict(arguments):
-    if study.names_a_study(arguments):
-        return study.restore_study(arguments)
     # The model decides which options there are; without one, only those that all systems share.
     model = _model_among(arguments)
     settings = None
     if model and (model.exists() or not {"-h", "--help"} & set(arguments)):
         settings = get_settings(system_of(model))
     options = getattr(settings, "PredictConfig", PredictConfig)
+    if study.names_a_study(arguments, options):
+        return study.restore_study(arguments, options)
     parsed = _parser(options).parse_all(arguments)
     model = pretrained.resolve(parsed.model)
     system_name = system_of(model)

@@ -35,12 +35,10 @@ class Parser(argparse.ArgumentParser):
         From here on, `run` and the log spell arguments as options of this parser.
         """
         _SPELLINGS.get({}).update({action.dest: _spelling(action) for action in self._actions})
-        parsed, unknown = self.parse_known_args(arguments)
+        parsed, unknown = self.parse_known_intermixed_args(arguments)
         if unknown:
             if not unknown[0].startswith("-"):
-                raise InputError(
-                    f"unexpected argument {unknown[0]!r}: name all images together, before the options. See {self.prog} --help."
-                )
+                raise InputError(f"unexpected argument {unknown[0]!r}. See {self.prog} --help.")
             known = [text for action in self._actions for text in action.option_strings]
             nearest = difflib.get_close_matches(unknown[0].split("=")[0], known, n=1)
             hint = f" Did you mean {nearest[0]}?" if nearest else ""

@@ -59,6 +59,7 @@ def test_a_user_who_says_nothing_gets_the_defaults(choose):
         ("--limit none", dict(limit=None)),
         ("--budget 1h30m", dict(budget=5400.0)),
         ("one.nii two.nii --share 1", dict(share=1.0)),
+        ("one.nii --share 1 two.nii", dict(share=1.0)),
     ],
 )
 def test_each_field_is_a_flag_of_its_type(choose, line, values):

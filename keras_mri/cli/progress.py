@@ -4,13 +4,14 @@ import contextlib
 import sys
 import time
 
-import keras
 import tqdm
+
+from keras_mri.training.callbacks import WatchesPace
 
 _SECONDS_BETWEEN = 0.5
 
 
-class TrainingProgress(keras.callbacks.Callback):
+class TrainingProgress(WatchesPace):
     """Show epoch, error and the time left; on a terminal in one moving line, else in one line for each epoch.
 
     Parameters
@@ -28,7 +29,7 @@ class TrainingProgress(keras.callbacks.Callback):
 
     def __init__(self, stream=None):
         super().__init__()
-        self.stream, self.pace = stream or sys.stderr, None
+        self.stream = stream or sys.stderr
         self.epoch, self.last, self.error = 0, 0.0, None
 
     def on_epoch_begin(self, epoch, logs=None):

@@ -115,7 +115,7 @@ def test_ctrl_c_leaves_no_output(model, scan, tmp_path, capsys, monkeypatch):
         (["{model}", "{scan}"], "-o/--output"),
         (["{model}", "{scan}", "-o", "out.nii", "--miror"], "unknown option --miror. Did you mean --mirror?"),
         (["{model}", "{scan}", "-o", "out.mgz"], "must end in .nii.gz or .nii"),
-        (["{model}", "{scan}", "-o", "out.nii", "--report", "out.pdf"], "the file of --report must end in .html"),
+        (["{model}", "{scan}", "-o", "out.nii", "--report", "out.pdf"], "--report must end in .html"),
         (["missing.h5", "{scan}", "-o", "out.nii"], "missing.h5 is not a file"),
         (["{scan}", "{model}", "-o", "out.nii"], "scan.nii.gz must end in .h5"),
         (["{model}", "nowhere.nii", "-o", "out.nii"], "nowhere.nii is not a file"),

@@ -77,7 +77,7 @@ def slab(network, run, mask, remembered):
 
 def fine(network, run, mask, remembered):
     """Yield the rows of half the resolution."""
-    few = coarse_shape(run.shape[:3], network.config["coarse"])
+    few = coarse_shape(run.shape[:3], network.inference["coarse"])
     steps = [less / many for less, many in zip(few, run.shape)]
 
     def ours(t):

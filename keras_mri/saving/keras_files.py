@@ -110,8 +110,9 @@ def _checked_members(members, path):
     for name in _MEMBERS[:2]:
         if name not in names:
             raise ForeignNetworkError(f"{path} holds no network (no `{name}`). Expected a file from keras_mri.train.")
-    total, size = sum(member.file_size for member in members), os.path.getsize(path)
+    total, size = 0, os.path.getsize(path)
     for member in members:
+        total += member.file_size
         if member.compress_type != zipfile.ZIP_STORED or member.file_size != member.compress_size or total > size:
             raise CheckpointError(
                 f"{path} is refused: its {member.filename!r} claims {member.file_size:,} bytes and takes {member.compress_size:,} of "

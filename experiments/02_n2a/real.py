@@ -18,10 +18,10 @@ from experiments.data import FOLDER, write_rows
 from keras_mri.io import nifti_reading as nifti
 from keras_mri.io import nifti_writing
 from keras_mri.io.volumes import Volume
-from keras_mri.systems.network_files import load_network
 from keras_mri.systems.n2a import system as n2a
 from keras_mri.systems.n2a.data import BlockOptions, RepetitionBlocks
 from keras_mri.systems.n2a.settings import Config
+from keras_mri.systems.network_files import load_network
 
 SEEDS = (0, 1, 2)
 

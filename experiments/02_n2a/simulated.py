@@ -23,6 +23,7 @@ from keras_mri.io.volumes import Volume
 from keras_mri.saving import pretrained
 from keras_mri.systems.n2a import system as n2a
 from keras_mri.systems.n2a.settings import Config
+from keras_mri.systems.network_files import load_network
 
 SIGMA, SEEDS, CASES = 0.05, (0, 1, 2), ("gaussian", "gaussian_moved", "rician", "rician_moved")
 ADD_NOISE = {"gaussian": add_gaussian_noise, "rician": add_rician_noise}

@@ -11,8 +11,7 @@ from experiments import denoising_benchmark as benchmark
 from experiments.baselines import BASELINES
 from experiments.data import FOLDER
 from keras_mri.imaging import phantoms
-from keras_mri.networks.residual_unet import residual_unet
-from keras_mri.networks.slice_autoencoder import residual_slice_unet
+from keras_mri.networks.residual_unet import residual_slice_unet, residual_unet
 from keras_mri.networks.unet3d import unet3d
 from keras_mri.saving import checkpoints
 from keras_mri.saving.checkpoints import Checkpoint

@@ -20,7 +20,7 @@ from keras_mri.io import nifti_writing
 from keras_mri.io.volumes import Volume
 from keras_mri.saving import checkpoints
 from keras_mri.systems.n2a import system as n2a
-from keras_mri.systems.n2a.data import RepetitionBlocks
+from keras_mri.systems.n2a.data import BlockOptions, RepetitionBlocks
 from keras_mri.systems.n2a.settings import Config
 
 SEEDS = (0, 1, 2)
@@ -73,7 +73,7 @@ def _facts(model, paths, mask, third, seed):
 
 def _held_out(scan, config):
     """Return where the held-out blocks of the training are, inside the mask: bool, shape (x, y, z)."""
-    blocks = RepetitionBlocks(scan.data, scan.mask, scan.reference.affine, 1, config)
+    blocks = RepetitionBlocks(scan.data, scan.mask, 1, BlockOptions.of(config, scan.reference.affine))
     chosen = np.zeros_like(scan.mask)
     # A view: the box of the blocks.
     view = chosen[blocks.box]

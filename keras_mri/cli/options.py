@@ -5,11 +5,9 @@ import dataclasses
 import types
 import typing
 
-# For the commands that still call these by this module's name.
-from keras_mri.cli.running import Parser, kept_messages, native_messages_held_back, run  # noqa: F401
 from keras_mri.config import shown
 from keras_mri.errors import InputError
-from keras_mri.saving import pretrained
+from keras_mri.systems.network_files import pretrained_networks
 
 
 def add_options(parser, options):
@@ -71,14 +69,14 @@ def network_help(prefix=""):
 
     Parameters
     ----------
-    prefix : str
+    prefix : str or tuple of str
         List only the pre-trained networks whose name begins so, for example "ldm_".
 
     Returns
     -------
     str
     """
-    names = ", ".join(name for name in sorted(pretrained.networks()) if name.startswith(prefix))
+    names = ", ".join(name for name in sorted(pretrained_networks()) if name.startswith(prefix))
     return "a network file written by keras_mri.train (.h5)" + (f", or the name of a pre-trained network: {names}" if names else "")
 
 

@@ -12,7 +12,9 @@ from keras_mri.errors import InputError
 from keras_mri.inference.training_range import remarks
 from keras_mri.io import nifti_reading as nifti
 from keras_mri.io import nifti_writing
-from keras_mri.io.derivatives import claimed, derivative_path, study_scans, write_dataset_description, write_sidecar
+from keras_mri.io.bids import study_scans
+from keras_mri.io.derivatives import derivative_path, write_dataset_description, write_sidecar
+from keras_mri.io.locks import claimed
 from keras_mri.report import provenance
 from keras_mri.saving.pretrained import resolve
 from keras_mri.systems import get_system

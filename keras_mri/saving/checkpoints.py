@@ -39,6 +39,7 @@ class Checkpoint:
     system: str
     config: dict
     training: dict
+    inference: dict | None = None
 
 
 def save(checkpoint, path):

@@ -1,24 +1,20 @@
 """Options of the 2D slice autoencoder."""
 
 import dataclasses
-import pathlib
 
 from keras_mri import config
 from keras_mri.config import TrainConfig, option
 from keras_mri.errors import InputError
 from keras_mri.imaging.noise import MODELS
-from keras_mri.io.nifti_reading import open_image
+from keras_mri.io.nifti_reading import as_volume
 from keras_mri.systems.cnn.slice_files import load_slices
 from keras_mri.systems.cnn.slices import Slices
+from keras_mri.systems.records import Settings, noisy_voxel_sides
 
+# Ending of the file that training writes beside the network: held-out slices, noisy, denoised and clean.
+EXAMPLES = "_examples.png"
 # For --help.
 EXAMPLE = "python -m keras_mri.train cnn t1w.nii.gz --noise rician --time-budget 5m -o autoencoder.h5"
-# What training takes besides options, and writes besides the network.
-IMAGES = dict(
-    help="NIfTI, 3D or 4D; or one .npz with the arrays clean and noisy, slices in [0, 1]; `sample` is the EPI scan shipped with nibabel"
-)
-RESULTS = ("_examples.png",)
-OUTPUTS = {"save_dataset": (".npz",)}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -128,9 +124,9 @@ def open_inputs(paths, config, replace_nonfinite):
     InputError
         If a file cannot be used, or a data set comes with other files.
     """
-    data_sets = [path for path in paths if pathlib.Path(path).suffix == ".npz"]
+    data_sets = [path for path in paths if str(path).endswith(".npz")]
     if not data_sets:
-        return [open_image(path, replace_nonfinite) for path in paths]
+        return [as_volume(path, replace_nonfinite) for path in paths]
     if len(paths) > 1:
         raise InputError(f"a data set of slices (.npz) is trained from alone. Received: {len(paths)} files, {data_sets[0]} among them.")
     if config.save_dataset:
@@ -138,7 +134,7 @@ def open_inputs(paths, config, replace_nonfinite):
     return [load_slices(data_sets[0])]
 
 
-def training_facts(images, config):
+def facts(images, config):
     """Return what the trained network's file tells of its data.
 
     Parameters
@@ -156,7 +152,7 @@ def training_facts(images, config):
         slices = images[0]
         sigma = [float(slices.sigma.min()), float(slices.sigma.max())]
         return {"zooms": [list(zooms) for zooms in slices.zooms], "sigma": sigma}
-    return {"zooms": [list(image.zooms) for image in images], "sigma": list(config.noise_range)}
+    return noisy_voxel_sides(images, config)
 
 
 PRESETS = {
@@ -168,3 +164,44 @@ PRESETS = {
         network="slice_autoencoder", filters=(16, 32), anneal=False, beta_2=0.999, clip_norm=None,
     ),
 }  # fmt: skip
+
+
+def inference(config, training):
+    """Return the values that prediction needs.
+
+    Parameters
+    ----------
+    config : Config
+    training : dict
+
+    Returns
+    -------
+    dict
+        axis (0, 1 or 2), percentiles (low and high, or None), clip (whether the network's output is limited to [0, 1]).
+    """
+    percentiles = config.percentiles and list(config.percentiles)
+    return {"axis": config.axis, "percentiles": percentiles, "clip": config.network == "slice_autoencoder"}
+
+
+def inference_of_format_1(config, training):
+    """Return the same from the settings of a file of format 1."""
+    return {"axis": config["axis"], "percentiles": config["percentiles"], "clip": config["network"] == "slice_autoencoder"}
+
+
+SETTINGS = Settings(
+    Config=Config,
+    PredictConfig=PredictConfig,
+    presets=PRESETS,
+    example=EXAMPLE,
+    errors=("mean squared error",),
+    error_by_epoch=True,
+    images_argument=dict(
+        help="NIfTI, 3D or 4D; or one .npz with the arrays clean and noisy, slices in [0, 1]; `sample` is the EPI scan shipped with nibabel"
+    ),
+    open_inputs=open_inputs,
+    facts=facts,
+    results=(EXAMPLES,),
+    outputs={"save_dataset": (".npz",)},
+    inference=inference,
+    inference_of_format_1=inference_of_format_1,
+)

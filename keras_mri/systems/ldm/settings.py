@@ -7,6 +7,7 @@ from keras_mri.errors import InputError
 from keras_mri.imaging.intensity import POLICIES
 from keras_mri.systems.ldm.samplers import SAMPLERS
 from keras_mri.systems.ldm.schedules import PREDICTIONS, SCHEDULES
+from keras_mri.systems.records import Settings
 
 # For --help.
 EXAMPLE = "python -m keras_mri.train ldm bold.nii.gz --events events.tsv --time-budget 1h -o ldm.h5"
@@ -155,3 +156,70 @@ PRESETS = {
         label_drop=0.1, diffusion_batch_size=16, diffusion_learning_rate=1e-4, weight_decay=0.004, ema=0.0, clip_norm=None, anneal=False,
     ),
 }  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Inference:
+    """The values that prediction and generation need, stored in the network's file.
+
+    Parameters
+    ----------
+    scaling, schedule, diffusion_steps, prediction, condition, coarse, filters, unet_filters, latent_channels
+        As the options of these names.
+    grid : dict or None
+        Shape and affine of the training's volumes.
+    labels : tuple of str
+        In order of their codes.
+    intensity : tuple of float or None
+        Offset and scale of network units.
+    """
+
+    scaling: str
+    schedule: str
+    diffusion_steps: int
+    prediction: str
+    condition: bool
+    coarse: tuple[float, float, float]
+    filters: tuple[int, ...]
+    unet_filters: tuple[int, ...]
+    latent_channels: int
+    grid: dict | None
+    labels: tuple[str, ...]
+    intensity: tuple[float, float] | None
+
+    @classmethod
+    def from_json(cls, values):
+        """Build it from the values in a file."""
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+
+
+_OPTIONS_OF_INFERENCE = (
+    "scaling", "schedule", "diffusion_steps", "prediction", "condition", "coarse", "filters", "unet_filters", "latent_channels",
+)  # fmt: skip
+
+
+def inference(config, training):
+    """Return the values that prediction needs, as `Inference` has them, for JSON."""
+    return {**{name: value for name, value in config.to_json().items() if name in _OPTIONS_OF_INFERENCE}, **_of_data(training)}
+
+
+def inference_of_format_1(config, training):
+    """Return the same from the settings of a file of format 1."""
+    return {**{name: config[name] for name in _OPTIONS_OF_INFERENCE}, **_of_data(training)}
+
+
+def _of_data(training):
+    return {"grid": training.get("grid"), "labels": training.get("labels", []), "intensity": training.get("scaling")}
+
+
+SETTINGS = Settings(
+    Config=Config,
+    PredictConfig=PredictConfig,
+    presets=PRESETS,
+    example=EXAMPLE,
+    GenerateConfig=GenerateConfig,
+    restores=False,
+    errors=("autoencoder: mean absolute error (network units)", "denoiser: mean squared error"),
+    inference=inference,
+    inference_of_format_1=inference_of_format_1,
+)

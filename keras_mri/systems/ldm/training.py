@@ -6,7 +6,7 @@ import time
 import keras
 import numpy as np
 
-from keras_mri.io.volumes import left_right_axis
+from keras_mri.io.grids import left_right_axis
 from keras_mri.networks.latent_diffusion import Parts, assembled, latent_only
 from keras_mri.networks.latent_prior import linear_of, prior_of
 from keras_mri.networks.latent_unet import latent_unet

@@ -5,10 +5,12 @@ import dataclasses
 from keras_mri import config
 from keras_mri.config import MIRRORS, TrainConfig, option, parse_duration
 from keras_mri.errors import InputError
+from keras_mri.systems.records import Settings
 
+# Ending of the file that training writes beside the network: the repetitions, denoised.
+DENOISED = "_denoised.nii.gz"
 # For --help.
 EXAMPLE = "python -m keras_mri.train n2a rep1.nii.gz rep2.nii.gz -o n2a.h5"
-RESULTS = ("_denoised.nii.gz",)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -140,3 +142,25 @@ PRESETS = {
         patch_shape=(80, 80, 80), blocks="covering", mirror_training="left-right", anneal=False, beta_2=0.999, clip_norm=None, align=False,
     ),
 }  # fmt: skip
+
+
+def inference(config, training):
+    """Return the values that prediction, or a training that starts from the network, needs: options of the names below."""
+    return {"scaling": config.scaling, "restore": config.restore, "mirror": config.mirror, "noise_scale": config.noise_scale}
+
+
+def inference_of_format_1(config, training):
+    """Return the same from the settings of a file of format 1."""
+    return {name: config[name] for name in ("scaling", "restore", "mirror", "noise_scale")}
+
+
+SETTINGS = Settings(
+    Config=Config,
+    PredictConfig=PredictConfig,
+    presets=PRESETS,
+    example=EXAMPLE,
+    images=None,
+    results=(DENOISED,),
+    inference=inference,
+    inference_of_format_1=inference_of_format_1,
+)

@@ -5,15 +5,13 @@ import dataclasses
 from keras_mri import config
 from keras_mri.config import TrainConfig, option
 from keras_mri.errors import InputError
+from keras_mri.systems.records import Settings
 from keras_mri.systems.sr.pair_sources import open_pairs
 
+# Ending of the file that training writes beside the network: which subject served for training, validation or test.
+SPLIT = "_split.tsv"
 # For --help.
 EXAMPLE = "python -m keras_mri.train sr study/ --source-session 1 --target-session 2 --time-budget 1h -o sr.h5"
-# What training asks of the command line besides options, and writes besides the network.
-IMAGES = dict(nargs="*", help="one BIDS folder; or, with --simulate, NIfTI images, 3D; nothing with --pairs")
-RESULTS = ("_split.tsv",)
-KEEP_LAST = True
-open_inputs = open_pairs
 # Voxels of a training patch, where the options do not say.
 PATCH_SHAPE = (40, 40, 40)
 
@@ -176,3 +174,49 @@ PRESETS = {
         anneal=False, beta_1=0.5, beta_2=0.999,
     ),
 }  # fmt: skip
+
+
+def inference(config, training):
+    """Return the values that prediction needs.
+
+    Parameters
+    ----------
+    config : Config
+    training : dict
+
+    Returns
+    -------
+    dict
+        scaling ("mask" or "volume"), simulate (factors along the voxel axes of the simulated sources, or None), tile (voxels of the
+        tiles of a network that normalises over space, as in training; None for any other).
+    """
+    normalizes = config.generator == "unet3d" and config.normalization == "instance"
+    return {
+        "scaling": config.scaling,
+        "simulate": config.simulate and list(config.simulate),
+        "tile": list(config.patch_shape or PATCH_SHAPE) if normalizes else None,
+    }
+
+
+def inference_of_format_1(config, training):
+    """Return the same from the settings of a file of format 1."""
+    normalizes = config["generator"] == "unet3d" and config["normalization"] == "instance"
+    return {
+        "scaling": config["scaling"],
+        "simulate": config["simulate"],
+        "tile": (config["patch_shape"] or list(PATCH_SHAPE)) if normalizes else None,
+    }
+
+
+SETTINGS = Settings(
+    Config=Config,
+    PredictConfig=PredictConfig,
+    presets=PRESETS,
+    example=EXAMPLE,
+    images_argument=dict(nargs="*", help="one BIDS folder; or, with --simulate, NIfTI images, 3D; nothing with --pairs"),
+    open_inputs=open_pairs,
+    results=(SPLIT,),
+    keeps_last=True,
+    inference=inference,
+    inference_of_format_1=inference_of_format_1,
+)

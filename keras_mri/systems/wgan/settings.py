@@ -7,6 +7,7 @@ from keras_mri.config import RunTrainConfig, option
 from keras_mri.errors import InputError
 from keras_mri.imaging.intensity import POLICIES
 from keras_mri.imaging.noise import MODELS
+from keras_mri.systems.records import Settings, noisy_voxel_sides
 
 # For --help.
 EXAMPLE = "python -m keras_mri.train wgan bold.nii.gz --time-budget 5m -o denoiser.h5"
@@ -132,3 +133,24 @@ PRESETS = {
         anneal=False, beta_1=0.0, beta_2=0.9, clip_norm=None,
     ),
 }  # fmt: skip
+
+
+def inference(config, training):
+    """Return the values that prediction needs: `scaling`, the policy by which intensities are brought to network units."""
+    return {"scaling": config.scaling}
+
+
+def inference_of_format_1(config, training):
+    """Return the same from the settings of a file of format 1."""
+    return {"scaling": config["scaling"]}
+
+
+SETTINGS = Settings(
+    Config=Config,
+    PredictConfig=PredictConfig,
+    presets=PRESETS,
+    example=EXAMPLE,
+    facts=noisy_voxel_sides,
+    inference=inference,
+    inference_of_format_1=inference_of_format_1,
+)

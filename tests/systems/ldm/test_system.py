@@ -84,7 +84,7 @@ def test_the_panel_shows_a_sample_and_a_held_out_frame(trained_pair):
     np.testing.assert_array_equal(panels["measured"], data.runs[0][..., -1])
 
 
-@pytest.mark.parametrize("latent", ["kl", "vq"])
+@pytest.mark.parametrize("latent", ["kl", pytest.param("vq", marks=pytest.mark.slow)])
 def test_the_image_goes_through_the_latent(latent, trained_pair):
     """Published originals with skips fail this: without the latent, 27.86 dB instead of 27.85."""
     network, space, data = loaded(trained_pair)

@@ -8,7 +8,7 @@ from tests.systems.n2a.test_system import SMALL, repetitions
 
 
 @pytest.mark.parametrize(("iterations", "budgets"), [(1, [8]), (2, [6, 2]), (3, [6, 1.5, 0.5])])
-def test_the_time_is_shared_among_the_iterations_without_rest(affine, monkeypatch, iterations, budgets):
+def test_the_time_is_shared_among_the_iterations_without_rest(eagerly, affine, monkeypatch, iterations, budgets):
     given = []
 
     class Paced(Pace):

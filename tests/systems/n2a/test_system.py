@@ -48,6 +48,7 @@ def repetitions(affine, count=2, sigma=60, frames=1):
     [
         dict(),
         dict(
+            once=True,
             iterations=2,
             target="average",
             restore="each",
@@ -56,7 +57,7 @@ def repetitions(affine, count=2, sigma=60, frames=1):
             scaling="zscore",
             mirror_training="left-right",
         ),
-        dict(network="munet_diffusion", noise_scale=None, filters=4),
+        dict(once=True, network="munet_diffusion", noise_scale=None, filters=4),
     ],
 )
 def test_the_contract(paths, tmp_path, settings):
@@ -70,7 +71,7 @@ def test_the_contract_of_the_published_preset(tmp_path, write_nifti):
     clean, _ = phantoms.head((24, 22, 20))
     paths = [write_nifti(add_gaussian_noise(clean, 60, np.random.default_rng(k)), f"rep{k}.nii.gz") for k in range(2)]
     published = {name: value for name, value in PRESETS["published"].items() if name not in ("epochs", "steps_per_epoch", "batch_size")}
-    checkpoint, _ = check_contract("n2a", paths, tmp_path, predicted=paths, **{**published, "patch_shape": (12, 12, 12)})
+    checkpoint, _ = check_contract("n2a", paths, tmp_path, predicted=paths, once=True, **{**published, "patch_shape": (12, 12, 12)})
     # The count of tests/networks/test_munet.py, by hand.
     assert checkpoint.network.count_params() == 2_327_041
 
@@ -141,7 +142,7 @@ def test_the_result_averages_mirror_images_along_all_axes_and_a_target_none(affi
     assert np.abs(plain - found)[scan.mask].max() > 5
 
 
-def test_training_is_no_worse_than_its_start(affine, caplog):
+def test_training_is_no_worse_than_its_start(eagerly, affine, caplog):
     caplog.set_level(logging.INFO, "keras_mri")
     # A learning rate that destroys the network: the start must be what is kept.
     config = Config(epochs=1, steps_per_epoch=3, learning_rate=1.0, **{**SMALL, "clip_norm": None, "anneal": False})
@@ -152,7 +153,7 @@ def test_training_is_no_worse_than_its_start(affine, caplog):
     assert "kept: the network of the start" in caplog.text
 
 
-def test_what_is_worse_than_the_average_is_not_kept(affine, tmp_path, caplog):
+def test_what_is_worse_than_the_average_is_not_kept(eagerly, affine, tmp_path, caplog):
     harmful = identity()
     harmful.network.get_layer("residual").set_weights([np.zeros((3, 3, 3, 2, 1)), np.full(1, 10.0)])
     checkpoints.save(harmful, tmp_path / "harmful.h5")
@@ -176,7 +177,7 @@ def test_training_beats_the_average(affine):
     assert psnr(clean, denoised, brain) > psnr(clean, scan.average[..., 0], brain) + 0.5
 
 
-def test_training_goes_on_from_a_network_of_ours(affine, tmp_path):
+def test_training_goes_on_from_a_network_of_ours(eagerly, affine, tmp_path):
     checkpoints.save(identity(filters=3), tmp_path / "start.h5")
     config = Config(epochs=1, steps_per_epoch=1, **{**SMALL, "filters": None, "initial": str(tmp_path / "start.h5")})
     network = n2a.train(repetitions(affine), config)
@@ -233,7 +234,7 @@ def test_frames_are_restored_one_by_one(affine):
     np.testing.assert_allclose(denoised.data, scan.average, atol=1e-2)
 
 
-def test_ctrl_c_keeps_the_best_network_so_far(affine, caplog):
+def test_ctrl_c_keeps_the_best_network_so_far(eagerly, affine, caplog):
     class Interrupt(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
             if epoch == 2:
@@ -244,7 +245,7 @@ def test_ctrl_c_keeps_the_best_network_so_far(affine, caplog):
     assert all(np.isfinite(weight).all() for weight in network.get_weights())
 
 
-def test_ctrl_c_between_two_iterations_is_remembered(affine, tmp_path, monkeypatch):
+def test_ctrl_c_between_two_iterations_is_remembered(eagerly, affine, tmp_path, monkeypatch):
     """So that the state of the training stays."""
 
     def interrupted(*arguments):

@@ -49,10 +49,18 @@ def head(affine, shape=SHAPE, seed=1):
     [
         dict(**SMALL, warm_up=0.5),
         dict(
-            **BASE, **UNET3D, conditional=True, adversarial_loss="hinge", normalization="instance", residual=False, warm_up=0.0, affine=0.5
+            **BASE,
+            **UNET3D,
+            once=True,
+            conditional=True,
+            adversarial_loss="hinge",
+            normalization="instance",
+            residual=False,
+            warm_up=0.0,
+            affine=0.5,
         ),
-        dict(**BASE, **UNET3D, warm_up=0.5),
-        dict(**SMALL, adversarial_weight=0.0, scaling="volume", adversarial_loss="bce", sampling="fixed"),
+        dict(**BASE, **UNET3D, once=True, warm_up=0.5),
+        dict(**SMALL, once=True, adversarial_weight=0.0, scaling="volume", adversarial_loss="bce", sampling="fixed"),
     ],
 )
 def test_the_contract(paths, tmp_path, settings):
@@ -66,7 +74,7 @@ def test_the_contract_of_the_published_preset(tmp_path, write_nifti):
     # The sizes of tests/networks are too slow here; everything else is as published.
     small = dict(base_filters=2, discriminator_filters=2, patch_shape=(32, 32, 32), discriminator_layers=3, simulate=SIMULATE)
     paths = [write_nifti(phantoms.head((36, 34, 33), seed)[0], f"sub-{seed}_T1w.nii.gz") for seed in range(3)]
-    check_contract("sr", paths, tmp_path, **{**published, **small})
+    check_contract("sr", paths, tmp_path, once=True, **{**published, **small})
 
 
 def test_an_untrained_network_gives_back_the_scan_in_its_own_unit(affine):
@@ -171,14 +179,14 @@ def test_a_patch_that_cannot_be_halved_names_the_nearest(paths):
             sr.train(paths, Config(**{**BASE, **network, "patch_shape": (10, 12, 15)}))
 
 
-def test_a_patch_too_small_for_the_discriminator_says_what_to_do(paths):
+def test_a_patch_too_small_for_the_discriminator_says_what_to_do(eagerly, paths):
     config = Config(**{**SMALL, "patch_shape": (12, 12, 4)})
     with pytest.raises(InputError, match=r"at least 6 voxels along every side. Received: \(12, 12, 4\).*--adversarial-weight 0"):
         sr.train(paths, config)
     sr.train(paths, Config(**{**SMALL, "patch_shape": (12, 12, 4)}, adversarial_weight=0.0, epochs=1, steps_per_epoch=1))
 
 
-def test_fewer_than_three_scans_hold_out_slabs_and_thin_ones_train(write_nifti):
+def test_fewer_than_three_scans_hold_out_slabs_and_thin_ones_train(eagerly, write_nifti):
     path = write_nifti(phantoms.head((30, 26, 5))[0] + 5, "thin.nii.gz")
     config = Config(**{**SMALL, "patch_shape": None}, adversarial_weight=0.0, epochs=1, steps_per_epoch=1)
     network = sr.train([path], config)

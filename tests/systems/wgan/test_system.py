@@ -36,8 +36,8 @@ def identity(frames=1):
     "settings",
     [
         dict(warm_up=0.5, critic_steps=2),
-        dict(frames=1, noise="rician", target="neighbour"),
-        dict(frames=3, generator="dense_unet", growth_rate=2, adversarial_weight=0.0),
+        dict(once=True, frames=1, noise="rician", target="neighbour"),
+        dict(once=True, frames=3, generator="dense_unet", growth_rate=2, adversarial_weight=0.0),
     ],
 )
 def test_the_contract(run_path, tmp_path, settings):
@@ -53,7 +53,7 @@ def test_the_contract_of_the_published_preset(tmp_path, write_nifti):
     published = {name: value for name, value in PRESETS["published"].items() if name not in ("epochs", "steps_per_epoch", "batch_size")}
     # The published sizes take a minute to trace and are tested below; every layer, halving and loss is as published.
     small = dict(growth_rate=2, patch_shape=(16, 12, 8), critic_steps=1)
-    check_contract("wgan", [path], tmp_path, same_weights=False, **{**published, **small})
+    check_contract("wgan", [path], tmp_path, once=True, **{**published, **small})
 
 
 def test_the_published_preset_has_the_networks_of_the_original():
@@ -63,7 +63,7 @@ def test_the_published_preset_has_the_networks_of_the_original():
     assert (network.count_params(), critic.count_params()) == (272_929, 1_307_225)
 
 
-def test_a_single_volume_and_thin_and_odd_shapes_train(write_nifti):
+def test_a_single_volume_and_thin_and_odd_shapes_train(eagerly, write_nifti):
     for number, shape in enumerate([(17, 21, 3), (12, 30, 1), (20, 9, 8)]):
         path = write_nifti(phantoms.head(shape)[0] + 1, f"scan{number}.nii.gz")
         network = wgan.train(
@@ -74,7 +74,7 @@ def test_a_single_volume_and_thin_and_odd_shapes_train(write_nifti):
         assert restored.frame(0).shape == shape
 
 
-def test_several_scans_of_different_shapes_train_together(write_nifti):
+def test_several_scans_of_different_shapes_train_together(eagerly, write_nifti):
     paths = [
         write_nifti(phantoms.head(shape, seed)[0], f"scan{seed}.nii")
         for seed, shape in enumerate([(20, 18, 9), (14, 22, 12), (16, 16, 16)])
@@ -83,7 +83,7 @@ def test_several_scans_of_different_shapes_train_together(write_nifti):
     assert all(np.isfinite(weight).all() for weight in network.get_weights())
 
 
-def test_another_seed_gives_other_weights(run_path):
+def test_another_seed_gives_other_weights(eagerly, run_path):
     networks = [wgan.train([run_path], Config(epochs=1, steps_per_epoch=1, seed=seed, adversarial_weight=0.0, **SMALL)) for seed in (0, 1)]
     assert any(not np.array_equal(a, b) for a, b in zip(networks[0].get_weights(), networks[1].get_weights()))
 
@@ -183,7 +183,7 @@ def test_five_frames_of_a_run_of_three_are_refused(write_nifti, rng):
         wgan.train([path], Config(**{**SMALL, "frames": 5}))
 
 
-def test_ctrl_c_keeps_the_best_network_so_far(run_path, caplog):
+def test_ctrl_c_keeps_the_best_network_so_far(eagerly, run_path, caplog):
     import keras
 
     class Interrupt(keras.callbacks.Callback):
@@ -196,6 +196,7 @@ def test_ctrl_c_keeps_the_best_network_so_far(run_path, caplog):
     assert all(np.isfinite(weight).all() for weight in network.get_weights())
 
 
+@pytest.mark.regression
 @pytest.mark.parametrize(("frames", "parameters"), [(5, 562_918), (1, 614_753)])
 def test_the_default_generator_has_the_parameters_that_the_readme_prints(frames, parameters):
     assert wgan._generator(Config(), frames, levels=1).count_params() == parameters

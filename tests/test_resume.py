@@ -52,8 +52,7 @@ def command(name, tmp_path, write_nifti, out):
     return [name, *paths, *LENGTH, *options, "-o", str(tmp_path / out)]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", TRAININGS)
+@pytest.mark.parametrize("name", [name if name == "cnn" else pytest.param(name, marks=pytest.mark.slow) for name in TRAININGS])
 def test_a_killed_training_ends_with_the_weights_of_one_that_was_not(name, tmp_path, write_nifti, in_this_checkout):
     def run(*arguments):
         # Processes of their own: what else has computed in one can move the last bit.

@@ -1,6 +1,7 @@
 import contextlib
 import csv
 import io
+import shutil
 import subprocess
 import sys
 import types
@@ -129,7 +130,7 @@ def test_the_sample_is_the_scan_that_nibabel_ships():
     np.testing.assert_allclose(shipped.header.get_zooms(), (2, 2, 2.2, 2000), rtol=1e-3)
 
 
-def test_noise2average_also_writes_the_denoised_repetitions(tmp_path, write_nifti, rng):
+def test_noise2average_also_writes_the_denoised_repetitions(eagerly, tmp_path, write_nifti, rng):
     clean = phantoms.head((16, 18, 14))[0]
     paths = [str(write_nifti(clean + rng.normal(0, 30, clean.shape).astype(np.float32), f"rep{k}.nii.gz")) for k in (1, 2)]
     small = "--initial none --filters 2 --epochs 1 --steps-per-epoch 1 --iterations 1 --patch-shape 8 8 8 --no-align".split()
@@ -159,7 +160,7 @@ SMALL_SR = (
 ).split()
 
 
-def test_super_resolution_also_writes_the_last_network_and_who_was_what(tmp_path, write_nifti, capsys):
+def test_super_resolution_also_writes_the_last_network_and_who_was_what(eagerly, tmp_path, write_nifti, capsys):
     paths = [str(write_nifti(phantoms.head((19, 17, 14), seed)[0], f"sub-{seed}_T1w.nii.gz")) for seed in range(3)]
     out = tmp_path / "sr.h5"
     assert train.main(["sr", *paths, *SMALL_SR, "-o", str(out)]) == 0
@@ -180,7 +181,7 @@ def test_super_resolution_also_writes_the_last_network_and_who_was_what(tmp_path
     assert "sr_last.h5 exists" in capsys.readouterr().err and not out.exists()
 
 
-def test_super_resolution_takes_a_table_and_no_images(tmp_path, write_nifti):
+def test_super_resolution_takes_a_table_and_no_images(eagerly, tmp_path, write_nifti):
     rows = ["subject\tsource\ttarget"]
     for seed in range(3):
         write_nifti(phantoms.head((19, 17, 14), seed)[0] + 1, f"{seed}_3t.nii.gz")
@@ -226,13 +227,14 @@ def test_what_latent_diffusion_writes(trained_pair):
 SLICES = "--filters 2 3 --depths 1 1 --epochs 1 --steps-per-epoch 2 --batch-size 2 --precision float32".split()
 
 
-@pytest.fixture
-def unfinished(tmp_path, write_nifti, rng):
-    """A training of slices that was interrupted: its command, and what is left of it."""
+@pytest.fixture(scope="module")
+def interrupted_training(tmp_path_factory):
+    """Train on slices once, interrupted: the folder of what is left, and what was printed."""
     from keras_mri.training.resuming import TrainingState
 
-    path = write_nifti((1000 * rng.random((16, 16, 9))).astype(np.float32))
-    command = ["cnn", str(path), *SLICES, "-o", str(tmp_path / "model.h5")]
+    folder = tmp_path_factory.mktemp("interrupted")
+    data = (1000 * np.random.default_rng(0).random((16, 16, 9))).astype(np.float32)
+    nibabel.save(nibabel.Nifti1Image(data, phantoms.oblique_affine()), folder / "scan.nii.gz")
 
     def interrupted(self, batch, logs=None):
         saved(self, batch, logs)
@@ -244,8 +246,16 @@ def unfinished(tmp_path, write_nifti, rng):
         patch.setattr(TrainingState, "every", property(lambda self: 0.0, lambda self, value: None), raising=False)
         patch.setattr(TrainingState, "on_train_batch_begin", interrupted)
         with contextlib.redirect_stderr(io.StringIO()) as said:
-            assert train.main(command) == 0
-    return command, tmp_path, said.getvalue()
+            assert train.main(["cnn", str(folder / "scan.nii.gz"), *SLICES, "-o", str(folder / "model.h5")]) == 0
+    return folder, said.getvalue()
+
+
+@pytest.fixture
+def unfinished(interrupted_training, tmp_path):
+    """A copy of the interrupted training: its command, its folder, and what was printed."""
+    left, said = interrupted_training
+    folder = shutil.copytree(left, tmp_path / "copy")
+    return ["cnn", str(folder / "scan.nii.gz"), *SLICES, "-o", str(folder / "model.h5")], folder, said
 
 
 def test_an_interrupted_training_is_written_and_can_be_taken_up(unfinished, capfd):

@@ -6,7 +6,6 @@ InputError, more than GROWTH of memory, or more than SECONDS for one input; each
 
 import argparse
 import hashlib
-import importlib
 import os
 import pathlib
 import re
@@ -36,7 +35,7 @@ RUNS = {
 def main():
     """Fuzz one door, or all, and write results.csv."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--door", help="one door only, named as in doors.py (default: all)")
+    parser.add_argument("--door", help="one door only, named as in tests/doors.py (default: all)")
     parser.add_argument("--runs", type=int, help="inputs for each door (default: RUNS, a million in all)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--folder", type=pathlib.Path, default=pathlib.Path("fuzz"), help="for crashes and logs (default: fuzz)")
@@ -46,14 +45,14 @@ def main():
     if options.here:
         _fuzz(options)
     from experiments.data import read_rows, write_rows
+    from tests.doors import DOORS
 
-    doors = importlib.import_module("experiments.06_fuzz.doors").DOORS
     table = pathlib.Path(__file__).with_name("results.csv")
     rows = {row["door"]: row for row in (read_rows(table) if table.exists() else [])}
-    for door in [options.door] if options.door else doors:
+    for door in [options.door] if options.door else DOORS:
         rows[door] = _measured(door, options)
         print(rows[door], flush=True)
-        write_rows(table, [rows[name] for name in doors if name in rows])
+        write_rows(table, [rows[name] for name in DOORS if name in rows])
 
 
 def _measured(door, options):
@@ -81,7 +80,7 @@ def _fuzz(options):
     import atheris
 
     with atheris.instrument_imports(include=["keras_mri", "nibabel"]):
-        doors = importlib.import_module("experiments.06_fuzz.doors")
+        from tests import doors
     doors.silence()
     corpus = pathlib.Path(tempfile.mkdtemp())
     for number, content in enumerate(doors.seeds(options.door)):

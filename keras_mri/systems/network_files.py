@@ -1,8 +1,10 @@
-"""A network's file, ours or one of the originals': which system it belongs to, and what it holds."""
+"""A network's file, ours or one of the originals': which system it belongs to, and its network with what prediction needs."""
 
 from keras_mri.errors import ForeignNetworkError
 from keras_mri.networks.backends import check_usable
-from keras_mri.saving import checkpoints
+from keras_mri.saving import checkpoints, pretrained
+from keras_mri.systems import SYSTEMS, get_settings
+from keras_mri.systems.records import with_inference
 
 
 def system_of(path):
@@ -26,11 +28,11 @@ def system_of(path):
     except ForeignNetworkError:
         # Only here: it imports Keras.
         check_usable()
-        from keras_mri.systems.n2a import published_munet as published
+        from keras_mri.systems.n2a import published_munet
 
-        if not published.is_published_munet(path):
+        if not published_munet.is_published_munet(path):
             raise
-        return published.SYSTEM
+        return published_munet.SYSTEM
 
 
 def load_network(path):
@@ -47,8 +49,47 @@ def load_network(path):
     Raises
     ------
     CheckpointError
-        As `checkpoints.load` and `published.load_checkpoint`.
+        As `checkpoints.load` and `published_munet.load_checkpoint`.
     """
-    from keras_mri.systems.n2a import published_munet as published
+    from keras_mri.systems.n2a import published_munet
 
-    return published.load_checkpoint(path) if published.is_published_munet(path) else checkpoints.load(path)
+    if published_munet.is_published_munet(path):
+        return published_munet.load_checkpoint(path)
+    checkpoint = checkpoints.load(path)
+    return with_inference(checkpoint, get_settings(checkpoint.system)) if checkpoint.system in SYSTEMS else checkpoint
+
+
+def checkpoint_for(network, system, config, training=None):
+    """Return a fresh network as a checkpoint that knows what prediction needs.
+
+    Parameters
+    ----------
+    network : keras.Model
+        Functional, float32.
+    system : str
+    config : Options
+        The system's Config.
+    training : dict, optional
+        Facts of the training data.
+
+    Returns
+    -------
+    Checkpoint
+    """
+    training = training or {}
+    return checkpoints.Checkpoint(network, system, config.to_json(), training, get_settings(system).inference(config, training))
+
+
+def pretrained_networks():
+    """List the pre-trained networks at hand by name; see `keras_mri.saving.pretrained.networks`."""
+    return pretrained.networks()
+
+
+def path_of_network(model):
+    """Return the path of a network given by its path or by the name of a pre-trained one; see `pretrained.resolve`."""
+    return pretrained.resolve(model)
+
+
+def is_network(word):
+    """Tell whether a word of a command line names a network: a file by its ending, or a pre-trained one by its name."""
+    return word.endswith((".h5", ".keras")) or word in pretrained_networks()

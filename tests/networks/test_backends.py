@@ -1,6 +1,5 @@
 """Networks are used on any backend of Keras, and without TensorFlow; they are trained on TensorFlow."""
 
-import ast
 import contextlib
 import io
 import json
@@ -23,16 +22,16 @@ from keras_mri.networks.latent_diffusion import assembled
 from keras_mri.networks.latent_unet import latent_unet
 from keras_mri.networks.volume_autoencoder import volume_decoder, volume_encoder
 from keras_mri.saving import checkpoints
-from keras_mri.saving.checkpoints import Checkpoint
 from keras_mri.systems import SYSTEMS, get_system
 from keras_mri.systems.cnn import system as cnn
 from keras_mri.systems.ldm import system as ldm
 from keras_mri.systems.ldm.labelled_runs import Grid
 from keras_mri.systems.ldm.samplers import SAMPLERS
+from keras_mri.systems.network_files import checkpoint_for
 from keras_mri.systems.sr import system as sr
 from keras_mri.systems.sr.settings import Config
 from keras_mri.systems.wgan import system as wgan
-from tests.test_architecture import DOORS, MODULES
+from tests.test_architecture import MODULES, imports, libraries, nothing, room, tree
 
 # A folder for the environments, made there and used again; such as /tmp/environments.
 _FOLDER = os.environ.get("KERAS_MRI_BACKEND_TESTS")
@@ -40,10 +39,9 @@ _FOLDER = os.environ.get("KERAS_MRI_BACKEND_TESTS")
 _BACKENDS = {"jax": ("jax", "jaxlib"), "torch": ("torch==2.13.0",)}
 _OTHERS = ("keras", "nibabel", "numpy", "scipy", "h5py", "scikit-image", "matplotlib")
 _TOLERANCE = 1e-4
-# What only training imports, beside its command.
-_TRAINING = {"train", "adversarial", "autoencoding", "datasets", "denoising_data", "fitting", "latent_data", "latent_training", "machines",
-             "networks.vector_quantizer", "optimizers", "pair_augmentation", "pair_data", "repetition_data", "repetition_training",
-             "replicas", "slice_data", "training_state", "two_players"}  # fmt: skip
+# What only training imports, beside the modules of `data` and `training` that import TensorFlow.
+_TRAINING = {"training", "cli.training_job", *(f"systems.{name}.{part}" for name in SYSTEMS for part in ("data", "training"))}
+_TRAINING |= {"systems.n2a.iterations", "systems.sr.augmentation", "systems.ldm.models", "systems.ldm.vector_quantizer"}
 
 
 def imported_with(module):
@@ -52,23 +50,16 @@ def imported_with(module):
     while left:
         module = left.pop()
         found.add(module)
-        for node in ast.parse(MODULES[module].read_text()).body:
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            if isinstance(node, ast.ImportFrom):
-                names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-            ours = {name.removeprefix("keras_mri.") for name in names if name.startswith("keras_mri.")}
-            left |= (ours & set(MODULES)) - found
+        ours = {name.removeprefix("keras_mri.") for name in imports(tree(module).body) if name.startswith("keras_mri.")}
+        left |= (ours & set(MODULES)) - found
     return found
 
 
-@pytest.mark.parametrize("module", sorted(set(MODULES) - _TRAINING))
-def test_only_training_imports_what_needs_tensorflow(module):
-    assert not imported_with(module) & DOORS["tensorflow"]
-
-
-def test_the_walk_over_imports_would_notice_tensorflow():
-    for module in _TRAINING - {"train"}:
-        assert imported_with(module) & DOORS["tensorflow"]
+def test_only_training_imports_what_needs_tensorflow():
+    needs = {module for module in MODULES if any("tensorflow" in libraries(other) for other in imported_with(module))}
+    nothing(f"{module} needs TensorFlow" for module in needs if room(module, _TRAINING | {"data.pipelines"}) is None)
+    # The walk would notice it.
+    assert {"training.fit", "systems.sr.data", "systems.ldm.training"} <= needs
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
@@ -157,7 +148,7 @@ def phantom_folder(tmp_path_factory):
     config, network, facts = _latent_diffusion(grid)
     networks["ldm"] = ("ldm", config, network, facts)
     for name, (system, config, network, facts) in networks.items():
-        checkpoints.save(Checkpoint(_moved(network), system, config.to_json(), facts), folder / f"{name}.h5")
+        checkpoints.save(checkpoint_for(_moved(network), system, config, facts), folder / f"{name}.h5")
     return folder
 
 

@@ -102,6 +102,7 @@ def paths_of(*systems):
     return [path for path in sorted(pretrained.FOLDERS[0].glob("*.h5")) if path.stem.split("_")[0] in systems]
 
 
+@pytest.mark.regression
 @pytest.mark.parametrize("path", paths_of("wgan", "n2a"), ids=lambda path: path.stem)
 def test_the_card_says_what_the_network_does_to_the_phantom(path):
     said = re.search(r"phantom.*?([\d.]+) dB in, ([\d.]+) dB out", path.with_suffix(".md").read_text())
@@ -115,6 +116,7 @@ def test_the_card_says_what_the_network_does_to_the_phantom(path):
 
 
 @pytest.mark.slow
+@pytest.mark.regression
 @pytest.mark.parametrize("path", paths_of("ldm"), ids=lambda path: path.stem)
 def test_the_card_says_how_bright_samples_are(path):
     checkpoint = checkpoints.load(path)

@@ -52,7 +52,7 @@ def test_draws_depend_on_the_seed_and_on_the_number_alone(rng):
 
 HALVES = """
 import numpy as np
-from keras_mri import replicas
+from keras_mri.training import devices as replicas
 strategy = replicas.strategy_for("all")
 
 def part(batch):
@@ -80,7 +80,7 @@ def test_two_devices_have_halves_of_one_draw(tmp_path, in_this_checkout):
 
 
 UNEVEN = """
-from keras_mri import replicas
+from keras_mri.training import devices as replicas
 with replicas.strategy_for(2).scope():
     def batches(count, size):
         return tf.data.Dataset.range(count).batch(size, drop_remainder=count == 8)
@@ -96,8 +96,7 @@ def test_batches_without_equal_parts_are_refused_and_held_out_ones_repeated(in_t
     assert ended.stdout == "[[4, 4], [6, 4]]\n"
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["wgan", "n2a", "sr", "ldm", "vq", "cnn"])
+@pytest.mark.parametrize("name", ["cnn", *(pytest.param(name, marks=pytest.mark.slow) for name in ("wgan", "n2a", "sr", "ldm", "vq"))])
 def test_two_devices_and_two_machines_give_the_losses_of_one(name, tmp_path, write_nifti, in_this_checkout):
     def line(out, *options):
         return [*command("ldm" if name == "vq" else name, tmp_path, write_nifti, f"{out}.h5"), *EVEN.get(name, []), *options]

@@ -58,9 +58,9 @@ def test_a_machine_alone_agrees_with_itself():
     machines.check_same({"seed": 1})
 
 
+@pytest.mark.tensorflow_internal
 def test_threads_of_replicas_that_were_interrupted_as_they_started_end(monkeypatch):
-    from tensorflow.python.distribute import mirrored_run
-
+    mirrored_run = pytest.importorskip("tensorflow.python.distribute.mirrored_run")
     started, start = [], mirrored_run._MirroredReplicaThread.start
 
     def interrupted(thread):
@@ -89,7 +89,8 @@ def test_an_interruption_that_was_lost_ends_the_training_after_the_step(monkeypa
 
 MEMORY = """
 import sys
-from keras_mri import machines, memory, workers
+from keras_mri import memory
+from keras_mri.training import machines, workers
 
 here = workers.workers_here()
 memory.available_bytes = lambda: 3e9 - 1e9 * here.index

@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import ops
 
 from keras_mri.systems.ldm import vector_quantizer
@@ -21,8 +22,9 @@ def test_dead_codes_are_moved_to_where_latents_are(revival, rng, monkeypatch):
     quantizer = VectorQuantizer(12, 2)
     far = np.concatenate([np.zeros((1, 2)), np.full((11, 2), 100.0)])
     quantizer.set_weights([far, np.ones(12), far, np.zeros(1)])
+    step = tf.function(lambda latent: quantizer(latent, training=True))
     for _ in range(300):
-        _, commitment, shares = quantizer(rng.uniform(-1, 1, (1, 8, 8, 4, 2)).astype(np.float32), training=True)
+        _, commitment, shares = step(rng.uniform(-1, 1, (1, 8, 8, 4, 2)).astype(np.float32))
     used = (ops.convert_to_numpy(shares) > 0).mean()
     # A square of side 2 about one code has a variance of 1/3; in twelve parts a twelfth of that or so.
     assert (used > 0.9 and float(commitment) < 0.06) if revival else (used < 0.1 and float(commitment) > 0.25)
@@ -51,8 +53,6 @@ def test_without_training_the_codebook_stays_and_codes_are_exact(rng):
 
 def test_the_gradient_passes_straight_through(rng):
     """Of the sum of the quantised latents, the gradient for each latent is one."""
-    import tensorflow as tf
-
     quantizer = VectorQuantizer(4, 2)
     quantizer.set_weights([rng.standard_normal((4, 2)), np.ones(4), np.zeros((4, 2)), np.zeros(1)])
     latent = tf.constant(rng.standard_normal((1, 3, 2, 2, 2)), tf.float32)

@@ -1,6 +1,6 @@
 """The doors through which foreign files come in, each as a function of bytes: only an InputError may come out.
 
-The fuzzer and `tests/test_hostile_files.py` share it; it needs no Keras. A door raises whatever it should not have raised, or an
+`test_hostile_files.py` and experiments/06_fuzz share it; it needs no Keras. A door raises whatever it should not have raised, or an
 AssertionError if a file appeared that nobody asked for.
 """
 

@@ -4,31 +4,29 @@ import contextlib
 import sys
 import time
 
-import keras
 import tqdm
+
+from keras_mri.training.callbacks import WatchesPace
 
 _SECONDS_BETWEEN = 0.5
 
 
-class TrainingProgress(keras.callbacks.Callback):
+class TrainingProgress(WatchesPace):
     """Show epoch, error and the time left; on a terminal in one moving line, else in one line for each epoch.
+
+    Without a `pace`, no bar and no time are shown.
 
     Parameters
     ----------
     stream : file, optional
         The standard error by default.
-
-    Attributes
-    ----------
-    pace : keras_mri.training.callbacks.Pace or None
-        The progress of the whole training. Without one, no bar and no time are shown.
     """
 
     STATE = ("epoch",)
 
     def __init__(self, stream=None):
         super().__init__()
-        self.stream, self.pace = stream or sys.stderr, None
+        self.stream = stream or sys.stderr
         self.epoch, self.last, self.error = 0, 0.0, None
 
     def on_epoch_begin(self, epoch, logs=None):

@@ -9,22 +9,20 @@ import time
 from keras_mri.cli import running
 from keras_mri.cli.options import add_options, add_output_flags, chosen_options, network_help
 from keras_mri.errors import InputError
-from keras_mri.inference.training_range import remarks
-from keras_mri.io import nifti_reading as nifti
 from keras_mri.io import nifti_writing
 from keras_mri.io.bids import study_scans
 from keras_mri.io.derivatives import derivative_path, write_dataset_description, write_sidecar
 from keras_mri.io.locks import claimed
+from keras_mri.io.nifti_reading import open_image
 from keras_mri.report import provenance
-from keras_mri.saving.pretrained import resolve
 from keras_mri.systems import get_system
-from keras_mri.systems.network_files import load_network, system_of
+from keras_mri.systems.network_files import load_network, path_of_network, system_of
 
 _LOGGER = logging.getLogger(__name__)
 _PROG = "python -m keras_mri.predict"
 
 
-def restore_study(arguments, options):
+def restore_study(arguments, options, restore):
     """Restore the scans of a BIDS folder that are not yet restored; a scan that fails does not keep the others waiting.
 
     Parameters
@@ -33,6 +31,8 @@ def restore_study(arguments, options):
         As typed after `python -m keras_mri.predict`.
     options : type
         PredictConfig of the network's system.
+    restore : callable
+        `keras_mri.restore`.
 
     Returns
     -------
@@ -45,7 +45,7 @@ def restore_study(arguments, options):
         If the folder, the network or the options cannot be used at all.
     """
     parsed = _parser(options).parse_all(arguments)
-    model = resolve(parsed.model)
+    model = path_of_network(parsed.model)
     name = system_of(model)
     chosen = chosen_options(options, parsed)
     _check_study(parsed)
@@ -54,13 +54,13 @@ def restore_study(arguments, options):
     write_dataset_description(parsed.derivatives, parsed.study, shlex.join(command))
 
     with running.native_messages_held_back():
-        system = get_system(name)
+        get_system(name)
     checkpoint = load_network(model)
     made_by = {"network": model.name, "sha256": provenance.digest(model), "system": name, "options": chosen.to_json()}
     counts = {"restored": 0, "were there already": 0, "being made by another job": 0, "failed": 0}
     for number, scan in enumerate(scans, start=1):
         path = derivative_path(scan, parsed.study, parsed.derivatives, parsed.description)
-        outcome = _attempt(scan, path, parsed, lambda images: system.predict(checkpoint, images, chosen), checkpoint, made_by)
+        outcome = _attempt(scan, path, parsed, lambda image: restore(checkpoint, image, **vars(chosen)), made_by)
         counts[outcome] += 1
         _LOGGER.info("[%d/%d] %s: %s", number, len(scans), scan.relative_to(parsed.study), outcome)
     print("; ".join(f"{count} {outcome}" for outcome, count in counts.items() if count), file=sys.stderr)
@@ -83,7 +83,7 @@ def _without_folder(argument):
     return option + equals + pathlib.PurePath(value).name
 
 
-def _attempt(scan, path, parsed, restore, checkpoint, made_by):
+def _attempt(scan, path, parsed, restore, made_by):
     """Restore one scan unless that is done or under way; return what became of it."""
     try:
         with claimed(path) as ours:
@@ -91,7 +91,7 @@ def _attempt(scan, path, parsed, restore, checkpoint, made_by):
                 return "being made by another job"
             if path.exists() and not parsed.overwrite:
                 return "were there already"
-            _restore(scan, path, parsed, restore, checkpoint, made_by)
+            _restore(scan, path, parsed, restore, made_by)
             return "restored"
     except InputError as error:
         _LOGGER.error("%s failed: %s", scan, error)
@@ -100,14 +100,13 @@ def _attempt(scan, path, parsed, restore, checkpoint, made_by):
     return "failed"
 
 
-def _restore(scan, path, parsed, restore, checkpoint, made_by):
-    image = nifti.open_image(scan, parsed.replace_nonfinite)
-    remarked = remarks(image, checkpoint.training, checkpoint.config)
-    for remark in remarked:
-        _LOGGER.warning("warning: %s", remark)
+def _restore(scan, path, parsed, restore, made_by):
     start = time.perf_counter()
-    restored = restore([image])
-    facts = {**made_by, "warnings": [remark.replace(str(image.name), scan.name) for remark in remarked], "versions": provenance.versions()}
+    image = open_image(scan, parsed.replace_nonfinite)
+    with running.kept_messages() as messages:
+        restored = restore(image)
+    warnings = [text.removeprefix("warning: ").replace(str(image.name), scan.name) for level, text in messages if level >= logging.WARNING]
+    facts = {**made_by, "warnings": warnings, "versions": provenance.versions()}
     # The image last: where it is, all of it is.
     write_sidecar(path, scan, parsed.study, facts)
     nifti_writing.save(restored, path, parsed.dtype)

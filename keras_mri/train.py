@@ -10,8 +10,9 @@ from keras_mri.cli.training_job import LAST, Files, TrainingJob
 from keras_mri.config import parse_duration, shown
 from keras_mri.errors import InputError
 from keras_mri.io.whole_files import check_output
+from keras_mri.saving.checkpoints import SUFFIXES
 from keras_mri.systems import SYSTEMS, get_settings
-from keras_mri.systems.trained import FORMATS, beside
+from keras_mri.systems.trained import beside
 from keras_mri.training.state_files import load_state, remove_state
 from keras_mri.training.workers import workers_here
 
@@ -48,7 +49,7 @@ def _files(name, config, parsed):
 def _check_outputs(settings, config, files, parsed):
     """Raise unless every file of the training can be written."""
     overwrite = parsed.overwrite or files.resumed is not None
-    check_output(files.network, FORMATS, overwrite)
+    check_output(files.network, SUFFIXES, overwrite)
     if files.network.suffix == ".keras":
         check_output(beside(files.network, ".h5"), (".h5",), overwrite)
     for ending in (".csv", ".png", *settings.results, *([LAST] if settings.keeps_last else [])):

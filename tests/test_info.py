@@ -11,6 +11,7 @@ from keras_mri import info
 from keras_mri.networks.residual_unet import residual_unet
 from keras_mri.saving import checkpoints
 from keras_mri.saving.checkpoints import Checkpoint
+from keras_mri.systems.network_files import checkpoint_for
 from keras_mri.systems.wgan.settings import Config
 
 
@@ -23,7 +24,7 @@ def network():
 def path(network, tmp_path):
     path = tmp_path / "wgan_epi.h5"
     training = {"zooms": [[3.0, 3.0, 3.3], [2.0, 2.2, 2.0]], "sigma": [0.0, 0.2]}
-    checkpoints.save(Checkpoint(network, "wgan", Config(filters=(2, 3), seed=7).to_json(), training), path)
+    checkpoints.save(checkpoint_for(network, "wgan", Config(filters=(2, 3), seed=7), training), path)
     return path
 
 

@@ -11,7 +11,7 @@ from keras_mri.imaging import phantoms
 from keras_mri.imaging.kspace import finer_affine
 from keras_mri.networks.residual_unet import residual_unet
 from keras_mri.saving import checkpoints
-from keras_mri.saving.checkpoints import Checkpoint
+from keras_mri.systems.network_files import checkpoint_for
 from keras_mri.systems.wgan.settings import Config
 
 
@@ -19,7 +19,7 @@ from keras_mri.systems.wgan.settings import Config
 def model(tmp_path):
     network = residual_unet((None, None, None, 1), (2, 2), (1, 1))
     network.get_layer("residual").set_weights([np.full((1, 1, 1, 2, 1), 0.1), np.zeros(1)])
-    checkpoints.save(Checkpoint(network, "wgan", Config().to_json(), {}), tmp_path / "model.h5")
+    checkpoints.save(checkpoint_for(network, "wgan", Config()), tmp_path / "model.h5")
     return str(tmp_path / "model.h5")
 
 
@@ -154,7 +154,7 @@ def test_super_resolution_predicts_on_a_finer_grid(tmp_path, write_nifti):
     from keras_mri.systems.sr import settings as sr
 
     model, out, page = tmp_path / "sr.h5", tmp_path / "out.nii.gz", tmp_path / "page.html"
-    checkpoints.save(Checkpoint(unet3d(2, 2, residual=True, normalization="none"), "sr", sr.Config().to_json(), {}), model)
+    checkpoints.save(checkpoint_for(unet3d(2, 2, residual=True, normalization="none"), "sr", sr.Config()), model)
     scan = str(write_nifti(phantoms.head((19, 17, 14))[0]))
     mask = str(write_nifti(phantoms.head((19, 17, 14))[1].astype(np.uint8), "mask.nii.gz"))
     assert predict.main([str(model), scan, "-o", str(out), "--upsample", "2", "2", "1", "--mask", mask, "--report", str(page)]) == 0
@@ -192,7 +192,7 @@ def test_a_pre_trained_network_is_called_by_its_name(model, scan, tmp_path, monk
 )
 def test_a_scan_unlike_the_training_is_told_and_restored(scan, tmp_path, capsys, training, said):
     network = residual_unet((None, None, None, 1), (2, 2), (1, 1))
-    checkpoints.save(Checkpoint(network, "wgan", Config().to_json(), training), tmp_path / "told.h5")
+    checkpoints.save(checkpoint_for(network, "wgan", Config(), training), tmp_path / "told.h5")
     assert predict.main([str(tmp_path / "told.h5"), scan, "-o", str(tmp_path / "out.nii.gz")]) == 0
     warnings = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: ")]
     assert len(warnings) == len(said) and all(text in line for text, line in zip(said, warnings))

@@ -182,12 +182,11 @@ class _Steps:
 
     def trained(self, network):
         """Return the network with its history and the data that it was trained on."""
-        from keras_mri.saving.checkpoints import Checkpoint
+        from keras_mri.systems.network_files import checkpoint_for
         from keras_mri.systems.trained import TrainedNetwork
 
-        training = {**self.facts, **self.system.facts(network, self.data, self.config)}
-        inference = self.settings.inference(self.config, training)
-        checkpoint = Checkpoint(network, self.job.system, self.config.to_json(), training, inference)
+        facts = {**self.facts, **self.system.facts(network, self.data, self.config)}
+        checkpoint = checkpoint_for(network, self.job.system, self.config, facts)
         return TrainedNetwork(self.system, checkpoint, self.data, self.config, self.log.rows)
 
     def write(self, trained):

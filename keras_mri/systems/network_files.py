@@ -59,6 +59,27 @@ def load_network(path):
     return with_inference(checkpoint, get_settings(checkpoint.system)) if checkpoint.system in SYSTEMS else checkpoint
 
 
+def checkpoint_for(network, system, config, training=None):
+    """Return a fresh network as a checkpoint that knows what prediction needs.
+
+    Parameters
+    ----------
+    network : keras.Model
+        Functional, float32.
+    system : str
+    config : Options
+        The system's Config.
+    training : dict, optional
+        Facts of the training data.
+
+    Returns
+    -------
+    Checkpoint
+    """
+    training = training or {}
+    return checkpoints.Checkpoint(network, system, config.to_json(), training, get_settings(system).inference(config, training))
+
+
 def pretrained_networks():
     """List the pre-trained networks at hand by name; see `keras_mri.saving.pretrained.networks`."""
     return pretrained.networks()

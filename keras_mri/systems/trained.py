@@ -9,9 +9,6 @@ from keras_mri.io.volumes import Volume
 from keras_mri.io.whole_files import check_output, replacing
 from keras_mri.saving import checkpoints
 
-# The endings of a network's files: Keras' own format is written beside the `.h5`, never alone.
-FORMATS = (".h5", ".keras")
-
 
 class TrainedNetwork:
     """A trained network with what its training knows.
@@ -72,7 +69,7 @@ class TrainedNetwork:
         """
         path = pathlib.Path(path)
         endings = (".csv", ".png", *self.system.settings.results)
-        check_output(path, FORMATS, overwrite)
+        check_output(path, checkpoints.SUFFIXES, overwrite)
         for ending in ({".h5"} - {path.suffix}) | set(endings):
             check_output(beside(path, ending), (ending,), overwrite)
         written = [*self.save_network(path), *self.save_pictures(path)]
@@ -82,7 +79,7 @@ class TrainedNetwork:
         return written
 
     def save_network(self, path):
-        """Write the network alone, replacing any file; returns the paths."""
+        """Write the network alone, replacing any file; Keras' own format is written beside the `.h5`, never alone. Returns the paths."""
         paths = [beside(path, ".h5"), *([pathlib.Path(path)] if pathlib.Path(path).suffix == ".keras" else [])]
         for one in paths:
             checkpoints.save(self.checkpoint, one)

@@ -9,7 +9,7 @@ from keras_mri.cli import study
 from keras_mri.io.locks import claimed
 from keras_mri.networks.residual_unet import residual_unet
 from keras_mri.saving import checkpoints
-from keras_mri.saving.checkpoints import Checkpoint
+from keras_mri.systems.network_files import checkpoint_for
 from keras_mri.systems.wgan.settings import Config, PredictConfig
 
 
@@ -17,7 +17,7 @@ from keras_mri.systems.wgan.settings import Config, PredictConfig
 def model(tmp_path):
     network = residual_unet((None, None, None, 1), (2, 2), (1, 1))
     network.get_layer("residual").set_weights([np.full((1, 1, 1, 2, 1), 0.1), np.zeros(1)])
-    checkpoints.save(Checkpoint(network, "wgan", Config().to_json(), {}), tmp_path / "model.h5")
+    checkpoints.save(checkpoint_for(network, "wgan", Config()), tmp_path / "model.h5")
     return str(tmp_path / "model.h5")
 
 
@@ -121,7 +121,7 @@ def test_a_folder_elsewhere_makes_no_study(line, tmp_path):
 def test_no_file_of_a_study_tells_where_the_user_s_files_are(folder, tmp_path, write_nifti):
     network = residual_unet((None, None, None, 1), (2, 2), (1, 1))
     # Unlike the scans, so that there is a warning about each.
-    checkpoints.save(Checkpoint(network, "wgan", Config().to_json(), {"zooms": [[9, 9, 9]]}), tmp_path / "model.h5")
+    checkpoints.save(checkpoint_for(network, "wgan", Config(), {"zooms": [[9, 9, 9]]}), tmp_path / "model.h5")
     mask, out = tmp_path / "anna" / "mask.nii.gz", tmp_path / "out"
     mask.parent.mkdir()
     write_nifti(np.indices((9, 8, 7))[0].astype(np.uint8) % 2, mask)

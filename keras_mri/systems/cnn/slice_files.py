@@ -1,6 +1,5 @@
 """The one door to `.npz` files: data sets of clean and noisy slices, ours or from elsewhere."""
 
-import logging
 import pathlib
 import zipfile
 
@@ -10,7 +9,6 @@ from keras_mri.errors import InputError
 from keras_mri.io.whole_files import replacing
 from keras_mri.systems.cnn.slices import Slices
 
-_LOGGER = logging.getLogger(__name__)
 # Intensities of a data set from elsewhere: [0, 1], with room for noise and for bright vessels.
 _LOWEST, _HIGHEST = -1.0, 3.0
 # The arrays of a file of ours beside `clean` and `noisy`.

@@ -24,13 +24,12 @@ _KINDS = {
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?")
 
 
-def option(default, help, *, auto=None, basic=False, low=None, high=None, choices=None, parse=None, unit=None, path=False):
-    """Declare one option of a Config.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Declaration:
+    """What is declared of an option besides its name, type and default.
 
     Parameters
     ----------
-    default : any
-        Value when the user says nothing.
     help : str
         What `--help` says of the option, without its default.
     auto : str, optional
@@ -47,13 +46,37 @@ def option(default, help, *, auto=None, basic=False, low=None, high=None, choice
         Shown as the value's placeholder in `--help`.
     path : bool
         Whether the value names a file of the user's, whose folder is written to no file.
+    """
+
+    help: str
+    auto: str | None = None
+    basic: bool = False
+    low: float | None = None
+    high: float | None = None
+    choices: typing.Sequence | None = None
+    parse: typing.Callable | None = None
+    unit: str | None = None
+    path: bool = False
+
+
+def option(default, help, **declared):
+    """Declare one option of a Config.
+
+    Parameters
+    ----------
+    default : any
+        Value when the user gives none.
+    help : str
+        What `--help` says of the option, without its default.
+    **declared
+        Further fields of the Declaration.
 
     Returns
     -------
     dataclasses.Field
+        Its metadata are the fields of the Declaration.
     """
-    metadata = dict(help=help, auto=auto, basic=basic, low=low, high=high, choices=choices, parse=parse, unit=unit, path=path)
-    return dataclasses.field(default=default, metadata=metadata)
+    return dataclasses.field(default=default, metadata=vars(Declaration(help=help, **declared)))
 
 
 def parse_duration(text):

@@ -22,7 +22,7 @@ def main(arguments=None):
 def _predict(arguments):
     options = _options_among(arguments)
     if study.names_a_study(arguments, options):
-        return study.restore_study(arguments, options)
+        return study.restore_study(arguments, options, api.restore)
     parsed = _parser(options).parse_all(arguments)
     model = path_of_network(parsed.model)
     system = system_of(model)

@@ -162,7 +162,7 @@ OPTIONS = {
     (name, kind): getattr(get_settings(name), kind)
     for name in SYSTEMS
     for kind in ("Config", "PredictConfig", "GenerateConfig")
-    if hasattr(get_settings(name), kind)
+    if getattr(get_settings(name), kind)
 }
 
 
@@ -183,7 +183,7 @@ def test_a_newcomer_sees_six_to_twelve_options_first(name):
 
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_the_example_of_a_system_is_a_valid_command(name):
-    python, *words = get_settings(name).EXAMPLE.split()
+    python, *words = get_settings(name).example.split()
     assert [python, *words[:3]] == ["python", "-m", "keras_mri.train", name]
     parser = Parser(prog="example")
     parser.add_argument("images", nargs="*")

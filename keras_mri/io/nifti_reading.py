@@ -26,6 +26,8 @@ _KINDS = (
     nibabel.AnalyzeImage,
     nibabel.MGHImage,
 )
+# A file, or an image in memory.
+Image = str | os.PathLike | Volume | nibabel.spatialimages.SpatialImage
 # Bytes; the .mat file beside an image of SPM's holds its affine and nothing else.
 _LONGEST_MAT = 100_000
 
@@ -38,7 +40,7 @@ class NoNiftiError(InputError):
     """An image has another format than NIfTI where a NIfTI header is needed."""
 
 
-def open_image(image, replace_nonfinite=False):
+def open_image(image: Image, replace_nonfinite: bool = False) -> Volume:
     """Open an image and check all of it once, without keeping more than a few frames in memory.
 
     Parameters

@@ -117,7 +117,7 @@ class Options:
     def to_json(self):
         """Return the options as a dict that `json.dumps` accepts and `from_json` restores; of the user's files only the names."""
         paths = {field.name for field in dataclasses.fields(self) if field.metadata["path"]}
-        return {name: _without_folders(value) if name in paths else value for name, value in dataclasses.asdict(self).items()}
+        return {name: _without_folders(value) if name in paths else value for name, value in vars(self).items()}
 
     @classmethod
     def from_json(cls, values):
@@ -260,6 +260,8 @@ def _converted(field, hint, value):
     """Return a value that Python gave for a field as the field's type; raise InputError if it has another."""
     if value is None:
         return None
+    if field.metadata["unit"] == "NIFTI" and not isinstance(value, (str, os.PathLike)):
+        return _image(field, value)
     if field.metadata["parse"] and isinstance(value, str):
         try:
             return field.metadata["parse"](value)
@@ -272,6 +274,13 @@ def _converted(field, hint, value):
     if not isinstance(value, (tuple, list)):
         raise InputError(f"`{field.name}` must be a tuple or a list. Received: {value!r}.")
     return tuple(_entry(field, typing.get_args(hint)[0], entry, value) for entry in value)
+
+
+def _image(field, value):
+    """Return an image in memory that stands for a file; raise InputError if it is none."""
+    if not {"affine", "shape"} <= set(dir(value)):
+        raise InputError(f"`{field.name}` must be a path, a nibabel image or a Volume. Received: {type(value).__name__}.")
+    return value
 
 
 def _entry(field, kind, entry, value):
@@ -290,6 +299,8 @@ def _without_folders(value):
     """Return the file's name of a path, of each of several, or None."""
     if isinstance(value, (tuple, list)):
         return tuple(map(_without_folders, value))
+    if value is not None and not isinstance(value, str):
+        return "image in memory"
     # A path of either system, on either system.
     return value and re.split(r"[\\/]", value.rstrip("\\/"))[-1]
 

@@ -1,9 +1,9 @@
-"""python -m keras_mri.check IN OUT: what differs between the headers of two NIfTI files."""
+"""python -m keras_mri.check IN OUT: the differences between the headers of two NIfTI files."""
 
 import json
 import sys
 
-from keras_mri.cli import options as _cli
+from keras_mri.cli import running
 from keras_mri.io.header_comparison import STORAGE, compare
 from keras_mri.io.nifti_reading import read_header
 
@@ -21,7 +21,7 @@ def main(arguments=None):
     int
         0 if no field differs, 1 if one does, 2 if a file cannot be compared.
     """
-    return _cli.run(_check, arguments)
+    return running.run(_check, arguments)
 
 
 def _check(arguments):
@@ -45,17 +45,18 @@ def _lines(fields):
 def _verdict(fields, differing):
     ignored = sum(not field.equal for field in fields) - len(differing)
     text = f"{len(differing)} of {len(fields)} fields differ" if differing else f"{len(fields) - ignored} of {len(fields)} fields are equal"
-    return f"{text}; {ignored} that say how numbers are stored were ignored" if ignored else text
+    return f"{text}; {ignored} fields of number storage were ignored" if ignored else text
 
 
 def _parser():
-    parser = _cli.Parser(
+    parser = running.Parser(
         prog="python -m keras_mri.check",
-        description="Compare the headers of two NIfTI files, field by field. Exit status: 0 if none differs, 1 if one does, 2 for errors.",
+        description="Compare the headers of two NIfTI files, field by field. Exit status: 0 if equal, 1 if different, 2 for errors.",
+        epilog="example: python -m keras_mri.check bold.nii.gz denoised.nii.gz --ignore-storage",
     )
     parser.add_argument("first", metavar="IN", help="NIfTI-1 or -2 (.nii, .nii.gz, .hdr with .img)")
     parser.add_argument("second", metavar="OUT", help="NIfTI to compare with it")
-    parser.add_argument("--ignore-storage", action="store_true", help=f"let what says how numbers are stored differ: {', '.join(STORAGE)}")
+    parser.add_argument("--ignore-storage", action="store_true", help=f"ignore the fields of number storage: {', '.join(STORAGE)}")
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
     return parser
 

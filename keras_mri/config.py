@@ -1,8 +1,11 @@
 """Options: one frozen dataclass field is the name, type, default, range and help of one command-line flag."""
 
 import dataclasses
+import difflib
 import numbers
+import os
 import re
+import types
 import typing
 
 from keras_mri.errors import InputError
@@ -10,18 +13,29 @@ from keras_mri.errors import InputError
 # Of which mirror images a prediction may average the results.
 MIRRORS = ("none", "left-right", "all")
 
+# What Python may give for an entry of an option, by its type, and what that is called.
+_KINDS = {
+    bool: (bool, "True or False"),
+    int: (numbers.Integral, "a whole number"),
+    float: (numbers.Real, "a number"),
+    str: (str, "text"),
+}
+
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?")
 
 
-def option(default, help, *, low=None, high=None, choices=None, parse=None, unit=None):
-    """Declare one option of a Config.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Declaration:
+    """What is declared of an option besides its name, type and default.
 
     Parameters
     ----------
-    default : any
-        Value when the user says nothing.
     help : str
-        One sentence for `--help`.
+        What `--help` says of the option, without its default.
+    auto : str, optional
+        What a default of None stands for, where it depends on the data or on other options.
+    basic : bool
+        Whether `--help` lists the option first, before the research options.
     low, high : float, optional
         Inclusive bounds; for a tuple, of each of its entries.
     choices : sequence of str or int, optional
@@ -30,13 +44,39 @@ def option(default, help, *, low=None, high=None, choices=None, parse=None, unit
         Turns the text of the command line into the value.
     unit : str, optional
         Shown as the value's placeholder in `--help`.
+    path : bool
+        Whether the value names a file of the user's, whose folder is written to no file.
+    """
+
+    help: str
+    auto: str | None = None
+    basic: bool = False
+    low: float | None = None
+    high: float | None = None
+    choices: typing.Sequence | None = None
+    parse: typing.Callable | None = None
+    unit: str | None = None
+    path: bool = False
+
+
+def option(default, help, **declared):
+    """Declare one option of a Config.
+
+    Parameters
+    ----------
+    default : any
+        Value when the user gives none.
+    help : str
+        What `--help` says of the option, without its default.
+    **declared
+        Further fields of the Declaration.
 
     Returns
     -------
     dataclasses.Field
+        Its metadata are the fields of the Declaration.
     """
-    metadata = dict(help=help, low=low, high=high, choices=choices, parse=parse, unit=unit)
-    return dataclasses.field(default=default, metadata=metadata)
+    return dataclasses.field(default=default, metadata=vars(Declaration(help=help, **declared)))
 
 
 def parse_duration(text):
@@ -75,8 +115,9 @@ class Options:
             _check(field, hints[field.name], value)
 
     def to_json(self):
-        """Return the options as a dict that `json.dumps` accepts and `from_json` restores."""
-        return dataclasses.asdict(self)
+        """Return the options as a dict that `json.dumps` accepts and `from_json` restores; of the user's files only the names."""
+        paths = {field.name for field in dataclasses.fields(self) if field.metadata["path"]}
+        return {name: _without_folders(value) if name in paths else value for name, value in dataclasses.asdict(self).items()}
 
     @classmethod
     def from_json(cls, values):
@@ -102,76 +143,155 @@ class Options:
             raise InputError(f"unknown settings {unknown}: they come from another version. Known: {sorted(known)}.")
         return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
 
+    @classmethod
+    def from_names(cls, owner="", /, **values):
+        """Build the options from what a caller in Python names.
+
+        Parameters
+        ----------
+        owner : str, positional only
+            What the options belong to, for the message about an unknown one, e.g. "wgan".
+        **values
+            Options by name. Lists become tuples, paths and durations such as "5m" what the options hold.
+
+        Returns
+        -------
+        Options
+
+        Raises
+        ------
+        InputError
+            If an option is unknown, or its value has the wrong type or is out of range.
+        """
+        hints, fields = typing.get_type_hints(cls), {field.name: field for field in dataclasses.fields(cls)}
+        for name in values:
+            if name not in fields:
+                nearest = difflib.get_close_matches(name, fields, n=1)
+                hint = f" Did you mean `{nearest[0]}`?" if nearest else ""
+                raise InputError(f"unknown option `{name}`{f' of {owner}' if owner else ''}.{hint}")
+        return cls(**{name: _converted(fields[name], hints[name], value) for name, value in values.items()})
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainConfig(Options):
-    """What every system's training can be told."""
+    """Options of every system's training."""
 
-    seed: int = option(0, "seed of every random draw", low=0, high=2**31 - 1)
-    epochs: int = option(40, "number of epochs, unless --time-budget ends training first", low=1)
-    steps_per_epoch: int | None = option(100, "updates per epoch", low=1)
+    seed: int = option(0, "seed of the random numbers", basic=True, low=0, high=2**31 - 1)
+    epochs: int = option(40, "number of epochs, unless --time-budget ends training first", basic=True, low=1)
+    steps_per_epoch: int | None = option(100, "updates per epoch (none: one pass, where the set of training examples is fixed)", low=1)
     batch_size: int = option(4, "patches per update", low=1)
-    learning_rate: float = option(1e-3, "Adam's learning rate at its highest", low=1e-9, high=1.0)
+    learning_rate: float = option(1e-3, "highest learning rate of Adam", low=1e-9, high=1.0)
     time_budget: float | None = option(
-        None, "train for this long instead of a number of epochs, e.g. 90s, 5m, 1h30m", low=1, parse=parse_duration, unit="TIME"
+        None,
+        "duration of the training, instead of a number of epochs: 90s, 5m, 1h30m",
+        basic=True,
+        low=1,
+        parse=parse_duration,
+        unit="TIME",
     )
-    checkpoint_every: int | None = option(None, "also save the network and its figure every so many epochs", low=1)
+    checkpoint_every: int | None = option(None, "also save the network and its figure every this many epochs", low=1)
     precision: str = option(
         "auto",
-        "arithmetic of the hidden layers; auto takes bfloat16 where this processor is faster in it",
+        "arithmetic of the hidden layers; auto: bfloat16 where it is faster on this processor, otherwise float32",
         choices=("auto", "float32", "bfloat16"),
     )
-    deterministic: bool = option(False, "make two runs with one seed equal to the last bit, at some cost in speed")
+    deterministic: bool = option(False, "make runs with the same seed identical to the last bit, at some cost in speed")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunTrainConfig(TrainConfig):
-    """What a training on runs, which may be many and long, can be told as well."""
+    """Options of a training on runs, which may be many and long."""
 
-    cache: float = option(4.0, "GB of runs kept in memory; what is beyond is read from a temporary file", low=0.0)
+    cache: float = option(4.0, "GB of memory for runs; the remainder is read from a temporary file", low=0.0)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PredictConfig(Options):
-    """What every system's prediction can be told."""
+    """Options of every system's prediction."""
 
     mirror: str = option(
         "none",
-        "average the results of the scan and its mirror images: left-right (twice the time), or along all axes (eight times)",
+        "test-time augmentation: average the results of the scan and its mirror images, left-right (twice the time) or along all axes "
+        "(eight times)",
+        basic=True,
         choices=MIRRORS,
     )
     tile: tuple[int, int, int] | None = option(
-        None, "predict in tiles of this many voxels instead of a size chosen from the memory at hand", low=1, unit="N"
+        None,
+        "voxels of a tile, the part of the volume that is predicted at once",
+        auto="from the available memory",
+        basic=True,
+        low=1,
+        unit="N",
     )
     precision: str = option(
         "float32",
-        "arithmetic of the hidden layers; bfloat16 is several times as fast on processors made for it, and auto takes it there; what it "
-        "changes is far below the noise",
+        "arithmetic of the hidden layers; bfloat16 is several times faster on processors built for it, and its error is far below the "
+        "noise; auto: bfloat16 on these processors",
+        basic=True,
         choices=("auto", "float32", "bfloat16"),
     )
 
 
 def _check(field, hint, value):
     """Raise InputError unless `value` fits what `field` declares."""
-    flag, limits = "--" + field.name.replace("_", "-"), field.metadata
+    name, limits = f"`{field.name}`", field.metadata
     if value is None:
         if type(None) not in typing.get_args(hint):
-            raise InputError(f"{flag} needs a value. Received: None.")
+            raise InputError(f"{name} needs a value. Received: None.")
         return
     if limits["choices"] and value not in limits["choices"]:
-        raise InputError(f"{flag} must be one of {', '.join(map(str, limits['choices']))}. Received: {value!r}.")
+        raise InputError(f"{name} must be one of {', '.join(map(str, limits['choices']))}. Received: {value!r}.")
     length = _tuple_length(hint)
     if length and not (isinstance(value, tuple) and len(value) == length):
-        raise InputError(f"{flag} needs {length} values. Received: {value}.")
+        raise InputError(f"{name} needs {length} values. Received: {value}.")
     for entry in value if isinstance(value, tuple) else (value,):
         if limits["low"] is None and limits["high"] is None:
             continue
         if not isinstance(entry, numbers.Real):
-            raise InputError(f"{flag} must be a number. Received: {value!r}.")
+            raise InputError(f"{name} must be a number. Received: {value!r}.")
         if limits["low"] is not None and not entry >= limits["low"]:
-            raise InputError(f"{flag} must be at least {limits['low']}. Received: {value}.")
+            raise InputError(f"{name} must be at least {limits['low']}. Received: {value}.")
         if limits["high"] is not None and not entry <= limits["high"]:
-            raise InputError(f"{flag} must be at most {limits['high']}. Received: {value}.")
+            raise InputError(f"{name} must be at most {limits['high']}. Received: {value}.")
+
+
+def _converted(field, hint, value):
+    """Return a value that Python gave for a field as the field's type; raise InputError if it has another."""
+    if value is None:
+        return None
+    if field.metadata["parse"] and isinstance(value, str):
+        try:
+            return field.metadata["parse"](value)
+        except InputError as error:
+            raise InputError(f"`{field.name}`: {error}") from error
+    if isinstance(hint, types.UnionType):
+        hint = next(part for part in typing.get_args(hint) if part is not types.NoneType)
+    if typing.get_origin(hint) is not tuple:
+        return _entry(field, hint, value, value)
+    if not isinstance(value, (tuple, list)):
+        raise InputError(f"`{field.name}` must be a tuple or a list. Received: {value!r}.")
+    return tuple(_entry(field, typing.get_args(hint)[0], entry, value) for entry in value)
+
+
+def _entry(field, kind, entry, value):
+    """Return one entry of `value` as a number, a bool or text."""
+    if kind is str and isinstance(entry, os.PathLike):
+        return os.fspath(entry)
+    expected, words = _KINDS[kind]
+    # To Python, True is a number.
+    if not isinstance(entry, expected) or (isinstance(entry, bool) and kind is not bool):
+        plural = "" if entry is value else "a tuple, each entry "
+        raise InputError(f"`{field.name}` must be {plural}{words}. Received: {value!r}.")
+    return kind(entry)
+
+
+def _without_folders(value):
+    """Return the file's name of a path, of each of several, or None."""
+    if isinstance(value, (tuple, list)):
+        return tuple(map(_without_folders, value))
+    # A path of either system, on either system.
+    return value and re.split(r"[\\/]", value.rstrip("\\/"))[-1]
 
 
 def _tuple_length(hint):
@@ -180,3 +300,10 @@ def _tuple_length(hint):
         if typing.get_origin(part) is tuple and typing.get_args(part)[-1] is not Ellipsis:
             return len(typing.get_args(part))
     return None
+
+
+def shown(value):
+    """Write the value of an option as the user would."""
+    if value is None:
+        return "none"
+    return " ".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)

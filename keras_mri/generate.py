@@ -4,44 +4,52 @@ import os
 import pathlib
 import sys
 
-from keras_mri.cli import options as _cli
+from keras_mri import api
+from keras_mri.cli import running
+from keras_mri.cli.options import add_options, chosen_options, network_help
 from keras_mri.errors import InputError
-from keras_mri.io.nifti_writing import save
+from keras_mri.io import nifti_writing
 from keras_mri.io.whole_files import filling
-from keras_mri.saving import checkpoints, pretrained
-from keras_mri.systems import SYSTEMS, get_settings, get_system
-from keras_mri.systems.ldm.settings import GenerateConfig
+from keras_mri.systems import SYSTEMS, get_settings, get_system, that_generate
+from keras_mri.systems.network_files import path_of_network, system_of
 
 _SHEET = "samples.png"
 
 
 def main(arguments=None):
     """Draw new volumes from a trained network; see `--help`."""
-    return _cli.run(_generate, arguments)
+    return running.run(_generate, arguments)
 
 
 def _generate(arguments):
     parsed = _parser().parse_all(arguments)
-    model = pretrained.resolve(parsed.model)
-    name = checkpoints.inspect(model)["system"]
-    if name not in SYSTEMS or not hasattr(get_settings(name), "GenerateConfig"):
-        raise InputError(f"{model} holds a network of {name!r}, which restores scans and cannot make new ones. Expected one of ldm.")
-    chosen = _cli.chosen_options(get_settings(name).GenerateConfig, parsed)
+    model = path_of_network(parsed.model)
+    name = system_of(model)
+    options = get_settings(name).GenerateConfig if name in SYSTEMS else None
+    if options is None:
+        generating = ", ".join(that_generate())
+        raise InputError(
+            f"{model} holds a network of {name!r}, which restores scans and cannot make new ones. Expected one of {generating}."
+        )
+    chosen = chosen_options(options, parsed)
     if parsed.number < 1:
         raise InputError(f"-n must be at least 1. Received: {parsed.number}.")
     folder = _check_folder(parsed.output, parsed.overwrite)
+    with running.native_messages_held_back():
+        get_system(name)
+    # Drawn before the folder is made: an error leaves nothing behind.
+    volumes = api.sample(model, parsed.number, **vars(chosen))
+    _write(volumes, folder)
+    print(f"wrote {len(volumes)} synthetic volumes and {_SHEET} to {folder}: no scan of anyone, not for diagnosis", file=sys.stderr)
 
-    with _cli.native_messages_held_back():
-        system = get_system(name)
+
+def _write(volumes, folder):
     from keras_mri.report import figures
 
-    # Drawn before the folder is made: whatever is wrong leaves nothing behind.
-    volumes = list(system.generate(checkpoints.load(model), parsed.number, chosen))
     with filling(folder) as temporary:
         for number, volume in enumerate(volumes, start=1):
-            save(volume, temporary / f"sample_{number:04d}.nii.gz")
+            nifti_writing.save(volume, temporary / f"sample_{number:04d}.nii.gz")
         figures.save_contact_sheet(temporary / _SHEET, [volume.frame(0) for volume in volumes])
-    print(f"wrote {len(volumes)} synthetic volumes and {_SHEET} to {folder}: no scan of anyone, not for diagnosis", file=sys.stderr)
 
 
 def _check_folder(folder, overwrite):
@@ -58,16 +66,19 @@ def _check_folder(folder, overwrite):
 
 
 def _parser():
-    parser = _cli.Parser(prog="python -m keras_mri.generate", description="Draw new volumes from a trained network.")
-    names = ", ".join(name for name in sorted(pretrained.networks()) if name.startswith("ldm_"))
-    text = "a network that keras_mri.train ldm wrote (.h5)" + (f", or the name of a pre-trained one: {names}" if names else "")
-    parser.add_argument("model", metavar="MODEL", help=text)
+    parser = running.Parser(
+        prog="python -m keras_mri.generate",
+        description="Draw new volumes from a trained network.",
+        epilog="example: python -m keras_mri.generate ldm_epi -n 4 --label forrest -o samples/",
+    )
+    parser.add_argument("model", metavar="MODEL", help=network_help(tuple(f"{name}_" for name in that_generate())))
     parser.add_argument("-n", "--number", type=int, default=8, metavar="N", help="how many (default: 8)")
     parser.add_argument(
         "-o", "--output", type=pathlib.Path, required=True, metavar="FOLDER", help="for the volumes (NIfTI) and a contact sheet"
     )
     parser.add_argument("--overwrite", action="store_true", help="write into a folder that is not empty")
-    _cli.add_options(parser, GenerateConfig)
+    for name in that_generate():
+        add_options(parser, get_settings(name).GenerateConfig)
     return parser
 
 

@@ -1,21 +1,24 @@
-"""python -m keras_mri.info MODEL: what a network's file is, without building the network."""
+"""python -m keras_mri.info MODEL: the description stored in a network file, without building the network."""
 
 import json
 import sys
 
-from keras_mri.cli import options as _cli
+from keras_mri.cli import running
+from keras_mri.cli.options import network_help
+from keras_mri.config import shown
 from keras_mri.inference.training_range import range_of_sides, trained_sigma, trained_zooms
-from keras_mri.saving import checkpoints, pretrained
+from keras_mri.saving import checkpoints
 from keras_mri.systems import SYSTEMS
+from keras_mri.systems.network_files import path_of_network
 
 
 def main(arguments=None):
-    """Print what a file says of its network; see `--help`."""
-    return _cli.run(_info, arguments)
+    """Print the description of a network file; see `--help`."""
+    return running.run(_info, arguments)
 
 
 def describe(path):
-    """Return what a file says of its network.
+    """Return the description stored in a network file.
 
     Parameters
     ----------
@@ -31,14 +34,14 @@ def describe(path):
     CheckpointError
         If keras_mri did not write it, or it cannot be read.
     """
-    facts = checkpoints.inspect(path)
-    card = path.with_suffix(".md")
+    opened, card = checkpoints.open_network(path), path.with_suffix(".md")
+    facts = opened.facts
     return {
         "file": str(path),
         "system": facts["system"],
         "version": facts["version"],
         "format": facts["format"],
-        "network": checkpoints.outline(path),
+        "network": opened.outline(),
         "config": facts["config"],
         "training": facts["training"],
         "card": str(card) if card.is_file() else None,
@@ -47,28 +50,28 @@ def describe(path):
 
 def _info(arguments):
     parsed = _parser().parse_all(arguments)
-    facts = describe(pretrained.resolve(parsed.model))
+    facts = describe(path_of_network(parsed.model))
     print(json.dumps(facts, indent=1, ensure_ascii=False) if parsed.json else "\n".join(lines(facts)))
 
 
 def lines(facts):
-    """Write what `describe` returns as lines of text: list of str."""
+    """Return the description from `describe` as lines of text: list of str."""
     network = facts["network"]
     zooms, sigma = trained_zooms(facts["training"]), trained_sigma(facts["training"])
     known = SYSTEMS.get(facts["system"])
     rows = {
         "file": facts["file"],
-        "system": facts["system"] + (f": {known.help}" if known else " (this version does not know it)"),
+        "system": facts["system"] + (f": {known.help}" if known else " (unknown to this version)"),
         "written by": f"keras_mri {facts['version']}, format {facts['format']}",
         "network": f"{network['name']}, {network['parameters']:,} parameters, input {_shape(network['input_shape'])}",
-        "trained voxels": f"{range_of_sides(zooms)} mm, of {len(zooms)} scan(s)" if len(zooms) else "not told",
-        "trained noise": f"SD {sigma[0]:.3g} to {sigma[1]:.3g} in network units" if sigma else "not told",
+        "voxels in training": f"{range_of_sides(zooms)} mm, of {len(zooms)} scan(s)" if len(zooms) else "not recorded",
+        "noise in training": f"SD {sigma[0]:.3g} to {sigma[1]:.3g} in network units" if sigma else "not recorded",
         "card": facts["card"] or "none beside the file",
         "settings": "",
     }
     width = max(map(len, rows)) + 2
     inner = max(map(len, facts["config"]), default=0) + 2
-    settings = [f"  {name:{inner}s}{_cli.shown(value)}" for name, value in facts["config"].items()]
+    settings = [f"  {name:{inner}s}{shown(value)}" for name, value in facts["config"].items()]
     return [*(f"{name:{width}s}{text}".rstrip() for name, text in rows.items()), *settings]
 
 
@@ -77,10 +80,12 @@ def _shape(sides):
 
 
 def _parser():
-    parser = _cli.Parser(prog="python -m keras_mri.info", description="Tell what a network's file is: system, settings, training data.")
-    names = ", ".join(sorted(pretrained.networks()))
-    text = "an .h5 file that keras_mri.train wrote" + (f", or the name of a pre-trained network: {names}" if names else "")
-    parser.add_argument("model", metavar="MODEL", help=text)
+    parser = running.Parser(
+        prog="python -m keras_mri.info",
+        description="Describe a network file: system, settings, training data.",
+        epilog="example: python -m keras_mri.info epi --json",
+    )
+    parser.add_argument("model", metavar="MODEL", help=network_help())
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
     return parser
 

@@ -85,7 +85,7 @@ def test_how_numbers_are_stored_is_a_difference_unless_it_is_to_be_ignored(tmp_p
     assert "datatype   4 (int16)  →  16 (float32)   (numbers are written in another type (--dtype))" in text
     assert text.splitlines()[-1] == "4 of 45 fields differ"
     assert check.main([first, second, "--ignore-storage"]) == 0
-    assert capsys.readouterr().out == "41 of 45 fields are equal; 4 that say how numbers are stored were ignored\n"
+    assert capsys.readouterr().out == "41 of 45 fields are equal; 4 fields of number storage were ignored\n"
 
 
 @pytest.mark.parametrize(

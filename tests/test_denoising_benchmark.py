@@ -11,12 +11,11 @@ from experiments import denoising_benchmark as benchmark
 from experiments.baselines import BASELINES
 from experiments.data import FOLDER
 from keras_mri.imaging import phantoms
-from keras_mri.networks.residual_unet import residual_unet
-from keras_mri.networks.slice_autoencoder import residual_slice_unet
+from keras_mri.networks.residual_unet import residual_slice_unet, residual_unet
 from keras_mri.networks.unet3d import unet3d
 from keras_mri.saving import checkpoints
-from keras_mri.saving.checkpoints import Checkpoint
 from keras_mri.systems.cnn import settings as cnn
+from keras_mri.systems.network_files import checkpoint_for
 from keras_mri.systems.sr import settings as sr
 from keras_mri.systems.wgan import settings as wgan
 
@@ -31,7 +30,7 @@ def networks(tmp_path):
         "finer": (unet3d(2, 2, residual=True, normalization="none"), "sr", sr),
     }
     for name, (network, system, settings) in kinds.items():
-        checkpoints.save(Checkpoint(network, system, settings.Config().to_json(), {}), tmp_path / f"{name}.h5")
+        checkpoints.save(checkpoint_for(network, system, settings.Config()), tmp_path / f"{name}.h5")
     return [str(tmp_path / f"{name}.h5") for name in kinds]
 
 

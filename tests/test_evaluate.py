@@ -9,9 +9,7 @@ import pytest
 from skimage.metrics import structural_similarity
 
 from keras_mri import evaluate
-from keras_mri.errors import GridMismatchError, InputError
 from keras_mri.imaging import phantoms
-from keras_mri.io.volumes import Volume
 
 
 @pytest.fixture
@@ -96,28 +94,6 @@ def test_a_run_also_gets_its_tsnr_and_smoothness(write_nifti, capsys):
     assert row["psnr"] == pytest.approx(20 * math.log10(clean[..., 0].max() / 10), abs=0.2)
     # White noise is narrower than the smallest voxel side.
     assert row["fwhm"] is None or row["fwhm"] < 2.0
-
-
-def test_a_run_is_compared_with_a_run_frame_by_frame(rng, affine):
-    reference = rng.uniform(50, 100, (9, 8, 7, 3)).astype(np.float32)
-    # Errors of 1, 2 and 2 in the three frames: a mean square of 3.
-    image = reference + np.float32([1, 2, -2])
-    row = evaluate.evaluate(*(Volume.from_array(d, affine) for d in (reference, image)), np.ones((9, 8, 7), bool), 100.0)
-    assert row["psnr"] == pytest.approx(20 * math.log10(100 / math.sqrt(3)), abs=1e-4)
-    assert "psnr_out" not in row
-
-
-def test_runs_of_different_length_are_refused(rng, affine):
-    reference, image = (Volume.from_array(rng.random((9, 8, 7, t)), affine, name=f"{t}.nii") for t in (3, 4))
-    message = "one volume or have as many frames as the image. Received: 3 frames in 3.nii, 4 in 4.nii."
-    with pytest.raises(InputError, match=message):
-        evaluate.evaluate(reference, image, np.ones((9, 8, 7), bool), 1.0)
-
-
-def test_images_on_another_grid_are_refused(rng, affine):
-    reference, image = (Volume.from_array(rng.random(shape), affine) for shape in ((9, 8, 7), (9, 8, 6)))
-    with pytest.raises(GridMismatchError, match="the images must lie on one grid"):
-        evaluate.evaluate(reference, image, np.ones((9, 8, 7), bool), 1.0)
 
 
 def test_a_mask_on_another_grid_exits_2_and_prints_both_grids(scans, write_nifti, capsys):

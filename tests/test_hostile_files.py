@@ -4,10 +4,14 @@ The doors and their valid files are in doors.py; experiments/06_fuzz feeds them 
 that chance would not find.
 """
 
+import contextlib
 import gzip
+import io as io_module
 import json
 import struct
 import tracemalloc
+import warnings
+import zipfile
 
 import h5py
 import nibabel
@@ -18,12 +22,12 @@ from hypothesis import strategies as st
 from scipy import io
 
 from keras_mri import info
-from keras_mri.errors import CheckpointError, InputError
+from keras_mri.errors import CheckpointError, ForeignNetworkError, InputError
 from keras_mri.io import nifti_reading as nifti
 from keras_mri.io.mask_files import load_mask
 from keras_mri.io.nifti_headers import on_finer_grid
 from keras_mri.io.volumes import Volume
-from keras_mri.saving import checkpoints
+from keras_mri.saving import checkpoints, keras_files
 from keras_mri.systems.ldm.labelled_runs import repetition_time
 from keras_mri.systems.ldm.labels import Event, labels_of_events, read_events, read_volume_labels
 from keras_mri.systems.sr.pair_sources import open_pairs, read_table
@@ -437,6 +441,177 @@ def test_weights_that_are_no_group(path):
     assert checkpoints.outline(path)["parameters"] == 0
     with pytest.raises(CheckpointError, match="its layers claim more numbers than the 0 it holds"):
         checkpoints.load(path)
+
+
+# --- the same in Keras' own format, a zip ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def members(tmp_path_factory):
+    """The members of a small network's `.keras` file by name: dict of str to bytes."""
+    import keras
+
+    inputs = keras.Input((8, 8, 8, 1), name="image")
+    network = keras.Model(inputs, keras.layers.Conv3D(1, 1, name="head")(inputs), name="small")
+    path = tmp_path_factory.mktemp("zip") / "network.keras"
+    keras_files.write(network, path, json.dumps({**doors.FACTS, "format": 2, "inference": {}}))
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def _zipped(path, members, compression=zipfile.ZIP_STORED):
+    with warnings.catch_warnings(), zipfile.ZipFile(path, "w", compression) as archive:
+        warnings.simplefilter("ignore")  # of names that come twice
+        for name, content in members if isinstance(members, list) else members.items():
+            archive.writestr(name, content)
+    return path
+
+
+def _weights(spoil, members):
+    """Return the members after a function has changed the weights' file."""
+    file = io_module.BytesIO(members["model.weights.h5"])
+    with h5py.File(file, "r+") as opened:
+        spoil(opened)
+    return {**members, "model.weights.h5": file.getvalue()}
+
+
+def test_the_zip_that_the_cases_below_spoil_is_good(members, tmp_path):
+    path = _zipped(tmp_path / "network.keras", members)
+    assert checkpoints.load(path).network.count_params() == 2
+    assert info.describe(path)["network"] == {"name": "small", "input_shape": [8, 8, 8, 1], "parameters": 2}
+
+
+def test_of_a_damaged_zip_only_an_input_error_comes_out(members, tmp_path):
+    content = _zipped(tmp_path / "network.keras", members).read_bytes()
+    places = [*range(0, len(content), 611), *range(len(content) - 350, len(content), 3)]
+    for place in places:
+        for byte in (0, 255):
+            (tmp_path / "network.keras").write_bytes(content[:place] + bytes([byte]) + content[place + 1 :])
+            with contextlib.suppress(InputError):
+                checkpoints.open_network(tmp_path / "network.keras").outline()
+
+
+@pytest.mark.parametrize("share", [0, 0.1, 0.5, 0.9, 0.999])
+def test_a_truncated_zip(members, tmp_path, share):
+    path = _zipped(tmp_path / "network.keras", members)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    _network_refused(path, "network.keras is not a zip archive, or is truncated. Expected a network trained by keras_mri")
+
+
+def test_what_is_no_zip(tmp_path):
+    path = doors.write_network(tmp_path / "network.keras")
+    _network_refused(path, "network.keras is not a zip archive, or is truncated")
+
+
+@pytest.mark.parametrize(
+    "name", ["evil.py", "/etc/passwd", "../config.json", "assets/vocabulary.txt", "config.json/x", "model.weights.npz"]
+)
+def test_another_member_is_refused_by_name(members, tmp_path, name):
+    path = _zipped(tmp_path / "network.keras", {**members, name: b"x"})
+    _network_refused(path, f"network.keras is refused: it holds '{name}', 1 time.s.. Expected config.json, model.weights.h5")
+
+
+def test_a_member_that_comes_twice_is_refused(members, tmp_path):
+    path = _zipped(tmp_path / "network.keras", [*members.items(), ("config.json", members["config.json"])])
+    _network_refused(path, "it holds 'config.json', 2 time.s.")
+
+
+def test_members_without_number_are_not_read(members, tmp_path, little_memory):
+    path = _zipped(tmp_path / "network.keras", {**members, **{f"{number}": b"" for number in range(3_000)}})
+    tracemalloc.reset_peak()
+    _network_refused(path, "its list of members has .* bytes or more. Expected at most 1,000")
+
+
+def test_a_list_of_members_whose_size_stands_elsewhere_is_refused(members, tmp_path):
+    # zip64: what zipfile believes is the record before the last one.
+    content = _zipped(tmp_path / "network.keras", members).read_bytes()
+    locator = struct.pack("<4sLQL", b"PK\6\7", 0, 0, 1)
+    (tmp_path / "network.keras").write_bytes(content[:-22] + locator + content[-22:])
+    _network_refused(tmp_path / "network.keras", "its list of members has .* bytes or more")
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_bomb_is_not_unpacked(members, tmp_path, little_memory, compression):
+    path = _zipped(tmp_path / "network.keras", {**members, "model.weights.h5": bytes(100_000_000)}, compression)
+    tracemalloc.reset_peak()
+    _network_refused(path, "its 'm.*' claims .* bytes and takes .* of .*. Expected members that are not compressed, as Keras writes them")
+
+
+@pytest.mark.parametrize("sizes", [(2**31, 2**31), (100, 2**31), (2**31, 100)])
+def test_a_member_that_claims_more_than_the_file_has_is_refused(members, tmp_path, little_memory, sizes):
+    path = _zipped(tmp_path / "network.keras", members)
+    content = bytearray(path.read_bytes())
+    place = content.rindex(b"PK\1\2")
+    struct.pack_into("<LL", content, place + 20, *sizes)
+    path.write_bytes(content)
+    _network_refused(path, f"claims {sizes[1]:,} bytes and takes {sizes[0]:,} of [0-9,]+. Expected members that are not compressed")
+
+
+def test_a_zip_without_a_network_or_without_facts_is_foreign(members, tmp_path):
+    for name, match in {
+        "config.json": "holds no network .no `config.json`.",
+        "model.weights.h5": "holds no network .no `model.weights.h5`.",
+        "keras_mri.json": "was not written by keras_mri: it has no `keras_mri.json`",
+    }.items():
+        path = _zipped(tmp_path / "network.keras", {key: content for key, content in members.items() if key != name})
+        _network_refused(path, match)
+        with pytest.raises(ForeignNetworkError):
+            checkpoints.inspect(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        (dict(class_name="Lambda"), "Lambda"),
+        (dict(class_name="Backdoor", module="somebody.code", registered_name="somebody>Backdoor"), "Backdoor"),
+        (dict(module="os"), "Conv3D"),
+        (dict(build_config={"class_name": "__lambda__", "config": {"value": "gASV"}}), "__lambda__"),
+    ],
+)
+def test_code_in_a_zip_is_refused_by_name(members, tmp_path, change, name, monkeypatch):
+    import keras
+
+    config = json.loads(members["config.json"])
+    config["config"]["layers"][1].update(change)
+    path = _zipped(tmp_path / "network.keras", {**members, "config.json": json.dumps(config)})
+    monkeypatch.setattr(keras.models, "load_model", lambda *arguments, **options: pytest.fail("the file was deserialised"))
+    _network_refused(path, f"refused: it holds a '{name}', which is not one of the built-in layers")
+
+
+def test_a_layer_of_a_zip_that_claims_more_than_the_file_holds_is_refused(members, tmp_path, little_memory):
+    config = json.loads(members["config.json"])
+    config["config"]["layers"][1]["config"]["filters"] = 10**9
+    path = _zipped(tmp_path / "network.keras", {**members, "config.json": json.dumps(config)})
+    with pytest.raises(CheckpointError, match="refused: with 'head', of shape .*, its layers claim more numbers than the 2 it holds"):
+        checkpoints.load(path)
+
+
+def test_weights_in_a_zip_that_point_elsewhere_or_claim_too_much_are_refused(members, tmp_path, little_memory):
+    def link(file):
+        file["evil"] = h5py.ExternalLink("/etc/passwd", "x")
+
+    def vast(file):
+        file.create_dataset("vast", (10**6, 10**6), "f4", chunks=(100, 100))
+
+    for spoil, match in ((link, "refused: its 'evil' points elsewhere"), (vast, "up to its 'vast' of shape .* it claims .* MB of numbers")):
+        _network_refused(_zipped(tmp_path / "network.keras", _weights(spoil, members)), match)
+
+
+def test_weights_in_a_zip_that_are_none_or_damaged(members, tmp_path):
+    path = tmp_path / "network.keras"
+    for content in (b"", b"no HDF5", members["model.weights.h5"][:2000]):
+        _network_refused(_zipped(path, {**members, "model.weights.h5": content}), "network.keras is not an HDF5 file, or is truncated")
+    spoiled = bytearray(_zipped(path, members).read_bytes())
+    spoiled[spoiled.index(b"\x89HDF") + 3000] ^= 255
+    path.write_bytes(spoiled)
+    _network_refused(path, "network.keras is not a zip archive, or is truncated")  # by its checksum
+
+
+@pytest.mark.parametrize("name", ["config.json", "keras_mri.json"])
+def test_texts_in_a_zip_that_are_none(members, tmp_path, name):
+    for content in (b"", b"\xff\xfe", b"[" * 100_000, b"[" * 500 + b"]" * 500, json.dumps({"config": "x" * 5_000_000}).encode()):
+        _network_refused(_zipped(tmp_path / "network.keras", {**members, name: content}), "is damaged|is refused|is not a zip")
 
 
 # --- tables that lie ---------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
-"""What keras-mri info tells of a file, and which files it refuses."""
+"""The description that keras-mri info prints, and the files it refuses."""
 
 import json
+import re
 
 import h5py
 import numpy as np
@@ -10,6 +11,7 @@ from keras_mri import info
 from keras_mri.networks.residual_unet import residual_unet
 from keras_mri.saving import checkpoints
 from keras_mri.saving.checkpoints import Checkpoint
+from keras_mri.systems.network_files import checkpoint_for
 from keras_mri.systems.wgan.settings import Config
 
 
@@ -22,21 +24,22 @@ def network():
 def path(network, tmp_path):
     path = tmp_path / "wgan_epi.h5"
     training = {"zooms": [[3.0, 3.0, 3.3], [2.0, 2.2, 2.0]], "sigma": [0.0, 0.2]}
-    checkpoints.save(Checkpoint(network, "wgan", Config(filters=(2, 3), seed=7).to_json(), training), path)
+    checkpoints.save(checkpoint_for(network, "wgan", Config(filters=(2, 3), seed=7), training), path)
     return path
 
 
-def test_the_text_tells_system_settings_training_and_parameters(path, network, capsys):
+def test_the_text_gives_system_settings_training_and_parameters(path, network, capsys):
     assert info.main([str(path)]) == 0
-    lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines() if len(line.split(maxsplit=1)) == 2)
+    text = capsys.readouterr().out
+    lines = dict(line.split(maxsplit=1) for line in text.splitlines() if len(line.split(maxsplit=1)) == 2)
     assert lines["system"].startswith("wgan: denoise fMRI")
     assert lines["network"] == f"residual_unet, {network.count_params():,} parameters, input (any, any, any, 3)"
-    assert lines["trained"].startswith("noise") and "0 to 0.2" in lines["trained"]
+    assert re.search("^noise in training +SD 0 to 0.2 in network units$", text, re.MULTILINE)
     assert (lines["seed"], lines["filters"], lines["time_budget"]) == ("7", "2 3", "none")
     assert lines["card"] == "none beside the file"
 
 
-def test_voxels_and_card_are_told(path, capsys):
+def test_voxels_and_card_are_given(path, capsys):
     path.with_suffix(".md").write_text("card")
     assert info.main([str(path)]) == 0
     text = capsys.readouterr().out
@@ -51,11 +54,11 @@ def test_json_holds_the_same(path, network, capsys):
     assert (facts["system"], facts["config"]["seed"], facts["training"]["sigma"], facts["card"]) == ("wgan", 7, [0.0, 0.2], None)
 
 
-def test_a_file_that_tells_little_is_described_all_the_same(network, tmp_path, capsys):
+def test_a_file_with_little_information_is_described_all_the_same(network, tmp_path, capsys):
     checkpoints.save(Checkpoint(network, "later", {}, {}), tmp_path / "network.h5")
     assert info.main([str(tmp_path / "network.h5")]) == 0
     text = capsys.readouterr().out
-    assert "later (this version does not know it)" in text and text.count("not told") == 2
+    assert "later (unknown to this version)" in text and text.count("not recorded") == 2
 
 
 def test_pre_trained_networks_have_names(capsys):

@@ -11,7 +11,7 @@ from keras_mri.imaging import phantoms
 from keras_mri.imaging.kspace import finer_affine
 from keras_mri.networks.residual_unet import residual_unet
 from keras_mri.saving import checkpoints
-from keras_mri.saving.checkpoints import Checkpoint
+from keras_mri.systems.network_files import checkpoint_for
 from keras_mri.systems.wgan.settings import Config
 
 
@@ -19,7 +19,7 @@ from keras_mri.systems.wgan.settings import Config
 def model(tmp_path):
     network = residual_unet((None, None, None, 1), (2, 2), (1, 1))
     network.get_layer("residual").set_weights([np.full((1, 1, 1, 2, 1), 0.1), np.zeros(1)])
-    checkpoints.save(Checkpoint(network, "wgan", Config().to_json(), {}), tmp_path / "model.h5")
+    checkpoints.save(checkpoint_for(network, "wgan", Config()), tmp_path / "model.h5")
     return str(tmp_path / "model.h5")
 
 
@@ -115,7 +115,7 @@ def test_ctrl_c_leaves_no_output(model, scan, tmp_path, capsys, monkeypatch):
         (["{model}", "{scan}"], "-o/--output"),
         (["{model}", "{scan}", "-o", "out.nii", "--miror"], "unknown option --miror. Did you mean --mirror?"),
         (["{model}", "{scan}", "-o", "out.mgz"], "must end in .nii.gz or .nii"),
-        (["{model}", "{scan}", "-o", "out.nii", "--report", "out.pdf"], "the file of --report must end in .html"),
+        (["{model}", "{scan}", "-o", "out.nii", "--report", "out.pdf"], "--report must end in .html"),
         (["missing.h5", "{scan}", "-o", "out.nii"], "missing.h5 is not a file"),
         (["{scan}", "{model}", "-o", "out.nii"], "scan.nii.gz must end in .h5"),
         (["{model}", "nowhere.nii", "-o", "out.nii"], "nowhere.nii is not a file"),
@@ -154,7 +154,7 @@ def test_super_resolution_predicts_on_a_finer_grid(tmp_path, write_nifti):
     from keras_mri.systems.sr import settings as sr
 
     model, out, page = tmp_path / "sr.h5", tmp_path / "out.nii.gz", tmp_path / "page.html"
-    checkpoints.save(Checkpoint(unet3d(2, 2, residual=True, normalization="none"), "sr", sr.Config().to_json(), {}), model)
+    checkpoints.save(checkpoint_for(unet3d(2, 2, residual=True, normalization="none"), "sr", sr.Config()), model)
     scan = str(write_nifti(phantoms.head((19, 17, 14))[0]))
     mask = str(write_nifti(phantoms.head((19, 17, 14))[1].astype(np.uint8), "mask.nii.gz"))
     assert predict.main([str(model), scan, "-o", str(out), "--upsample", "2", "2", "1", "--mask", mask, "--report", str(page)]) == 0
@@ -167,7 +167,7 @@ def test_super_resolution_predicts_on_a_finer_grid(tmp_path, write_nifti):
 
 
 def test_a_pre_trained_network_is_called_by_its_name(model, scan, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(predict.pretrained, "_FOLDERS", [tmp_path])
+    monkeypatch.setattr(predict.pretrained, "FOLDERS", [tmp_path])
     (tmp_path / "model.h5").rename(tmp_path / "wgan_epi.h5")
     for name in ("epi", "wgan_epi"):
         out = tmp_path / f"{name}.nii.gz"
@@ -192,7 +192,7 @@ def test_a_pre_trained_network_is_called_by_its_name(model, scan, tmp_path, monk
 )
 def test_a_scan_unlike_the_training_is_told_and_restored(scan, tmp_path, capsys, training, said):
     network = residual_unet((None, None, None, 1), (2, 2), (1, 1))
-    checkpoints.save(Checkpoint(network, "wgan", Config().to_json(), training), tmp_path / "told.h5")
+    checkpoints.save(checkpoint_for(network, "wgan", Config(), training), tmp_path / "told.h5")
     assert predict.main([str(tmp_path / "told.h5"), scan, "-o", str(tmp_path / "out.nii.gz")]) == 0
     warnings = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: ")]
     assert len(warnings) == len(said) and all(text in line for text, line in zip(said, warnings))
@@ -226,7 +226,7 @@ def test_latent_diffusion_returns_a_coarse_volume_on_the_grid_of_its_training(tr
     ("image", "options", "message"),
     [
         ("trained", ["--task", "imputation", "--missing", "other"], "other.nii.gz must have the image's shape"),
-        ("trained", ["--task", "imputation"], "--missing says which voxels --task imputation is to fill"),
+        ("trained", ["--task", "imputation"], "--missing marks the voxels that --task imputation fills"),
         ("trained", ["--task", "super-resolution"], "super-resolution takes one volume"),
         ("other", ["--task", "super-resolution"], r"does not lie on the grid(.|\n)*expected  shape \(6, 8, 6\)"),
         ("other", [], r"does not lie on the grid(.|\n)*\(13, 15, 11\)(.|\n)*Resample it"),

@@ -17,6 +17,7 @@ from keras_mri.networks.munet import munet
 from keras_mri.networks.precision import hidden_layers_in, in_float32
 from keras_mri.saving import checkpoints
 from keras_mri.systems.n2a import settings as n2a
+from keras_mri.systems.network_files import checkpoint_for
 from keras_mri.systems.wgan import settings as wgan
 from keras_mri.systems.wgan.data import denoising_data
 from keras_mri.training.callbacks import FollowPace, KeepBest, Pace
@@ -53,7 +54,7 @@ def main(path, budget, filters=FILTERS, initial=None, learning_rate=1e-3, seed=0
     best.restore()
     config = n2a.Config(filters=filters, noise_scale=NOISE_SCALE, initial="none", seed=seed, time_budget=budget)
     facts = {"zooms": [list(scan.zooms) for scan in scans[:-1]], "sigma": list(NOISE_RANGE)}
-    checkpoints.save(checkpoints.Checkpoint(in_float32(network), "n2a", config.to_json(), facts), path)
+    checkpoints.save(checkpoint_for(in_float32(network), "n2a", config, facts), path)
 
 
 if __name__ == "__main__":

@@ -18,10 +18,10 @@ from experiments.data import FOLDER, write_rows
 from keras_mri.io import nifti_reading as nifti
 from keras_mri.io import nifti_writing
 from keras_mri.io.volumes import Volume
-from keras_mri.saving import checkpoints
 from keras_mri.systems.n2a import system as n2a
-from keras_mri.systems.n2a.data import RepetitionBlocks
+from keras_mri.systems.n2a.data import BlockOptions, RepetitionBlocks
 from keras_mri.systems.n2a.settings import Config
+from keras_mri.systems.network_files import load_network
 
 SEEDS = (0, 1, 2)
 
@@ -46,7 +46,7 @@ def _facts(model, paths, mask, third, seed):
     """Return the gain over the average, the noise removed, and what of the anatomy the residual holds."""
     config = Config(mask=str(mask), seed=seed)
     scan = n2a.prepare(paths, config)
-    denoised = n2a.results(checkpoints.load(model), scan, config)["_denoised.nii.gz"].data.reshape(scan.average.shape)
+    denoised = n2a.outcome(load_network(model), scan, config).files["_denoised.nii.gz"].data.reshape(scan.average.shape)
     inside = scan.mask
     noise = _noise_variance(scan, inside)
     residual = (scan.average - denoised)[inside]
@@ -73,7 +73,7 @@ def _facts(model, paths, mask, third, seed):
 
 def _held_out(scan, config):
     """Return where the held-out blocks of the training are, inside the mask: bool, shape (x, y, z)."""
-    blocks = RepetitionBlocks(scan.data, scan.mask, scan.reference.affine, 1, config)
+    blocks = RepetitionBlocks(scan.data, scan.mask, 1, BlockOptions.of(config, scan.reference.affine))
     chosen = np.zeros_like(scan.mask)
     # A view: the box of the blocks.
     view = chosen[blocks.box]
@@ -84,10 +84,10 @@ def _held_out(scan, config):
 
 def _gain_over_one(model, scan, config, region):
     """Restore each repetition by itself; what its error falls by, when the other one's own noise is taken off."""
-    checkpoint, noise, errors = checkpoints.load(model), _noise_variance(scan, region), []
+    checkpoint, noise, errors = load_network(model), _noise_variance(scan, region), []
     for one, other in ((0, 1), (1, 0)):
         alone = dataclasses.replace(scan, data=scan.data[[one, one]])
-        restored = n2a.results(checkpoint, alone, config)["_denoised.nii.gz"].data.reshape(scan.average.shape)
+        restored = n2a.outcome(checkpoint, alone, config).files["_denoised.nii.gz"].data.reshape(scan.average.shape)
         errors.append(np.mean((restored[region] - scan.data[other][region]) ** 2, dtype=np.float64) - noise)
     return 10 * np.log10(noise / np.mean(errors))
 

@@ -20,9 +20,10 @@ from keras_mri.imaging.rigid import RigidTransform, resample_rigid
 from keras_mri.io import nifti_reading as nifti
 from keras_mri.io import nifti_writing
 from keras_mri.io.volumes import Volume
-from keras_mri.saving import checkpoints, pretrained
+from keras_mri.saving import pretrained
 from keras_mri.systems.n2a import system as n2a
 from keras_mri.systems.n2a.settings import Config
+from keras_mri.systems.network_files import load_network
 
 SIGMA, SEEDS, CASES = 0.05, (0, 1, 2), ("gaussian", "gaussian_moved", "rician", "rician_moved")
 ADD_NOISE = {"gaussian": add_gaussian_noise, "rician": add_rician_noise}
@@ -93,7 +94,7 @@ def _methods(folder, case, paths, budget, seed, with_references):
     }
     if with_references:
         start = time.monotonic()
-        untrained = n2a.results(checkpoints.load(pretrained.path_of("n2a_t1w.h5")), together, config)["_denoised.nii.gz"].frame(0) / 1000
+        untrained = n2a.outcome(load_network(pretrained.path_of("n2a_t1w.h5")), together, config).files["_denoised.nii.gz"].frame(0) / 1000
         results["start, not trained on the scan"] = untrained, time.monotonic() - start
         start = time.monotonic()
         results["BM4D of the aligned average, σ given"] = bm4d(aligned, SIGMA / np.sqrt(2)), time.monotonic() - start

@@ -14,7 +14,7 @@ from keras_mri.imaging.intensity import fit_zscore
 from keras_mri.io.nifti_reading import open_image
 from keras_mri.io.volumes import Volume
 from keras_mri.networks.unet3d import unet3d
-from keras_mri.saving.checkpoints import Checkpoint
+from keras_mri.systems.network_files import checkpoint_for
 from keras_mri.systems.sr import system as sr
 
 TILES = (None, (64, 64, 64), (24, 40, 16))
@@ -28,7 +28,7 @@ def main():
     network = unet3d(2, 2, residual=False, normalization="none")
     network.get_layer("restored").set_weights([np.zeros((1, 1, 1, 2, 1)), np.ones(1)])
     config = sr.Config(generator="unet3d", base_filters=2, levels=2, residual=False, scaling="volume")
-    checkpoint = Checkpoint(network, "sr", config.to_json(), {})
+    checkpoint = checkpoint_for(network, "sr", config)
     rows = []
     for path in sorted(path for pattern in PATTERNS for path in FOLDER.glob(pattern)):
         try:

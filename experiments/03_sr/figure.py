@@ -13,9 +13,10 @@ import numpy as np
 from experiments.data import FOLDER
 from keras_mri.imaging.kspace import truncated
 from keras_mri.imaging.metrics import psnr
+from keras_mri.io.grids import left_right_axis
 from keras_mri.io.mask_files import load_mask
 from keras_mri.io.nifti_reading import open_image
-from keras_mri.io.volumes import Volume, left_right_axis
+from keras_mri.io.volumes import Volume
 
 matplotlib.use("Agg")
 

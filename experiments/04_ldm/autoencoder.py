@@ -14,9 +14,9 @@ from experiments.data import write_rows
 from keras_mri.imaging.intensity import fit_image_scaling
 from keras_mri.imaging.metrics import psnr, ssim
 from keras_mri.networks.latent_diffusion import parts
-from keras_mri.saving import checkpoints
 from keras_mri.systems.ldm.latent_space import LatentSpace
-from keras_mri.systems.ldm.settings import Config
+from keras_mri.systems.ldm.settings import Inference
+from keras_mri.systems.network_files import load_network
 
 data = importlib.import_module("experiments.04_ldm.data")
 train = importlib.import_module("experiments.04_ldm.train")
@@ -26,7 +26,7 @@ def main(folder="networks"):
     """Score every row on both sources and write autoencoder.csv."""
     data.write_parts(folder)
     paths = {variant: train.network_path(folder, variant) for variant in train.VARIANTS}
-    spaces = {variant: space_of(checkpoints.load(path, "ldm")) for variant, path in paths.items() if path.exists()}
+    spaces = {variant: space_of(load_network(path)) for variant, path in paths.items() if path.exists()}
     rows = []
     for source in data.SOURCES:
         (run, mask), earlier = data.held_out(folder, source), data.training(folder, source)
@@ -39,8 +39,8 @@ def main(folder="networks"):
 
 def space_of(checkpoint):
     """Return the latent space of a loaded network."""
-    config = Config.from_json({**checkpoint.config, "initial": None, "stage": "both"})
-    return LatentSpace(parts(checkpoint.network), config, len(checkpoint.training["labels"]))
+    stored = Inference.from_json(checkpoint.inference)
+    return LatentSpace(parts(checkpoint.network), stored, len(stored.labels))
 
 
 def _through(space, variant, source, run, mask):

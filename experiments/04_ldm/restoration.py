@@ -16,11 +16,11 @@ from experiments.data import write_rows
 from keras_mri.imaging.kspace import finer_affine, resampled
 from keras_mri.imaging.metrics import psnr
 from keras_mri.io.volumes import Volume
-from keras_mri.saving import checkpoints
 from keras_mri.systems.ldm import system as ldm
 from keras_mri.systems.ldm.conditions import coarse_shape
 from keras_mri.systems.ldm.imputation import best_reach, filled_frame, filled_in_space
 from keras_mri.systems.ldm.settings import PredictConfig
+from keras_mri.systems.network_files import load_network
 
 data = importlib.import_module("experiments.04_ldm.data")
 train = importlib.import_module("experiments.04_ldm.train")
@@ -34,7 +34,7 @@ REMEMBERED = "mean of the training"
 def main(folder="networks"):
     """Score every row and write restoration.csv."""
     data.write_parts(folder)
-    (run, mask), network = data.held_out(folder, SOURCE), checkpoints.load(train.network_path(folder, VARIANT), "ldm")
+    (run, mask), network = data.held_out(folder, SOURCE), load_network(train.network_path(folder, VARIANT))
     rows, remembered = [], data.training(folder, SOURCE).mean(axis=3)
     for task in (frames, slab, fine):
         rows += task(network, run, mask, remembered)
@@ -77,7 +77,7 @@ def slab(network, run, mask, remembered):
 
 def fine(network, run, mask, remembered):
     """Yield the rows of half the resolution."""
-    few = coarse_shape(run.shape[:3], network.config["coarse"])
+    few = coarse_shape(run.shape[:3], network.inference["coarse"])
     steps = [less / many for less, many in zip(few, run.shape)]
 
     def ours(t):

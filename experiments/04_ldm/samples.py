@@ -18,9 +18,9 @@ from keras_mri.imaging.kspace import resampled
 from keras_mri.imaging.metrics import ssim_map
 from keras_mri.io.volumes import Volume
 from keras_mri.report.figures import save_contact_sheet
-from keras_mri.saving import checkpoints
 from keras_mri.systems.ldm.labels import codes
 from keras_mri.systems.ldm.settings import SamplingOptions
+from keras_mri.systems.network_files import load_network
 
 autoencoder = importlib.import_module("experiments.04_ldm.autoencoder")
 data = importlib.import_module("experiments.04_ldm.data")
@@ -36,7 +36,7 @@ SCALES = np.array([0.0448, 0.2856, 0.3001]) / 0.6305
 def main(folder="networks"):
     """Draw with every setting, compare, and write samples.csv."""
     data.write_parts(folder)
-    checkpoint = checkpoints.load(train.network_path(folder, "kl"), "ldm")
+    checkpoint = load_network(train.network_path(folder, "kl"))
     space, names = autoencoder.space_of(checkpoint), checkpoint.training["labels"]
     trained, real = ({source: _spread(_units(part(folder, source), space)) for source in data.SOURCES} for part in (data.training, _test))
     classify = classifier(trained)

@@ -22,6 +22,7 @@ from keras_mri.io.volumes import Volume
 from keras_mri.networks.precision import hidden_layers_in, in_float32
 from keras_mri.networks.residual_unet import residual_unet
 from keras_mri.saving import checkpoints
+from keras_mri.systems.network_files import checkpoint_for
 from keras_mri.systems.wgan import system as wgan
 from keras_mri.systems.wgan.settings import Config
 from keras_mri.training.callbacks import Pace
@@ -91,7 +92,7 @@ def main(options):
         learning_rate=options.learning_rate, l1_weight=0.0 if options.loss == "rms" else 100.0,
     )  # fmt: skip
     facts = {"zooms": [list(scan.zooms) for scan in learnt], "sigma": [0.0, HIGHEST_NOISE]}
-    checkpoint = checkpoints.Checkpoint(in_float32(network), "wgan", config.to_json(), facts)
+    checkpoint = checkpoint_for(in_float32(network), "wgan", config, facts)
     path = pathlib.Path(options.path)
     checkpoints.save(checkpoint, path)
     row = {**vars(options), "steps": pace.step, "seconds": round(seconds), "parameters": network.count_params(), "device": _device()}

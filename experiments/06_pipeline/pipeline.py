@@ -80,11 +80,11 @@ def _rates(system, images, config):
         found.update({"feeding, s per batch": statistics.median(feeding), "step, s": statistics.median(step)})
         raise MeasuredError
 
-    config = system.settle(config) if hasattr(system, "settle") else config
+    config = system.settle(config)
     with contextlib.ExitStack() as patched, contextlib.suppress(MeasuredError):
         for module in (fitting, two_players, repetition_training, latent_training):
             patched.enter_context(mock.patch.object(module, "fit", fit))
-        system.train(system.prepare(images, config) if hasattr(system, "prepare") else images, config)
+        system.train(system.prepare(images, config), config)
     return {**found, "step / feeding": found["step, s"] / found["feeding, s per batch"]}
 
 

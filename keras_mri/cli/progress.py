@@ -1,30 +1,41 @@
-"""One line that tells how far the work is and how long it will still take."""
+"""Progress of a training, and of a prediction: how much is done, and the time left."""
 
+import contextlib
 import sys
 import time
 
-import keras
+import tqdm
+
+from keras_mri.training.callbacks import WatchesPace
 
 _SECONDS_BETWEEN = 0.5
 
 
-class TrainingProgress(keras.callbacks.Callback):
-    """Show epoch, step, error and the time left; on a terminal in one moving line, else one line for each epoch."""
+class TrainingProgress(WatchesPace):
+    """Show epoch, error and the time left; on a terminal in one moving line, else in one line for each epoch.
+
+    Without a `pace`, no bar and no time are shown.
+
+    Parameters
+    ----------
+    stream : file, optional
+        The standard error by default.
+    """
 
     STATE = ("epoch",)
 
     def __init__(self, stream=None):
         super().__init__()
         self.stream = stream or sys.stderr
-        self.epoch, self.last, self.error = 0, 0.0, float("nan")
+        self.epoch, self.last, self.error = 0, 0.0, None
 
     def on_epoch_begin(self, epoch, logs=None):
         """Count epochs through every fit."""
         self.epoch += 1
 
     def on_train_batch_end(self, batch, logs=None):
-        """Move the line on, twice a second."""
-        self.error = _first(logs, ("l1", "mse", "denoising"), self.error)
+        """Update the line, twice a second."""
+        self.error = (logs or {}).get("error", self.error)
         if self.stream.isatty() and time.monotonic() - self.last > _SECONDS_BETWEEN:
             self.last = time.monotonic()
             self.stream.write("\r" + self._line() + "\x1b[K")
@@ -32,18 +43,45 @@ class TrainingProgress(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Finish the epoch's line."""
-        held_out = _first(logs, ("val_l1", "val_mse", "val_denoising"))
+        held_out = (logs or {}).get("val_error")
         text = self._line() + (f"  held out {held_out:.5f}" if held_out is not None else "")
         self.stream.write(("\r" + text + "\x1b[K" if self.stream.isatty() else text) + "\n")
         self.stream.flush()
 
     def _line(self):
-        pace = self.model.pace
-        done = pace.progress()
+        error = "" if self.error is None else f"  error {float(self.error):.5f}"
+        return f"epoch {self.epoch:3d}{self._bar()}{error}"
+
+    def _bar(self):
+        if self.pace is None:
+            return ""
+        done, left = self.pace.progress(), self.pace.remaining()
         bar = "█" * round(20 * done) + "·" * (20 - round(20 * done))
-        left = pace.remaining()
         left = "" if left is None else f", {_clock(left)} left"
-        return f"epoch {self.epoch:3d} {bar} {100 * done:3.0f} %  {_clock(pace.elapsed())}{left}  error {float(self.error):.5f}"
+        return f" {bar} {100 * done:3.0f} %  {_clock(self.pace.elapsed())}{left}"
+
+
+@contextlib.contextmanager
+def progress_bar(total, what, stream=None):
+    """Show a bar within the block, on a terminal only.
+
+    Parameters
+    ----------
+    total : int
+        Number of steps.
+    what : str
+        What is counted, for example "tile".
+    stream : file, optional
+        The standard error by default.
+
+    Yields
+    ------
+    callable
+        Called after each step, without arguments or with the number of steps done.
+    """
+    stream = stream or sys.stderr
+    with tqdm.tqdm(total=total, desc=f"{what}s", unit=what, file=stream, disable=not stream.isatty(), dynamic_ncols=True) as bar:
+        yield bar.update
 
 
 def counted(volume, stream=None):
@@ -52,30 +90,29 @@ def counted(volume, stream=None):
     Parameters
     ----------
     volume : Volume
+        One frame alone is not counted.
     stream : file, optional
+        The standard error by default.
 
     Returns
     -------
     Volume
+        Its frames are to be read in order.
     """
     stream = stream or sys.stderr
     if volume.n_frames == 1 or not stream.isatty():
         return volume
-    start = time.monotonic()
+    shown = contextlib.ExitStack()
+    advance = shown.enter_context(progress_bar(volume.n_frames, "frame", stream))
 
     def frame(t):
         data = volume.frame(t)
-        left = (time.monotonic() - start) / (t + 1) * (volume.n_frames - t - 1)
-        stream.write(f"\rframe {t + 1} of {volume.n_frames}, {_clock(left)} left\x1b[K" + "\n" * (t + 1 == volume.n_frames))
-        stream.flush()
+        advance()
+        if t + 1 == volume.n_frames:
+            shown.close()
         return data
 
     return volume.with_frames(frame)
-
-
-def _first(logs, names, default=None):
-    """Return the first of these numbers that was logged."""
-    return next((logs[name] for name in names if name in (logs or {})), default)
 
 
 def _clock(seconds):

@@ -4,8 +4,8 @@ import itertools
 
 import numpy as np
 
-from keras_mri.data.patches import foreground
 from keras_mri.errors import InputError
+from keras_mri.imaging.foreground import patch_foreground
 
 _VALIDATION_SHARE = 0.2
 # Of the blocks of one scan; with fewer blocks than the least number, blocks are made smaller, to the least side.
@@ -183,6 +183,6 @@ def _by_time(runs, window):
 
 
 def _by_slices(run):
-    axis, cut = slab_cut(foreground(run.mean(axis=3)))
+    axis, cut = slab_cut(patch_foreground(run.mean(axis=3)))
     first, last = (tuple(part if a == axis else slice(None) for a in range(4)) for part in (slice(0, cut), slice(cut, None)))
     return [run[first]], [run[last]]

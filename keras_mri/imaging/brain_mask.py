@@ -2,9 +2,10 @@
 
 import numpy as np
 from scipy import ndimage
-from skimage.filters import threshold_otsu
 
 from keras_mri.errors import InputError
+from keras_mri.imaging.foreground import otsu_foreground
+from keras_mri.io.grids import bounding_box
 
 # mm: what is shaved off before the largest piece is chosen, so that scalp and neck come loose of the brain.
 _SHAVED = 5.0
@@ -66,11 +67,9 @@ def scan_mask(volume, zooms):
     InputError
         If there is no tissue to be seen.
     """
-    # Axis by axis: a list of all voxels that are not zero would be six times as large as the scan.
-    filled = [np.flatnonzero(volume.any(axis=tuple(a for a in range(3) if a != axis))) for axis in range(3)]
-    if not len(filled[0]):
+    if not volume.any():
         raise InputError("no brain was found: the image is empty. Give a mask with --mask.")
-    box = tuple(slice(places[0], places[-1] + 1) for places in filled)
+    box = bounding_box(volume)
     mask = np.zeros(volume.shape, bool)
     mask[box] = brain_mask(volume[box], zooms)
     return mask
@@ -84,8 +83,7 @@ def _smooth(volume, zooms):
 def _tissue(volume):
     if volume.min() == volume.max():
         raise InputError("no brain was found in the average of the images: it is empty. Give a mask with --mask.")
-    # The brightest hundredth are vessels and fat, which would pull the threshold up.
-    return volume > threshold_otsu(np.minimum(volume, np.percentile(volume, 99)).ravel())
+    return otsu_foreground(volume)
 
 
 def _deep_piece(tissue, zooms):

@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_mri.errors import InputError
+from keras_mri.imaging.foreground import noise_foreground
 
 MODELS = ("gaussian", "rician")
 # Median absolute deviation of a standard normal variable: the 75 % quantile.
@@ -90,11 +91,11 @@ def estimate_sigma(data):
     else:
         volume = data[..., 0] if data.ndim == 4 else data
         difference, here, valid = _diagonal_haar(volume)
-        valid = valid & _flattest(here, valid & (here > 0.2 * np.percentile(here[valid], 95))) if valid.any() else valid
+        valid = valid & _flattest(here, valid & noise_foreground(here, valid)) if valid.any() else valid
     if not valid.any():
         return 0.0
     # Air in a magnitude image has the narrower Rayleigh distribution: judge tissue only.
-    foreground = valid & (here > 0.2 * np.percentile(here[valid], 95))
+    foreground = valid & noise_foreground(here, valid)
     chosen = difference[foreground if foreground.sum() >= 100 else valid]
     return float(np.median(np.abs(chosen - np.median(chosen))) / _MAD_OF_NORMAL)
 

@@ -7,7 +7,8 @@ from scipy import ndimage
 
 from keras_mri.errors import InputError
 from keras_mri.imaging.noise import estimate_sigma
-from keras_mri.imaging.rigid import RigidTransform, bounding_box, box_corners, check_mask, longest_move
+from keras_mri.imaging.rigid import RigidTransform, box_corners, check_mask, longest_move
+from keras_mri.io import grids
 
 # Coarse to fine: the longest side in voxels to shrink to, and the blur's standard deviation in voxels of that grid.
 _LEVELS = ((64, 4.0), (64, 2.0), (128, 1.5), (np.inf, 0.7))
@@ -55,7 +56,7 @@ def estimate_rigid(fixed, moving, mask, affine):
     corners = box_corners(mask, affine)
     matrix = np.eye(4)
     for side, blur in _LEVELS:
-        zooms = np.linalg.norm(affine[:3, :3], axis=0)
+        zooms = np.array(grids.zooms(affine))
         side_in_mm = max(np.prod(zooms) ** (1 / 3), (zooms * fixed.shape).max() / side)
         factors = np.clip(side_in_mm / zooms, 1, fixed.shape).astype(int)
         # The centre of a block of n voxels lies (n - 1) / 2 voxels beyond its first.
@@ -116,7 +117,7 @@ def remaining_motion(fixed, moving, mask, affine):
         If shapes differ, the mask is empty or a scan is constant inside it.
     """
     _check_scans(fixed, moving, mask)
-    box = bounding_box(mask)
+    box = grids.bounding_box(mask)
     # Scans without any noise still have rounding errors.
     sigma = max(estimate_sigma(fixed[box]), 1e-3 * float(fixed[mask].std()))
     certainty = _BLOCK_CERTAINTY * abs(np.linalg.det(affine[:3, :3])) ** (1 / 3)
@@ -141,7 +142,7 @@ def _gauss_newton(fixed, moving, voxels, affine, matrix, corners, reach):
     # d fixed = slope . (shift + angles x (point - centre)) = slope . shift + ((point - centre) x slope) . angles
     columns = np.column_stack([slopes, np.cross((points @ affine.T - centre)[:, :3], slopes), expected])
     coefficients = ndimage.spline_filter(moving, order=3, output=np.float32)
-    finest = _CONVERGED * np.linalg.norm(affine[:3, :3], axis=0).min()
+    finest = _CONVERGED * min(grids.zooms(affine))
     for _ in range(_MOST_UPDATES):
         there = np.linalg.solve(affine, matrix @ affine @ points.T)[:3]
         inside = np.all((there > -_ON_EDGE) & (there < np.array(moving.shape)[:, None] - 1 + _ON_EDGE), axis=0)

@@ -8,6 +8,7 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from keras_mri.errors import InputError
+from keras_mri.io.grids import bounding_box
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,12 +111,6 @@ def in_view(transform, shape, affine):
         place = row[0] * grid[0] + row[1] * grid[1] + row[2] * grid[2] + row[3]
         seen &= (place > -0.5) & (place < side - 0.5)
     return seen
-
-
-def bounding_box(mask):
-    """Return the smallest box that holds a mask, as three slices."""
-    ranges = [np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
-    return tuple(slice(int(inside[0]), int(inside[-1]) + 1) for inside in ranges)
 
 
 def box_corners(mask, affine):

@@ -8,8 +8,8 @@ import typing
 
 import numpy as np
 
-from keras_mri.data.patches import PatchGrid
 from keras_mri.errors import InputError
+from keras_mri.inference.tile_grid import PatchGrid
 from keras_mri.memory import available_bytes
 from keras_mri.networks.geometry import geometry
 
@@ -20,8 +20,6 @@ _MOST_BYTES = 700e6
 _MOST_BYTES_AGAINST_HALOS = 4e9
 # A network without a bounded reach sees tiles that overlap by half of this share of their side on either side.
 _BLEND_SHARE = 0.25
-# A 2D network sees as many slices at once as have this many pixels: some 200 MB for 32 channels.
-_MOST_PIXELS = 400_000
 
 
 def predictor(network, shape, tile=None, mirror_axes=(), overlap=None):
@@ -58,45 +56,26 @@ def predictor(network, shape, tile=None, mirror_axes=(), overlap=None):
     tiling = _tiling(network, shape, tile, overlap, _MOST_BYTES)
     if tiling.exact and not tile and tiling.work > 2:
         tiling = _tiling(network, shape, tile, overlap, _MOST_BYTES_AGAINST_HALOS)
-    return _mirrored(
+    return mirrored(
         _Tiles(network, shape, tiling, None if tile else functools.partial(_tiling, network, shape, None, overlap)), mirror_axes
     )
 
 
-def slice_predictor(network, axis, mirror_axes=()):
-    """Prepare a 2D network for volumes, which it sees slice by slice.
+def mirrored(run, mirror_axes):
+    """Average a restoration over the mirror images of its input.
 
     Parameters
     ----------
-    network : keras.Model
-        From (batch, x, y, 1) to (batch, x, y, 1).
-    axis : int
-        The axis across which volumes are cut.
+    run : callable
+        From an ndarray of float32, shape (x, y, z, …), to one with the same x, y, z.
     mirror_axes : sequence of int
-        Average the results for the volume and its mirror images along every choice of these axes.
+        Every choice of these axes is mirrored before `run`, and back after it.
 
     Returns
     -------
     callable
-        From an ndarray of float32, shape (x, y, z), to the same; slices whose sides the network cannot halve are continued by
-        their edges meanwhile.
+        As `run`.
     """
-    halvings = [layer.strides for layer in network.layers if type(layer).__name__ in ("Conv2D", "MaxPooling2D", "AveragePooling2D")]
-    return _mirrored(functools.partial(_run_slices, network, axis, math.prod(max(strides) for strides in halvings)), mirror_axes)
-
-
-def _run_slices(network, axis, factor, data):
-    slices = np.moveaxis(data, axis, 0)
-    x, y = slices.shape[1:]
-    slices = np.pad(slices, [(0, 0), (0, -x % factor), (0, -y % factor)], mode="edge")[..., None]
-    pixels = slices.shape[1] * slices.shape[2]
-    # Batches of nearly one size: each size is another graph.
-    batches = np.array_split(slices, -(-len(slices) // max(1, _MOST_PIXELS // pixels)))
-    restored = np.concatenate([np.asarray(network.predict_on_batch(batch)) for batch in batches])
-    return np.ascontiguousarray(np.moveaxis(restored[:, :x, :y, 0], 0, axis))
-
-
-def _mirrored(run, mirror_axes):
     chosen = [axes for count in range(len(mirror_axes) + 1) for axes in itertools.combinations(mirror_axes, count)]
 
     def average(data):

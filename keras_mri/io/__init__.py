@@ -1,5 +1,5 @@
-"""Files in and out, without Keras: images, masks, tables, BIDS folders, and files that appear whole or not at all.
+"""Files in and out, without Keras: images and their grids, masks, tables, BIDS folders, locks, and atomic writing.
 
-Here belongs whatever opens, checks or writes a file of a user's. Not here: arithmetic on intensities (`imaging`), networks' files
+Here belongs all code that opens, checks or writes a user's file. Not here: arithmetic on intensities (`imaging`), networks' files
 (`saving`). Doors: nibabel, `.tsv`, `.npz` of states and slices excepted.
 """

@@ -1,4 +1,4 @@
-"""Which scans of a BIDS folder belong together: one modality in two sessions of every subject."""
+"""Scans of a BIDS folder: those of one modality, and pairs of one subject's sessions."""
 
 import pathlib
 import re
@@ -7,6 +7,9 @@ import typing
 from keras_mri.errors import InputError
 
 _SUFFIXES = (".nii.gz", ".nii")
+_DATATYPES = ("anat", "func", "dwi", "perf", "fmap")
+# Pairs of sessions: structural scans, for which a session may have no folder of their own.
+_STRUCTURAL = ("anat", ".")
 # sub-01_ses-2_acq-mprage_T1w.nii.gz → T1w
 _MODALITY = re.compile(r"_([A-Za-z0-9]+)\.nii(?:\.gz)?$")
 _SUBJECT = re.compile(r"sub-[A-Za-z0-9]+")
@@ -20,6 +23,50 @@ class Partners(typing.NamedTuple):
     target: pathlib.Path
 
 
+def study_scans(folder, modality, participant_label=(), session_label=()):
+    """Find the scans of one modality in a BIDS folder.
+
+    Parameters
+    ----------
+    folder : str or path-like
+        Holds `sub-*[/ses-*]/anat|func|dwi|perf|fmap/sub-*_MODALITY.nii[.gz]`.
+    modality : str
+        The last part of the file name, for example bold.
+    participant_label, session_label : sequence of str
+        Labels to choose, with or without `sub-` and `ses-`; all by default.
+
+    Returns
+    -------
+    list of pathlib.Path
+        In order of name.
+
+    Raises
+    ------
+    InputError
+        If there are no subjects, a participant or session is not there, or no image has that modality.
+    """
+    folder = pathlib.Path(folder)
+    subjects = {_label(path.name): path for path in _entities(folder, "sub")}
+    if not subjects:
+        raise InputError(f"{folder} holds no folders sub-*. Expected a BIDS folder: sub-01/func/sub-01_task-rest_bold.nii.gz.")
+    wanted, sessions = (list(dict.fromkeys(map(_label, labels))) for labels in (participant_label, session_label))
+    absent = [label for label in wanted if label not in subjects]
+    if absent:
+        raise InputError(f"{folder} has no sub-{', sub-'.join(absent)}. Found: {', '.join(subjects)}. Choose with `participant_label`.")
+    places = []
+    for subject in map(subjects.get, wanted or subjects):
+        visits = [visit for visit in _entities(subject, "ses") if not sessions or _label(visit.name) in sessions]
+        # A subject without sessions has its folders itself.
+        places += visits or ([] if sessions else [subject])
+    if not places:
+        raise InputError(f"no subject of {folder} has the session(s) {', '.join(sessions)}. Choose with `session_label`.")
+    found = _scans(places, _DATATYPES, modality)
+    if not found:
+        there = _modalities(places, _DATATYPES)
+        raise InputError(f"no {modality} image in the chosen part of {folder}. Found: {there}. Choose with `modality`.")
+    return found
+
+
 def session_pairs(folder, source_session, target_session, modality, skip_incomplete=False):
     """Find, for every subject, its scan in each of two sessions.
 
@@ -30,7 +77,7 @@ def session_pairs(folder, source_session, target_session, modality, skip_incompl
     source_session, target_session : str
         Labels, with or without `ses-`.
     modality : str
-        The file name's last part, for example T1w.
+        The last part of the file name, for example T1w.
     skip_incomplete : bool
         Leave out subjects without both scans instead of refusing the folder.
 
@@ -45,7 +92,7 @@ def session_pairs(folder, source_session, target_session, modality, skip_incompl
         If there are no subjects, no such sessions or modality, a partner is missing, or two scans could be meant.
     """
     folder = pathlib.Path(folder)
-    subjects = sorted(path for path in folder.glob("sub-*") if path.is_dir())
+    subjects = _entities(folder, "sub")
     if not subjects:
         raise InputError(f"{folder} holds no folders sub-*. Expected a BIDS folder: sub-01/ses-1/anat/sub-01_ses-1_T1w.nii.gz.")
     sessions = [f"ses-{label.removeprefix('ses-')}" for label in (source_session, target_session)]
@@ -53,16 +100,15 @@ def session_pairs(folder, source_session, target_session, modality, skip_incompl
     found = {subject.name: [_scan(subject / session, modality) for session in sessions] for subject in subjects}
     complete = {name: scans for name, scans in found.items() if all(scans)}
     if not any(any(scans) for scans in found.values()):
-        there = sorted({modality_of(path) for subject in subjects for session in sessions for path in _images(subject / session)})
+        there = _modalities([subject / session for subject in subjects for session in sessions], _STRUCTURAL)
         raise InputError(
-            f"no {modality} image in {' or '.join(sessions)} of any subject of {folder}. "
-            f"Found: {', '.join(there) or 'no images at all'}. Choose with --modality."
+            f"no {modality} image in {' or '.join(sessions)} of any subject of {folder}. Found: {there}. Choose with `modality`."
         )
     missing = [f"{name} (no {session})" for name, scans in found.items() for session, scan in zip(sessions, scans) if not scan]
     if missing and not (skip_incomplete and complete):
         raise InputError(
             f"every subject needs a {modality} image in both sessions. Missing: {', '.join(missing)}. "
-            "Leave these subjects out with --skip-incomplete, or name the pairs in a table with --pairs."
+            "Leave these subjects out with `skip_incomplete`, or name the pairs in a table with `pairs`."
         )
     return [Partners(name, *scans) for name, scans in complete.items()]
 
@@ -73,31 +119,48 @@ def subject_of(path):
     return labels[-1] if labels else str(path)
 
 
+def modality_of(path):
+    """Return the last part of a BIDS file's name, for example T1w; the whole name if it has no parts: str."""
+    match = _MODALITY.search(path.name)
+    return match.group(1) if match else path.name
+
+
 def _check_sessions(folder, subjects, sessions):
-    there = {path.name for subject in subjects for path in subject.glob("ses-*")}
+    there = {path.name for subject in subjects for path in _entities(subject, "ses")}
     absent = [session for session in sessions if session not in there]
     if absent:
         raise InputError(
             f"no subject of {folder} has a folder {' or '.join(absent)}. Found: {', '.join(sorted(there)) or 'no sessions'}. "
-            "Choose with --source-session and --target-session."
+            "Choose with `source_session` and `target_session`."
         )
 
 
 def _scan(session, modality):
     """Return the one image of a modality in a session, None if there is none."""
-    scans = [path for path in _images(session) if modality_of(path) == modality]
+    scans = _scans([session], _STRUCTURAL, modality)
     if len(scans) > 1:
         names = ", ".join(path.name for path in scans)
-        raise InputError(f"{session} holds {len(scans)} {modality} images: {names}. Name the pairs in a table with --pairs.")
+        raise InputError(f"{session} holds {len(scans)} {modality} images: {names}. Name the pairs in a table with `pairs`.")
     return scans[0] if scans else None
 
 
-def _images(session):
-    folders = (session, session / "anat")
-    return sorted(path for folder in folders if folder.is_dir() for path in folder.iterdir() if path.name.endswith(_SUFFIXES))
+def _entities(folder, kind):
+    """Return the folders of all subjects (`sub`) or sessions (`ses`) in a folder, in order of name."""
+    return sorted(path for path in folder.glob(f"{kind}-*") if path.is_dir())
 
 
-def modality_of(path):
-    """Return the last part of a BIDS file's name, for example T1w; the whole name if it has no parts: str."""
-    match = _MODALITY.search(path.name)
-    return match.group(1) if match else path.name
+def _label(name):
+    """Return the label of an entity: sub-01 → 01."""
+    return name.rpartition("-")[2]
+
+
+def _scans(places, datatypes, modality=None):
+    """Return the images of subjects or sessions, of one modality or of all, in order of place, datatype and name."""
+    folders = (place / datatype for place in places for datatype in datatypes)
+    images = (path for folder in folders for path in sorted(folder.glob("*")) if path.name.endswith(_SUFFIXES))
+    return [path for path in images if modality in (None, modality_of(path))]
+
+
+def _modalities(places, datatypes):
+    """Return which modalities subjects or sessions have, in words."""
+    return ", ".join(sorted({modality_of(path) for path in _scans(places, datatypes)})) or "no images at all"

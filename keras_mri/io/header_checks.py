@@ -1,4 +1,4 @@
-"""What the header of an image claims, held against its file before anything is read: a few bytes can ask for terabytes."""
+"""Check an image's header against its file before any voxel is read: a damaged header of a few bytes can ask for terabytes."""
 
 import math
 import struct
@@ -7,15 +7,16 @@ import zlib
 import numpy as np
 
 from keras_mri.errors import InputError
+from keras_mri.io import grids
 from keras_mri.memory import available_bytes
 
-# A compressed file is believed up to this ratio (scans reach 3, masks 100), and looked through beyond.
+# Up to this ratio of compression (scans reach 3, masks 100) a header is believed; beyond, the file is decompressed to count its bytes.
 _RATIO = 16
 _COMPRESSED = (".gz", ".mgz", ".bz2", ".zst")
 _BLOCK = 1 << 20
 # Bytes of all extensions of a header; the reader takes each into memory whole.
 _MOST_EXTENSIONS = 1 << 26
-# mm; whatever the unit, and with room to spare: a voxel of 1e30 mm is a damaged header.
+# mm, with room for headers in other units: a voxel of 1e30 mm is a damaged header.
 _SIDES = (1e-6, 1e6)
 # Volume of a voxel over the product of its sides; 1 where they are perpendicular.
 _FLATTEST = 1e-4
@@ -27,14 +28,14 @@ def check_data(path, open_file, offset, shape, itemsize):
     Parameters
     ----------
     path : pathlib.Path
-        Of the file with the voxels.
+        The file with the voxels.
     open_file : callable
-        Returns a context manager that gives its content, decompressed, as a binary stream.
+        Returns a context manager that yields the file's content, decompressed, as a binary stream.
     offset : int
         Bytes before the first voxel.
     shape : tuple of int
     itemsize : int
-        Bytes of a voxel.
+        Bytes per voxel.
 
     Raises
     ------
@@ -53,7 +54,7 @@ def check_data(path, open_file, offset, shape, itemsize):
             f"{path} is truncated or damaged: its header claims the shape {shape}, {_size(end)}, and the file holds {_size(held)}. "
             "Copy or download it again."
         )
-    # As they lie in the file, scaled (float64), and as they are returned (float32).
+    # Three copies: as stored in the file, scaled (float64), and as returned (float32).
     needed = math.prod(shape[:3]) * (int(itemsize) + 8 + 4)
     if needed > available_bytes():
         raise InputError(
@@ -69,24 +70,24 @@ def check_extensions(path, file, end=None, byte_order="<"):
     ----------
     path : pathlib.Path
     file : binary stream
-        Behind the header proper: at the four bytes that tell whether there are extensions.
+        At the four bytes after the header's fields, which say whether there are extensions.
     end : int, optional
-        Where the voxels begin; by default the extensions go on to the end of the file.
+        Offset of the first voxel; by default the extensions reach to the end of the file.
     byte_order : {"<", ">"}
 
     Raises
     ------
     InputError
-        If one claims to be longer than there is room, or all are longer than 64 MB.
+        If an extension claims more bytes than there is room for, or all together more than 64 MB.
     """
     if not file.read(4)[:1].strip(b"\0"):
         return
     room = _MOST_EXTENSIONS if end is None else min(end - file.tell(), _MOST_EXTENSIONS)
     while room >= 16:
-        told = file.read(8)
-        if len(told) < 8 and end is None:
+        start = file.read(8)
+        if len(start) < 8 and end is None:
             return
-        size = struct.unpack(byte_order + "i", told[:4])[0] if len(told) == 8 else -1
+        size = struct.unpack(byte_order + "i", start[:4])[0] if len(start) == 8 else -1
         if not 8 <= size <= room or len(file.read(size - 8)) < size - 8:
             raise InputError(
                 f"the header of {path} is damaged: an extension claims {size} bytes where there is room for {room}. Copy it again."
@@ -95,9 +96,10 @@ def check_extensions(path, file, end=None, byte_order="<"):
 
 
 def check_affine(path, affine):
-    """Raise InputError unless an affine, ndarray of shape (4, 4), gives every voxel a place and a volume."""
+    """Raise InputError unless an affine, ndarray of shape (4, 4) or None, gives every voxel a place and a volume."""
+    affine = np.full((4, 4), np.nan) if affine is None else affine
     with np.errstate(all="ignore"):
-        zooms = np.linalg.norm(affine[:3, :3], axis=0)
+        zooms = np.array(grids.zooms(affine))
         usable = np.isfinite(affine).all() and (zooms > _SIDES[0]).all() and (zooms < _SIDES[1]).all()
         usable = usable and abs(np.linalg.det(affine[:3, :3] / zooms)) > _FLATTEST
     if not usable:
@@ -109,7 +111,7 @@ def check_affine(path, affine):
 
 
 def _length(open_file, most):
-    """Return how many bytes a file gives, counted no further than `most` and kept nowhere."""
+    """Return the length of a file's decompressed content, counted block by block and no further than `most`."""
     count = 0
     try:
         with open_file() as file:
@@ -119,11 +121,11 @@ def _length(open_file, most):
                     break
                 count += len(block)
     except (OSError, EOFError, zlib.error):
-        pass  # what can be read is what it holds
+        pass  # the bytes before the damage count
     return count
 
 
 def _size(count):
-    """Write a number of bytes for people."""
+    """Return a number of bytes with a unit, for messages."""
     steps = next((number for number in range(4) if count < 1000 ** (number + 1)), 4)
     return f"{count / 1000**steps:.3g} {('bytes', 'kB', 'MB', 'GB', 'TB')[steps]}"

@@ -1,11 +1,11 @@
-"""What a NIfTI header says, field by field, against what another says."""
+"""Compare two NIfTI headers field by field."""
 
 import io
 import typing
 
 import numpy as np
 
-# How numbers are stored: these fields may change while every intensity and every position stays.
+# How numbers are stored: these fields may differ although every intensity and every position is the same.
 STORAGE = {
     "sizeof_hdr": "the other version of NIfTI",
     "eol_check": "the other version of NIfTI",
@@ -17,10 +17,10 @@ STORAGE = {
     "scl_inter": "belongs to the numbers written: 0 for floating point, else it spreads them over their range",
     "byte order": "written in the other byte order",
 }
-# What describes the grid: follows when the result has other voxels or fewer frames.
+# Fields of the grid: they differ when the result has other voxels or fewer frames.
 _GRID = {"dim", "pixdim", "qform_code", "sform_code"}
 _GRID_STARTS = ("quatern_", "qoffset_", "srow_")
-# What the codes of `datatype` stand for.
+# The meaning of the codes of `datatype`.
 _DATATYPES = {2: "uint8", 4: "int16", 8: "int32", 16: "float32", 64: "float64", 256: "int8", 512: "uint16", 768: "uint32"}
 
 
@@ -35,7 +35,7 @@ class Field(typing.NamedTuple):
         "–" where a version of NIfTI has no such field.
     equal : bool
     why : str
-        For a field that differs, why it may; empty if nothing explains it.
+        The reason why a field differs; empty if there is no known reason.
     """
 
     name: str
@@ -51,12 +51,12 @@ def compare(before, after):
     Parameters
     ----------
     before, after : nibabel.Nifti1Header
-        As `keras_mri.io.nifti_reading.read_header` gives them; of NIfTI-1 or -2.
+        From `keras_mri.io.nifti_reading.read_header`; of NIfTI-1 or -2.
 
     Returns
     -------
     list of Field
-        In the order of `before`; then what only `after` has, the byte order and the extensions.
+        In the order of `before`; then the fields that only `after` has, the byte order and the extensions.
     """
     names = [*before.keys(), *(name for name in after.keys() if name not in before.keys())]
     reshaped = not np.array_equal(before["dim"], after["dim"])
@@ -77,7 +77,7 @@ def _why(name, reshaped):
 
 def _equal(first, second):
     if first is None or second is None:
-        # NIfTI-2 dropped seven fields that nothing reads, and added some; absent and empty mean the same.
+        # NIfTI-2 dropped seven unused fields and added some; a field that is absent equals one that is empty.
         present = second if first is None else first
         return not np.any(present) if present.dtype.kind in "iuf" else not bytes(present).strip(b"\0 r")
     if first.dtype.kind == "f":

@@ -1,10 +1,10 @@
-"""A mask that somebody drew: read from its file, on the grid of the volume it belongs to."""
+"""Read a mask, for example one drawn by hand, and check that it lies on the grid of its volume."""
 
 import numpy as np
 
 from keras_mri.errors import InputError
-from keras_mri.io.nifti_reading import ConstantImageError, as_volume
-from keras_mri.io.volumes import check_same_grid
+from keras_mri.io.grids import check_same_grid
+from keras_mri.io.nifti_reading import ConstantImageError, as_volume, name_of
 
 
 def load_mask(mask, volume):
@@ -12,7 +12,7 @@ def load_mask(mask, volume):
 
     Parameters
     ----------
-    mask : str, path-like or Volume
+    mask : str, path-like, nibabel image or Volume
         3D; 0 outside, one other value inside.
     volume : Volume
 
@@ -27,10 +27,11 @@ def load_mask(mask, volume):
     GridMismatchError
         If it lies on another grid.
     """
+    name = name_of(mask)
     try:
         mask = as_volume(mask)
     except ConstantImageError as error:
-        raise InputError(f"the mask {mask} is empty, or full: all its voxels have one value. Expected 0 outside and 1 inside.") from error
+        raise InputError(f"the mask {name} is empty, or full: all its voxels have one value. Expected 0 outside and 1 inside.") from error
     if mask.n_frames > 1:
         raise InputError(f"the mask {mask.name} must be 3D. Received: shape {mask.shape}.")
     check_same_grid(volume, mask, "the mask must lie on the grid of the image")

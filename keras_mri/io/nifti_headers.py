@@ -1,10 +1,10 @@
-"""NIfTI headers that no file has as such: of other formats, of arrays, of another grid."""
+"""Make NIfTI headers: for images of other formats, for arrays, and for another grid."""
 
 import nibabel
 import numpy as np
 
 from keras_mri.errors import InputError, first_line
-from keras_mri.io import header_checks as image_claims
+from keras_mri.io import grids, header_checks
 from keras_mri.io.volumes import Volume
 
 
@@ -15,8 +15,8 @@ def single_file_header(image, path):
     ----------
     image : nibabel.spatialimages.SpatialImage
         NIfTI, Analyze or MGH.
-    path : path-like
-        For the error.
+    path : str or path-like
+        The image's name in messages.
 
     Returns
     -------
@@ -48,7 +48,7 @@ def single_file_header(image, path):
 
 
 def plain_header(shape, affine):
-    """Return a header that says nothing but a grid, in millimetres and seconds.
+    """Return a header that holds only a grid, in millimetres and seconds.
 
     Parameters
     ----------
@@ -67,29 +67,29 @@ def plain_header(shape, affine):
 
 
 def on_finer_grid(volume, shape, step, read_frame):
-    """Return a Volume on another grid, its header changed accordingly.
+    """Return a Volume on another grid, with its header changed accordingly.
 
     Parameters
     ----------
     volume : Volume
-    shape : tuple of int
-        Of the new grid, (x, y, z).
+    shape : tuple of int, (x, y, z)
+        The shape of the new grid.
     step : ndarray of float64, shape (4, 4)
-        From the new grid's indices to the old one's.
+        Voxel indices of the new grid to those of the old one.
     read_frame : callable
         As for `Volume`.
 
     Returns
     -------
     Volume
-        qform and sform keep their codes; each is carried over by itself, as they may differ.
+        qform and sform keep their codes and are changed separately, because they may differ.
     """
     affine, header = volume.affine @ step, None
     if volume.header is not None:
         header = volume.header.copy()
         forms = {name: _form(header, name) for name in ("qform", "sform")}
         header.set_data_shape(shape)
-        header.set_zooms(np.linalg.norm(affine[:3, :3], axis=0))
+        header.set_zooms(grids.zooms(affine))
         for name, (form, code) in forms.items():
             if form is not None:
                 getattr(header, f"set_{name}")(form @ step, int(code))
@@ -97,11 +97,11 @@ def on_finer_grid(volume, shape, step, read_frame):
 
 
 def _form(header, name):
-    """Return a header's qform or sform and its code; a damaged one, beside one that can be used, is given up."""
+    """Return a header's qform or sform and its code; a damaged one is dropped, because the other can be used."""
     try:
         form, code = getattr(header, f"get_{name}")(coded=True)
         if form is not None:
-            image_claims.check_affine(name, form)
+            header_checks.check_affine(name, form)
         return form, code
     except ValueError:
         header[f"{name}_code"] = 0

@@ -1,7 +1,7 @@
-"""The way in from NIfTI files: images checked once and read frame by frame, header fields intact."""
+"""Read NIfTI and related images: each is checked once and read frame by frame, header fields intact."""
 
 import functools
-import os.path
+import os
 import pathlib
 import zlib
 
@@ -9,12 +9,12 @@ import nibabel
 import numpy as np
 
 from keras_mri.errors import InputError, first_line
-from keras_mri.io import header_checks as image_claims
+from keras_mri.io import header_checks
 from keras_mri.io.nifti_headers import single_file_header
 from keras_mri.io.volumes import Volume
 
 _READ_ERRORS = (OSError, EOFError, MemoryError, OverflowError, ValueError, zlib.error)
-# What nibabel would also open is left out: other files that a format names, XML and what else HDF5 holds.
+# Other formats of nibabel's are left out: they name further files, or are XML or HDF5.
 _KINDS = (
     nibabel.Nifti1Pair,
     nibabel.Nifti1Image,
@@ -26,7 +26,9 @@ _KINDS = (
     nibabel.AnalyzeImage,
     nibabel.MGHImage,
 )
-# Bytes; SPM keeps an affine in the .mat file beside its images, and nothing else.
+# A file, or an image in memory.
+Image = str | os.PathLike | Volume | nibabel.spatialimages.SpatialImage
+# Bytes; the .mat file beside an image of SPM's holds its affine and nothing else.
 _LONGEST_MAT = 100_000
 
 
@@ -35,42 +37,54 @@ class ConstantImageError(InputError):
 
 
 class NoNiftiError(InputError):
-    """An image of another format, where a NIfTI header is asked for."""
+    """An image has another format than NIfTI where a NIfTI header is needed."""
 
 
-def open_image(path, replace_nonfinite=False):
+def open_image(image: Image, replace_nonfinite: bool = False) -> Volume:
     """Open an image and check all of it once, without keeping more than a few frames in memory.
 
     Parameters
     ----------
-    path : str or path-like
-        NIfTI-1 or -2 (`.nii`, `.nii.gz`, `.hdr` with `.img`), Analyze or MGH; or `sample`, the EPI that nibabel ships.
+    image : str, path-like, nibabel.spatialimages.SpatialImage or Volume
+        A file: NIfTI-1 or -2 (`.nii`, `.nii.gz`, `.hdr` with `.img`), Analyze or MGH; or `sample`, the EPI that nibabel ships.
+        An image of nibabel's, in memory or with its voxels still in a file, is checked like a file. A Volume is returned as it is.
     replace_nonfinite : bool
         Read NaN and infinity as 0 instead of refusing them.
 
     Returns
     -------
     Volume
-        Intensities after the file's slope and intercept; its `header` is a single-file NIfTI header.
+        Intensities after slope and intercept; its `header` is a single-file NIfTI header.
 
     Raises
     ------
     InputError
-        If the file is missing, no image, shorter than its header claims, neither 3D nor 4D, not of real numbers, not finite,
-        constant, or says no place for its voxels.
+        If `image` is of another type, or the image is missing, damaged, shorter than its header claims, neither 3D nor 4D, not of
+        real numbers, not finite, constant, or has no usable affine.
+
+    Examples
+    --------
+    >>> import nibabel, numpy as np
+    >>> image = nibabel.Nifti1Image(np.arange(60.0).reshape(5, 4, 3), np.diag([2.0, 2.0, 3.0, 1.0]))
+    >>> open_image(image)
+    Volume(shape=(5, 4, 3), zooms=(2.0, 2.0, 3.0), axes='RAS', name='image in memory')
     """
-    path = _existing(path)
-    image = _load(path)
-    _check_dtype(image.get_data_dtype(), path)
-    _check_claims(image, path)
-    read = functools.partial(_read_frame, image, path, replace_nonfinite)
-    volume = Volume(read, image.shape, image.affine, single_file_header(image, path), path)
-    _check_values(volume)
-    return volume
+    if isinstance(image, Volume):
+        return image
+    if isinstance(image, nibabel.spatialimages.SpatialImage):
+        name = name_of(image)
+        return _checked(_with_current_header(image, name), name, replace_nonfinite)
+    if not isinstance(image, (str, os.PathLike)):
+        raise InputError(
+            f"`image` must be a path, a nibabel image of voxels or a Volume. Received: {type(image).__name__}. "
+            "For an array: Volume.from_array(data, affine)."
+        )
+    path = _existing(image)
+    return _checked(_load(path), path, replace_nonfinite)
 
 
 def read_header(path):
-    """Return a header as it lies in the file; what nibabel loads has lost slope, intercept and the offset of the data.
+    """Return a header as it is stored in the file: nibabel's loaded header lacks slope, intercept and the offset of the data.
 
     Parameters
     ----------
@@ -100,8 +114,43 @@ def read_header(path):
 
 
 def as_volume(image, replace_nonfinite=False):
-    """Return `image`, a path or a Volume, as a Volume."""
-    return image if isinstance(image, Volume) else open_image(image, replace_nonfinite)
+    """Return `image`, a path, a nibabel image or a Volume, as a Volume; see `open_image`."""
+    return open_image(image, replace_nonfinite)
+
+
+def name_of(image):
+    """Return the name of an image in messages: its path, the name of a Volume, or "image in memory"."""
+    if isinstance(image, Volume):
+        return image.name
+    if isinstance(image, nibabel.spatialimages.SpatialImage):
+        return image.get_filename() or "image in memory"
+    return str(image)
+
+
+def _checked(image, name, replace_nonfinite):
+    """Return an image of nibabel's as a Volume, or raise InputError."""
+    _check_dtype(getattr(image.dataobj, "dtype", image.get_data_dtype()), name)
+    _check_claims(image, name)
+    read = functools.partial(_read_frame, _read_forward(image.dataobj), name, replace_nonfinite)
+    volume = Volume(read, image.shape, np.array(image.affine), single_file_header(image, name), name)
+    _check_values(volume)
+    return volume
+
+
+def _with_current_header(image, name):
+    """Return a copy of an image, voxels shared, whose header has its shape and affine: nibabel updates a header only when it writes it."""
+    if not isinstance(image.header, nibabel.Nifti1Header):
+        return image
+    affine = image.header.get_best_affine() if image.affine is None else image.affine
+    header_checks.check_affine(name, affine)
+    return type(image)(image.dataobj, affine, image.header)
+
+
+def _read_forward(data):
+    """Keep a compressed file open: a run is then read forward frame by frame, instead of from its start for each frame."""
+    if type(data) is not nibabel.arrayproxy.ArrayProxy or not str(data.file_like).endswith(".gz") or data.order != "F":
+        return data
+    return nibabel.arrayproxy.ArrayProxy(data.file_like, (data.shape, data.dtype, data.offset, data.slope, data.inter), keep_file_open=True)
 
 
 def _existing(path):
@@ -112,15 +161,13 @@ def _existing(path):
 
 
 def _load(path):
-    # An open handle lets a compressed run be read forward frame by frame, instead of from its start for each frame.
-    options = {"keep_file_open": True} if path.name.endswith(".gz") else {}
     try:
         kind = _kind(path)
         _check_header(kind, path)
-        return kind.from_filename(path, **options)
+        return kind.from_filename(path)
     except InputError:
         raise
-    except Exception as error:  # whatever nibabel raises, the file is at fault
+    except Exception as error:  # for any error of nibabel's, the file is at fault
         raise InputError(
             f"{path} cannot be read as an image: {first_line(error)}. Expected NIfTI (.nii, .nii.gz), Analyze or MGH."
         ) from error
@@ -139,7 +186,7 @@ def _kind(path):
 
 
 def _check_header(kind, path):
-    """Raise InputError if what lies beside the fields of a header would take up memory: extensions, or SPM's own affine."""
+    """Raise InputError if extensions of the header, or SPM's .mat file, are so large that reading them would fill the memory."""
     files = kind.filespec_to_file_map(path)
     mat = pathlib.Path(files["mat"].filename) if "mat" in files else None
     if mat and mat.is_file() and mat.stat().st_size > _LONGEST_MAT:
@@ -149,22 +196,26 @@ def _check_header(kind, path):
     with files.get("header", files["image"]).get_prepare_fileobj("rb") as file:
         header = kind.header_class(file.read(kind.header_class.sizeof_hdr), check=False)
         end = None if "header" in files else header.get_data_offset()
-        image_claims.check_extensions(path, file, end, header.endianness)
+        header_checks.check_extensions(path, file, end, header.endianness)
 
 
-def _check_claims(image, path):
-    """Raise InputError unless the file can hold what its header claims, at a place that it tells."""
-    holder, data = image.file_map["image"], image.dataobj
-    open_file = functools.partial(holder.get_prepare_fileobj, "rb")
-    image_claims.check_data(pathlib.Path(holder.filename), open_file, data.offset, data.shape, data.dtype.itemsize)
-    image_claims.check_affine(path, image.affine)
+def _check_claims(image, name):
+    """Raise InputError unless the image's file, if it has one, can hold what its header claims, and its affine can be used."""
+    data = image.dataobj
+    if isinstance(data, nibabel.arrayproxy.ArrayProxy) and isinstance(data.file_like, (str, os.PathLike)):
+        path = pathlib.Path(data.file_like)
+        if not path.is_file():
+            raise InputError(f"the voxels of {name} should be in {path}, which is not a file. Check the path.")
+        open_file = functools.partial(nibabel.openers.ImageOpener, path, "rb")
+        header_checks.check_data(path, open_file, data.offset, data.shape, data.dtype.itemsize)
+    header_checks.check_affine(name, image.affine)
 
 
-def _read_frame(image, path, replace_nonfinite, t):
+def _read_frame(data, name, replace_nonfinite, t):
     try:
-        data = image.dataobj[..., t] if len(image.shape) == 4 else image.dataobj[...]
+        data = data[..., t] if len(data.shape) == 4 else data[...]
     except _READ_ERRORS as error:
-        raise InputError(f"{path} is truncated or damaged: {first_line(error)}. Copy or download it again.") from error
+        raise InputError(f"{name} is truncated or damaged: {first_line(error)}. Copy or download it again.") from error
     data = np.asarray(data, dtype=np.float32)
     return np.nan_to_num(data, nan=0.0, posinf=0.0, neginf=0.0) if replace_nonfinite else data
 
@@ -178,23 +229,27 @@ def _check_dtype(dtype, name):
 
 
 def _check_values(volume):
-    """Read every frame once: refuse what is not finite or constant."""
-    count, first, extremes = 0, None, []
+    """Raise InputError unless all voxels are finite and not all are equal; every frame is read once, which fills `extremes`."""
+    low, high = volume.extremes
+    if not np.isfinite([low, high]).all():
+        count, first = _not_finite(volume)
+        raise InputError(
+            f"{volume.name} has NaN or infinity in {count} voxels, the first at {first}. "
+            "Repair the image, or read them as 0 with `replace_nonfinite`."
+        )
+    if low == high:
+        raise ConstantImageError(f"{volume.name} is constant or empty: every voxel is {low:g}. There is nothing to work on.")
+
+
+def _not_finite(volume):
+    """Return how many voxels of a Volume are NaN or infinite, and the index of the first."""
+    count, first = 0, None
     for t, frame in enumerate(volume.frames()):
         bad = ~np.isfinite(frame)
         if bad.any():
-            count += int(bad.sum())
             index = (*np.unravel_index(np.argmax(bad), frame.shape), t)[: len(volume.shape)]
-            first = first or tuple(int(i) for i in index)
-        extremes += [float(frame.min()), float(frame.max())]
-    if count:
-        raise InputError(
-            f"{volume.name} has NaN or infinity in {count} voxels, the first at {first}. "
-            "Repair the image, or read them as 0 with --replace-nonfinite."
-        )
-    volume.extremes = min(extremes), max(extremes)
-    if volume.extremes[0] == volume.extremes[1]:
-        raise ConstantImageError(f"{volume.name} is constant or empty: every voxel is {extremes[0]:g}. There is nothing to work on.")
+            count, first = count + int(bad.sum()), first or tuple(int(i) for i in index)
+    return count, first
 
 
 def _sample_path():

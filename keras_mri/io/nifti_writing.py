@@ -1,4 +1,4 @@
-"""The way out to NIfTI files: written frame by frame, header fields intact, whole or not at all."""
+"""Write NIfTI files: frame by frame, header fields intact, and atomically (a file appears only when it is complete)."""
 
 import contextlib
 import pathlib
@@ -7,6 +7,7 @@ import tempfile
 import nibabel
 import numpy as np
 
+from keras_mri.errors import InputError
 from keras_mri.io.nifti_headers import plain_header
 from keras_mri.io.whole_files import explained, replacing
 
@@ -28,9 +29,9 @@ def save(volume, path, dtype="float32"):
     Raises
     ------
     InputError
-        If the disk is full or writing fails otherwise.
+        If `dtype` is another, the disk is full, or writing fails otherwise.
     """
-    path, dtype = pathlib.Path(path), np.dtype(dtype)
+    path, dtype = pathlib.Path(path), _checked_dtype(dtype)
     if dtype.kind == "f":
         with replacing(path) as temporary:
             _write(temporary, volume, volume.frames(), dtype, slope=1.0, intercept=0.0)
@@ -46,11 +47,48 @@ def save(volume, path, dtype="float32"):
         _write(temporary, volume, _unspool(spool, volume), dtype, slope, intercept=low - slope * limits.min)
 
 
-def _write(path, volume, frames, dtype, slope, intercept):
-    """Write header, extensions and frames: NIfTI data lie in Fortran order, so one frame simply follows another."""
+def to_nibabel(volume):
+    """Return a Volume as a nibabel image in memory.
+
+    Parameters
+    ----------
+    volume : Volume
+
+    Returns
+    -------
+    nibabel.Nifti1Image or nibabel.Nifti2Image
+        float32, with the header that the file written by `save` has when nibabel has loaded it.
+    """
+    header = _header(volume, np.dtype(np.float32))
+    # As nibabel loads a file: slope, intercept and offset belong to the numbers in a file.
+    header["scl_slope"], header["scl_inter"] = np.nan, np.nan
+    header.set_data_offset(0)
+    kind = nibabel.Nifti2Image if isinstance(header, nibabel.Nifti2Header) else nibabel.Nifti1Image
+    # The header's own affine: given another, rounded in another way, nibabel would overwrite qform and sform.
+    return kind(volume.data, header.get_best_affine(), header)
+
+
+def _checked_dtype(dtype):
+    try:
+        checked = np.dtype(dtype)
+    except TypeError:
+        checked = None
+    if checked is None or checked.name not in DTYPES:
+        raise InputError(f"`dtype` must be one of {', '.join(DTYPES)}. Received: {dtype}.")
+    return checked
+
+
+def _header(volume, dtype):
+    """Return the header with which a Volume is written, but for what depends on the numbers: slope, intercept and offset."""
     header = volume.header.copy() if volume.header is not None else plain_header(volume.shape, volume.affine)
     header.set_data_shape(volume.shape)
     header.set_data_dtype(dtype)
+    return header
+
+
+def _write(path, volume, frames, dtype, slope, intercept):
+    """Write header, extensions and frames: NIfTI data are stored in Fortran order, so one frame simply follows another."""
+    header = _header(volume, dtype)
     header["scl_slope"], header["scl_inter"] = slope, intercept
     extensions = header.extensions.get_sizeondisk() if len(header.extensions) else 0
     offset = header.single_vox_offset + extensions
@@ -64,7 +102,7 @@ def _write(path, volume, frames, dtype, slope, intercept):
 
 
 def _encoded(frame, header):
-    """Return the numbers that stand for a frame in the file; integers by the header's own, rounded slope and intercept."""
+    """Return a frame's numbers in the file; for integers by slope and intercept as the header holds them, rounded to float32."""
     dtype = header.get_data_dtype()
     if dtype.kind == "f":
         return frame.astype(dtype)

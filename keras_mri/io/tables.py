@@ -1,9 +1,10 @@
-"""Tables of text whose columns are separated by tabs and named by their first line."""
+"""Tables of text: read with columns separated by tabs and a first line of names, written as CSV."""
 
 import csv
 import os.path
 
 from keras_mri.errors import InputError
+from keras_mri.io.whole_files import replacing
 
 
 def read_rows(path, expected, missing=None):
@@ -13,9 +14,9 @@ def read_rows(path, expected, missing=None):
     ----------
     path : str or path-like
     expected : str
-        What the table should be, for the messages.
+        A description of the table, for the messages.
     missing : str, optional
-        What stands for entries that a short line lacks.
+        The entry for columns that a short line lacks.
 
     Returns
     -------
@@ -37,3 +38,23 @@ def read_rows(path, expected, missing=None):
         raise InputError(f"{path} is not a text table. Expected {expected}, in UTF-8, columns separated by tabs.") from error
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}. Expected {expected}.") from error
+
+
+def write_rows(rows, path):
+    """Write a table as CSV, atomically; the columns are the names of all rows, in order of their first appearance.
+
+    Parameters
+    ----------
+    rows : list of dict
+    path : pathlib.Path
+
+    Raises
+    ------
+    InputError
+        If the disk is full or writing fails otherwise.
+    """
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    with replacing(path) as temporary, open(temporary, "w", newline="") as file:
+        writer = csv.DictWriter(file, names)
+        writer.writeheader()
+        writer.writerows(rows)

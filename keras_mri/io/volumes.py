@@ -1,16 +1,23 @@
-"""A volume or run, in memory or on its way: frames, affine and header travel together."""
+"""A volume or run, in memory or read on demand: frames, affine and header travel together."""
 
 import functools
-import itertools
+import math
+import os
+import typing
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from keras_mri.errors import GridMismatchError, InputError
+from keras_mri.errors import InputError
+from keras_mri.io import grids
+
+if typing.TYPE_CHECKING:
+    import nibabel
 
 # A window of neighbouring frames is read once each: five frames for the network, a few for look-ahead.
 _FRAMES_KEPT = 8
-# Programs round affines differently; more than this share of a voxel is another grid.
-_SAME_PLACE = 0.03
+# Units of time per second, by NIfTI's codes: milliseconds and microseconds. A header with any other code is taken to mean seconds.
+_TIME_UNITS = {16: 1e3, 24: 1e6}
 
 
 class Volume:
@@ -20,24 +27,46 @@ class Volume:
     ----------
     read_frame : callable
         `read_frame(t)` returns frame `t`: ndarray of float32, shape (x, y, z).
-    shape : tuple of int
+    shape : sequence of int
         (x, y, z) or (x, y, z, t).
     affine : ndarray of float64, shape (4, 4)
         Voxel indices to RAS+ millimetres.
     header : nibabel.Nifti1Header, optional
         Carried to the output, never changed.
     name : str, optional
-        What messages call this image: its path.
+        The image's name in messages: usually its path.
     source : Volume, optional
-        What this one was computed from.
+        The Volume from which this one was computed.
 
     Raises
     ------
     InputError
         If `shape` is neither 3D nor 4D.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from keras_mri.io.volumes import Volume
+    >>> data = np.arange(5 * 4 * 3 * 2).reshape(5, 4, 3, 2)
+    >>> run = Volume.from_array(data, np.diag([-2.0, 2.0, 3.0, 1.0]), name="a run")
+    >>> run
+    Volume(shape=(5, 4, 3, 2), zooms=(2.0, 2.0, 3.0), axes='LAS', name='a run')
+    >>> run.n_frames, run.extremes
+    (2, (0.0, 119.0))
+    >>> halved = run.with_frames(lambda t: run.frame(t) / 2)
+    >>> float(halved.frame(1).max())
+    59.5
     """
 
-    def __init__(self, read_frame, shape, affine, header=None, name="image", source=None):
+    def __init__(
+        self,
+        read_frame: Callable[[int], np.ndarray],
+        shape: Sequence[int],
+        affine: np.ndarray,
+        header: "nibabel.Nifti1Header | None" = None,
+        name: str | os.PathLike = "image",
+        source: "Volume | None" = None,
+    ):
         self.shape, self.affine, self.header, self.name = tuple(int(side) for side in shape), affine, header, str(name)
         self.source = source
         if len(self.shape) not in (3, 4) or 0 in self.shape:
@@ -45,104 +74,107 @@ class Volume:
         self._read_frame = functools.lru_cache(maxsize=_FRAMES_KEPT)(read_frame)
 
     @classmethod
-    def from_array(cls, data, affine, header=None, name="image"):
+    def from_array(
+        cls, data: np.ndarray, affine: np.ndarray, header: "nibabel.Nifti1Header | None" = None, name: str | os.PathLike = "image"
+    ) -> "Volume":
         """Wrap an array of shape (x, y, z) or (x, y, z, t) as a Volume."""
         data = np.asarray(data, dtype=np.float32)
         return cls(lambda t: data[..., t] if data.ndim == 4 else data, data.shape, affine, header, name)
 
+    def __repr__(self) -> str:
+        zooms = tuple(round(zoom, 4) for zoom in self.zooms)
+        time = "" if self.repetition_time is None else f", TR={self.repetition_time:g} s"
+        return f"Volume(shape={self.shape}, zooms={zooms}, axes={grids.axis_codes(self.affine)!r}{time}, name={self.name!r})"
+
     @property
-    def n_frames(self):
+    def n_frames(self) -> int:
         """Number of time points; 1 for a 3D volume."""
         return self.shape[3] if len(self.shape) == 4 else 1
 
     @property
-    def zooms(self):
-        """Voxel sides in mm, shape (3,): the lengths of the affine's columns."""
-        return tuple(float(zoom) for zoom in np.linalg.norm(self.affine[:3, :3], axis=0))
+    def zooms(self) -> tuple[float, float, float]:
+        """Voxel sides, mm: the lengths of the affine's columns."""
+        return grids.zooms(self.affine)
 
     @property
-    def data(self):
+    def repetition_time(self) -> float | None:
+        """Time between the frames of a run, s; None where it is not known."""
+        if self.header is None or len(self.shape) < 4:
+            return None
+        step = float(self.header["pixdim"][4]) / _TIME_UNITS.get(int(self.header["xyzt_units"]) & 0x38, 1.0)
+        return step if 0 < step < math.inf else None
+
+    @property
+    def data(self) -> np.ndarray:
         """All frames at once: ndarray of float32, shape as `shape`."""
         return np.stack(list(self.frames()), axis=-1).reshape(self.shape)
 
     @functools.cached_property
-    def extremes(self):
-        """The lowest and the highest intensity of all frames: two floats."""
-        lows, highs = zip(*((float(frame.min()), float(frame.max())) for frame in self.frames()))
-        return min(lows), max(highs)
+    def extremes(self) -> tuple[float, float]:
+        """The lowest and the highest intensity of all frames; NaN if any voxel is NaN."""
+        lows, highs = zip(*((frame.min(), frame.max()) for frame in self.frames()))
+        return float(np.min(lows)), float(np.max(highs))
 
-    def frame(self, t):
+    def frame(self, t: int) -> np.ndarray:
         """Return frame `t`: ndarray of float32, shape (x, y, z)."""
         return self._read_frame(t)
 
-    def frames(self):
+    def frames(self) -> Iterator[np.ndarray]:
         """Yield every frame in order of time."""
         return (self.frame(t) for t in range(self.n_frames))
 
-    def sample_frames(self, most):
+    def sample_frames(self, most: int) -> np.ndarray:
         """Return at most `most` frames spread evenly in time: ndarray of float32, shape (x, y, z, frames)."""
         chosen = np.linspace(0, self.n_frames - 1, min(most, self.n_frames)).round().astype(int)
         return np.stack([self.frame(t) for t in chosen], axis=-1)
 
-    def with_frames(self, read_frame):
-        """Return a Volume on the same grid, with the same header, whose frames `read_frame(t)` computes from this one's."""
+    def with_frames(self, read_frame: Callable[[int], np.ndarray]) -> "Volume":
+        """Return a Volume with the same grid, header and name, whose frames `read_frame(t)` computes from this one's."""
         return Volume(read_frame, self.shape, self.affine, self.header, self.name, source=self)
 
+    def save(self, path: str | os.PathLike, *, dtype: str = "float32", overwrite: bool = False) -> None:
+        """Write the Volume as NIfTI, frame by frame, with its header; the file appears only when it is complete.
 
-def left_right_axis(affine):
-    """Return the voxel axis that runs most nearly from left to right: 0, 1 or 2."""
-    directions = affine[0, :3] / np.linalg.norm(affine[:3, :3], axis=0)
-    return int(np.argmax(np.abs(directions)))
+        Parameters
+        ----------
+        path : str or path-like
+            Ends in `.nii` or `.nii.gz`.
+        dtype : {"float32", "float64", "int16", "uint16", "uint8"}
+            Integers get the slope and intercept that spread them over their range.
+        overwrite : bool
+            Replace a file that exists.
 
+        Raises
+        ------
+        InputError
+            If the file exists, another argument cannot be used, the folder cannot be written, or the disk is full.
 
-def mirror_axes(affine, mirror, across=None):
-    """Return the voxel axes along which mirror images are made.
+        Examples
+        --------
+        >>> import pathlib, tempfile
+        >>> volume = Volume.from_array(np.ones((5, 4, 3)), np.eye(4))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     volume.save(pathlib.Path(folder) / "ones.nii.gz")
+        """
+        # These modules import this one.
+        from keras_mri.io import nifti_writing
+        from keras_mri.io.whole_files import check_output
 
-    Parameters
-    ----------
-    affine : ndarray of float64, shape (4, 4)
-    mirror : {"none", "left-right", "all"}
-    across : int, optional
-        An axis to leave out: that across which slices follow one another.
+        nifti_writing.save(self, check_output(path, nifti_writing.SUFFIXES, overwrite, option="path"), dtype)
 
-    Returns
-    -------
-    tuple of int
-    """
-    axes = {"none": (), "left-right": (left_right_axis(affine),), "all": (0, 1, 2)}[mirror]
-    return tuple(axis for axis in axes if axis != across)
+    def to_nibabel(self) -> "nibabel.Nifti1Image":
+        """Return all frames as a nibabel image in memory, for nilearn and others.
 
+        Returns
+        -------
+        nibabel.Nifti1Image or nibabel.Nifti2Image
+            float32; its header is that of the file which `save` would write.
 
-def check_same_grid(first, second, expectation="the images must lie on one grid"):
-    """Raise unless two Volumes share spatial shape and affine (no voxel further apart than 3 % of its side).
+        Examples
+        --------
+        >>> Volume.from_array(np.ones((5, 4, 3)), np.eye(4)).to_nibabel().shape
+        (5, 4, 3)
+        """
+        from keras_mri.io import nifti_writing  # it imports this module
 
-    Parameters
-    ----------
-    first, second : Volume
-    expectation : str
-        The first line of the message.
-
-    Raises
-    ------
-    GridMismatchError
-    """
-    # The outermost voxels must agree: a small difference of zooms or angles grows with the distance from the first voxel.
-    corners = np.array([(*corner, 1) for corner in itertools.product(*((0, side - 1) for side in first.shape[:3]))])
-    apart = np.linalg.norm((corners @ (first.affine - second.affine).T)[:, :3], axis=1).max()
-    if first.shape[:3] == second.shape[:3] and apart <= _SAME_PLACE * min(first.zooms):
-        return
-    remedy = "  Resample the second to the first, e.g. with nilearn.image.resample_to_img."
-    raise GridMismatchError("\n".join([expectation + ".", _describe_grid(first), _describe_grid(second), remedy]))
-
-
-def _describe_grid(volume):
-    zooms = tuple(round(zoom, 4) for zoom in volume.zooms)
-    origin = tuple(round(float(value), 2) for value in volume.affine[:3, 3])
-    return f"  {volume.name}  shape {volume.shape[:3]}  zooms {zooms} mm  origin {origin} mm  axes {_axis_codes(volume.affine)}"
-
-
-def _axis_codes(affine):
-    """Name the anatomical direction in which each voxel axis mostly runs, e.g. LAS."""
-    codes = (("L", "R"), ("P", "A"), ("I", "S"))
-    columns = affine[:3, :3].T
-    return "".join(codes[np.argmax(np.abs(column))][int(column[np.argmax(np.abs(column))] > 0)] for column in columns)
+        return nifti_writing.to_nibabel(self)

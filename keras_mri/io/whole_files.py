@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Atomic writing: files appear when they are complete, or not at all."""
 
 import contextlib
 import os
@@ -9,7 +9,7 @@ import tempfile
 from keras_mri.errors import InputError
 
 
-def check_output(path, suffixes, overwrite=False, flag="-o"):
+def check_output(path, suffixes, overwrite=False, option="output"):
     """Raise unless a file can be written at `path`; called before any work is done.
 
     Parameters
@@ -18,8 +18,9 @@ def check_output(path, suffixes, overwrite=False, flag="-o"):
     suffixes : sequence of str
         The endings allowed.
     overwrite : bool
-    flag : str
-        The option that names the file, for the messages.
+        Accept a file that exists.
+    option : str
+        The argument or option that names the file, for the messages.
 
     Returns
     -------
@@ -32,22 +33,21 @@ def check_output(path, suffixes, overwrite=False, flag="-o"):
     """
     path = pathlib.Path(path)
     if not path.name.endswith(tuple(suffixes)):
-        what = "output" if flag == "-o" else f"file of {flag}"
-        raise InputError(f"the {what} must end in {' or '.join(suffixes)}. Received: {path}.")
+        raise InputError(f"`{option}` must end in {' or '.join(suffixes)}. Received: {path}.")
     if not path.parent.is_dir():
-        raise InputError(f"the output folder {path.parent} does not exist. Create it, or choose another with {flag}.")
+        raise InputError(f"the output folder {path.parent} does not exist. Create it, or choose another with `{option}`.")
     if not os.access(path.parent, os.W_OK):
-        raise InputError(f"the output folder {path.parent} is not writable. Choose another with {flag}.")
+        raise InputError(f"the output folder {path.parent} is not writable. Choose another with `{option}`.")
     if path.is_dir():
-        raise InputError(f"{path} is a folder. Name a file with {flag}.")
+        raise InputError(f"{path} is a folder. Name a file with `{option}`.")
     if path.exists() and not overwrite:
-        raise InputError(f"{path} exists. Name another file with {flag}, or replace it with --overwrite.")
+        raise InputError(f"{path} exists. Name another file with `{option}`, or replace it with `overwrite`.")
     return path
 
 
 @contextlib.contextmanager
 def replacing(path):
-    """Give a temporary path beside `path`, renamed to it at the end, or removed if anything goes wrong.
+    """Yield a temporary path beside `path`, renamed to it at the end of the block, or removed if the block fails.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def replacing(path):
 
 @contextlib.contextmanager
 def filling(folder):
-    """Give a temporary folder, whose files are moved into `folder` at the end, or removed if anything goes wrong.
+    """Yield a temporary folder, whose files are moved into `folder` at the end of the block, or removed if the block fails.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def explained(path):
 
 
 def _umask():
-    # mkstemp makes files that only their owner can read; the final file gets what any other program would give it.
+    # mkstemp makes files that only their owner can read; the final file gets the permissions of an ordinary new file.
     umask = os.umask(0)
     os.umask(umask)
     return umask

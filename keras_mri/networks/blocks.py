@@ -30,6 +30,22 @@ def check_sides(sides, levels):
         )
 
 
+def layer_for(tensor, name):
+    """Return the Keras layer class for a tensor's number of spatial axes: "ConvND" is Conv2D for slices, Conv3D for volumes.
+
+    Parameters
+    ----------
+    tensor : keras tensor, shape (batch, x, y, channels) or (batch, x, y, z, channels)
+    name : str
+        With "ND" in place of "2D" or "3D".
+
+    Returns
+    -------
+    type
+    """
+    return getattr(layers, name.replace("ND", f"{len(tensor.shape) - 2}D"))
+
+
 def normalized(tensor, normalization):
     """Apply BatchNormalization, or nothing.
 
@@ -88,9 +104,11 @@ def noise_front_end(inputs, noise_scale):
     Returns
     -------
     keras tensor, same shape
+        Slices, shape (batch, x, y, 1), are taken as well.
     """
     scaled = layers.Rescaling(1 / noise_scale, dtype="float32", name="noise_units")(inputs)
-    mean = layers.AveragePooling3D(5, strides=1, padding="same", dtype="float32", name="local_mean")(_mean_frame(scaled))
+    pooling = layer_for(inputs, "AveragePoolingND")(5, strides=1, padding="same", dtype="float32", name="local_mean")
+    mean = pooling(_mean_frame(scaled))
     return layers.Subtract(dtype="float32", name="local_contrast")([scaled, mean])
 
 
@@ -135,7 +153,8 @@ def residual_head(inputs, features, noise_scale, frame_weights=None):
     -------
     keras tensor of float32, shape (batch, x, y, z, 1)
     """
-    residual = layers.Conv3D(1, 1, kernel_initializer="zeros", dtype="float32", name="residual")(features)
+    last = layer_for(features, "ConvND")(1, 1, kernel_initializer="zeros", dtype="float32", name="residual")
+    residual = last(features)
     residual = layers.Rescaling(noise_scale, dtype="float32", name="image_units")(residual)
     frame = middle_frame(inputs) if frame_weights is None else _filtered_frame(inputs, frame_weights)
     return layers.Add(dtype="float32", name="restored")([frame, residual])

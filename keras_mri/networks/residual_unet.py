@@ -1,27 +1,27 @@
-"""The default generator of `wgan` and `sr`: a small residual U-Net that starts as the identity."""
+"""The default network of `wgan`, `sr` and `cnn`: a small residual U-Net that starts as the identity, for volumes or slices."""
 
 import keras
 from keras import layers
 
 from keras_mri.errors import InputError
-from keras_mri.networks.blocks import check_sides, image_and_contrast, noise_front_end, residual_head
+from keras_mri.networks.blocks import check_sides, image_and_contrast, layer_for, noise_front_end, residual_head
 
 _SLOPE = 0.1
 
 
-def residual_unet(input_shape, filters=(32, 64), depths=(2, 4), noise_scale=0.05, frame_weights=None, with_image=False):
+def residual_unet(input_shape, filters, depths, noise_scale=0.05, frame_weights=None, with_image=False):
     """Build a U-Net without normalisation whose zero-initialised output is added to the input's middle frame.
 
     Most of its arithmetic runs in wide convolutions on the halved grid, where a processor is close to its peak rate.
 
     Parameters
     ----------
-    input_shape : tuple of int or None, (x, y, z, frames)
+    input_shape : tuple of int or None, (x, y, z, frames) or (x, y, 1)
         Sides divisible by 2**(len(filters) - 1), or None.
     filters : sequence of int
         Channels of each level, the finest first.
     depths : sequence of int
-        3×3×3 convolutions of each level; all but the deepest level have them twice, on the way down and up.
+        Convolutions of each level, 3 voxels wide; all but the deepest level have them twice, on the way down and up.
     noise_scale : float
         Typical size of what is wrong with the input, in its unit: the SD of its noise, or the detail it lacks.
     frame_weights : sequence of float, optional
@@ -32,7 +32,7 @@ def residual_unet(input_shape, filters=(32, 64), depths=(2, 4), noise_scale=0.05
     Returns
     -------
     keras.Model
-        From (batch, x, y, z, frames) to (batch, x, y, z, 1), float32.
+        From (batch, x, y, z, frames) to (batch, x, y, z, 1), float32; or from slices to slices.
 
     Raises
     ------
@@ -41,24 +41,47 @@ def residual_unet(input_shape, filters=(32, 64), depths=(2, 4), noise_scale=0.05
     """
     if len(filters) != len(depths):
         raise InputError(f"`filters` and `depths` name the same levels. Received: filters={filters}, depths={depths}.")
-    check_sides(input_shape[:3], len(filters) - 1)
+    check_sides(input_shape[:-1], len(filters) - 1)
     inputs = keras.Input(input_shape, name="noisy")
     tensor = (image_and_contrast if with_image else noise_front_end)(inputs, noise_scale)
     skips = []
     for level, (width, depth) in enumerate(zip(filters, depths)):
         if level:
             skips.append(tensor)
-            tensor = _activated(layers.Conv3D(width, 2, strides=2, kernel_initializer="he_normal")(tensor))
+            tensor = _activated(layer_for(tensor, "ConvND")(width, 2, strides=2, kernel_initializer="he_normal")(tensor))
         tensor = _convolutions(tensor, width, depth)
     for width, depth, skip in zip(filters[-2::-1], depths[-2::-1], reversed(skips)):
-        tensor = layers.Conv3DTranspose(width, 2, strides=2)(tensor)
+        tensor = layer_for(tensor, "ConvNDTranspose")(width, 2, strides=2)(tensor)
         tensor = _convolutions(layers.Add()([tensor, skip]), width, depth)
-    return keras.Model(inputs, residual_head(inputs, tensor, noise_scale, frame_weights), name="residual_unet")
+    name = "residual_unet" if len(input_shape) == 4 else "residual_slice_unet"
+    return keras.Model(inputs, residual_head(inputs, tensor, noise_scale, frame_weights), name=name)
+
+
+def residual_slice_unet(filters, depths, noise_scale=0.05, input_shape=(None, None, 1)):
+    """Build the default network of `cnn`: `residual_unet` in two dimensions, for slices.
+
+    Parameters
+    ----------
+    filters, depths, noise_scale : as for `residual_unet`
+    input_shape : tuple of int or None, (x, y, 1)
+        Sides divisible by 2**(len(filters) - 1), or None.
+
+    Returns
+    -------
+    keras.Model
+        From (batch, x, y, 1) to (batch, x, y, 1), float32.
+
+    Raises
+    ------
+    InputError
+        As `residual_unet`.
+    """
+    return residual_unet(input_shape, filters, depths, noise_scale)
 
 
 def _convolutions(tensor, width, depth):
     for _ in range(depth):
-        tensor = _activated(layers.Conv3D(width, 3, padding="same", kernel_initializer="he_normal")(tensor))
+        tensor = _activated(layer_for(tensor, "ConvND")(width, 3, padding="same", kernel_initializer="he_normal")(tensor))
     return tensor
 
 

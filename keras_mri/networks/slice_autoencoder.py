@@ -1,12 +1,10 @@
-"""The 2D slice autoencoder, as published and as a residual network; both see slices of any even (or further divisible) size."""
+"""The 2D slice autoencoder, as published; it takes slices of any even size."""
 
 import keras
 from keras import layers
 
 from keras_mri.errors import InputError
 from keras_mri.networks.blocks import check_sides
-
-_SLOPE = 0.1
 
 
 def slice_autoencoder(input_shape=(None, None, 1), filters=(16, 32)):
@@ -68,62 +66,3 @@ def bilinearly_doubled(tensor):
         mean = layers.AveragePooling2D(window, strides=1, padding="same")(tensor)
         tensor = layers.Add()([layers.Rescaling(0.75)(mean), layers.Rescaling(0.25)(tensor)])
     return tensor
-
-
-def residual_slice_unet(input_shape=(None, None, 1), filters=(32, 64), depths=(1, 4), noise_scale=0.05):
-    """Build the default network: the autoencoder's shape, wider and deeper, whose output, zero at first, is added to its input.
-
-    It is the 2D sister of `residual_unet`: it sees the slice in units of the noise with its local mean removed, halves the
-    grid by convolutions of stride 2, and has no activation behind its last layer, so that no intensity is out of its range.
-
-    Parameters
-    ----------
-    input_shape : tuple of int or None, (x, y, 1)
-        Sides divisible by 2**(len(filters) - 1), or None.
-    filters : sequence of int
-        Channels of each level, the finest first.
-    depths : sequence of int
-        3×3 convolutions of each level; all but the deepest level have them twice, on the way down and up.
-    noise_scale : float
-        A typical standard deviation of the noise, in the unit of the input.
-
-    Returns
-    -------
-    keras.Model
-        From (batch, x, y, 1) to (batch, x, y, 1), float32.
-
-    Raises
-    ------
-    InputError
-        If `filters` and `depths` differ in length, or the sides cannot be halved as often.
-    """
-    if len(filters) != len(depths):
-        raise InputError(f"`filters` and `depths` name the same levels. Received: filters={filters}, depths={depths}.")
-    check_sides(input_shape[:2], len(filters) - 1)
-    inputs = keras.Input(input_shape, name="noisy")
-    # In float32: bfloat16 resolves only 0.4 % of an intensity.
-    tensor = layers.Rescaling(1 / noise_scale, dtype="float32", name="noise_units")(inputs)
-    mean = layers.AveragePooling2D(5, strides=1, padding="same", dtype="float32", name="local_mean")(tensor)
-    tensor = layers.Subtract(dtype="float32", name="local_contrast")([tensor, mean])
-    skips = []
-    for level, (width, depth) in enumerate(zip(filters, depths)):
-        if level:
-            skips.append(tensor)
-            tensor = _activated(layers.Conv2D(width, 2, strides=2, kernel_initializer="he_normal")(tensor))
-        tensor = _convolutions(tensor, width, depth)
-    for width, depth, skip in zip(filters[-2::-1], depths[-2::-1], reversed(skips)):
-        tensor = layers.Conv2DTranspose(width, 2, strides=2)(tensor)
-        tensor = _convolutions(layers.Add()([tensor, skip]), width, depth)
-    residual = layers.Conv2D(1, 1, kernel_initializer="zeros", dtype="float32", name="residual")(tensor)
-    residual = layers.Rescaling(noise_scale, dtype="float32", name="image_units")(residual)
-    return keras.Model(inputs, layers.Add(dtype="float32", name="restored")([inputs, residual]), name="residual_slice_unet")
-
-
-def _convolutions(tensor, width, depth):
-    for _ in range(depth):
-        tensor = _activated(layers.Conv2D(width, 3, padding="same", kernel_initializer="he_normal")(tensor))
-    return tensor
-
-
-def _activated(tensor):
-    return layers.LeakyReLU(negative_slope=_SLOPE)(tensor)

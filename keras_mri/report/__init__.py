@@ -1,4 +1,4 @@
-"""Figures and the HTML page: what was measured, as pictures, charts and tables.
+"""Figures and the HTML page: measurements as pictures, charts and tables.
 
-Here belongs what a person looks at. Not here: what is measured (`imaging`). Door: matplotlib.
+Here belongs everything that draws or lays out a result for a reader. Not here: the measurements (`imaging`). Door: matplotlib.
 """

@@ -1,4 +1,4 @@
-"""Curves as SVG inside a page, whose style sheet gives them colours for light and dark."""
+"""Curves as SVG inside a page; the page's style sheet colours them, light or dark."""
 
 import html
 import math
@@ -6,7 +6,7 @@ import typing
 
 import numpy as np
 
-# Of the drawing, in its own units, and its margins: left, right, top, bottom.
+# Size and margins of the drawing, in its own units.
 _WIDTH, _HEIGHT = 520, 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 12, 10, 46
 # A logarithmic axis shows no more than this many powers of ten.
@@ -20,10 +20,10 @@ class Curve(typing.NamedTuple):
     Parameters
     ----------
     label : str
-        For the legend.
+        Entry in the legend.
     x, y : ndarray of float64, shape (points,)
     style : str
-        A class of the style sheet; the area of "area" is filled.
+        Class in the style sheet; under a curve of class "area" the area is filled.
     """
 
     label: str
@@ -33,20 +33,20 @@ class Curve(typing.NamedTuple):
 
 
 def chart(curves, x_label, y_label, log=False):
-    """Draw curves above one another's axes, with a legend.
+    """Draw curves on one pair of axes, with a legend.
 
     Parameters
     ----------
     curves : list of Curve
     x_label, y_label : str
-        With units.
+        Labels of the axes, with units.
     log : bool
-        Whether the y axis is logarithmic; values that are not positive are then left out.
+        Whether the y axis is logarithmic; if so, values that are not positive are left out.
 
     Returns
     -------
     str
-        HTML: a figure with an SVG.
+        HTML: a figure that holds an SVG. The labels in it are escaped.
     """
     curves = [_drawable(curve, log) for curve in curves]
     if not any(len(curve.x) for curve in curves):
@@ -73,7 +73,7 @@ def chart(curves, x_label, y_label, log=False):
 
 
 def ticks(low, high, most=6):
-    """Return round numbers (1, 2 or 5 times a power of ten apart) from `low` to `high`, at most about `most` of them."""
+    """Return about `most` round numbers or fewer from `low` to `high`, at steps of 1, 2 or 5 times a power of ten."""
     if not high > low:
         return [low]
     rough = (high - low) / most
@@ -83,7 +83,7 @@ def ticks(low, high, most=6):
 
 
 def number(value, digits=3):
-    """Write a number with this many digits, thousands set apart, without exponents where it can be read without."""
+    """Format a number with this many significant digits, commas between thousands, and an exponent only if very large or small."""
     if not math.isfinite(value):
         return "–" if math.isnan(value) else "∞" if value > 0 else "−∞"
     if value == 0:
@@ -102,7 +102,7 @@ def _drawable(curve, log):
 
 
 def _log_limits(curves):
-    """Return whole powers of ten between which every curve shows, but for what lies far below its median."""
+    """Return exponents of ten that enclose every curve, apart from values far below the curve's median."""
     filled = [curve.y for curve in curves if len(curve.y)]
     high = math.ceil(max(float(y.max()) for y in filled) - 1e-9)
     low = min(max(float(y.min()), float(np.median(y)) - 1) for y in filled)
@@ -110,7 +110,7 @@ def _log_limits(curves):
 
 
 def _grid(place, x_axis, y_axis, log):
-    """Yield the lines of the grid with the numbers at its edge."""
+    """Yield the grid lines and the numbers at their ends."""
     right, bottom = _WIDTH - _RIGHT, _HEIGHT - _BOTTOM
     for value, text in _marks(x_axis, False):
         x, _ = place(value, y_axis[0])
@@ -133,7 +133,7 @@ def _marks(axis, log):
 
 
 def _path(curve, place, floor):
-    """Return the line of a curve, clipped at the lower edge; of an area, its outline down to it."""
+    """Return the line of a curve, clipped at the lower edge of the axes; for an area, its closed outline."""
     points = [place(x, max(y, floor)) for x, y in zip(curve.x, curve.y)]
     if not points:
         return ""

@@ -1,43 +1,46 @@
-"""What a restoration changed, gathered frame by frame while its result is written."""
+"""Statistics of the changes that a restoration made, gathered frame by frame while its result is written."""
 
 import time
 
 import numpy as np
 
+from keras_mri.imaging.foreground import noise_foreground
 from keras_mri.imaging.kspace import resampled
 from keras_mri.imaging.metrics import RunStatistics
 from keras_mri.imaging.noise import estimate_sigma
+from keras_mri.io.grids import voxel_sides
 from keras_mri.report.histogram import Histogram
 from keras_mri.report.spectrum import radial_power
-from keras_mri.report.views import centre_of, orthogonal_views, voxel_sides
+from keras_mri.report.views import centre_of, orthogonal_views
 
 # Successive frames of a run from which noise is estimated; frames spread over it whose spectra are averaged.
 _NOISE_FRAMES, _SPECTRUM_FRAMES = 10, 16
-# A standard deviation over fewer frames says nothing of a voxel.
+# The fewest frames from which the standard deviation of a voxel is estimated.
 _LEAST_FRAMES = 5
 
 
 class Comparison:
-    """Statistics of a result against what it was made from; of a run no more than a few frames are held.
+    """Statistics of a result against its input; only a few frames of a run are kept in memory.
 
     Parameters
     ----------
     before : Volume
-        3D or 4D; another grid over the same field of view is brought to that of `after` in k-space.
+        Input, 3D or 4D. If its grid differs from that of `after`, it is resampled to that grid in k-space.
     after : Volume
+        Result, over the same field of view.
 
     Attributes
     ----------
     foreground : ndarray of bool, shape (x, y, z)
-        Where the first frame is brighter than 20 % of the 95th percentile of what is not zero: what numbers are taken from.
+        Voxels that enter the statistics: brighter in the first frame than 20 % of the 95th percentile of its nonzero voxels.
     residual : Histogram
-        Of before − after in the foreground, all frames.
+        Histogram of before − after in the foreground of all frames.
     shown : int
-        The frame in the middle, of which `views` are.
+        Index of the middle frame, which `views` shows.
     n_nonfinite : int
-        NaN and infinities in the result; they count as 0.
+        Number of NaN and infinities in the result; they count as 0.
     seconds : float
-        What gathering took.
+        Time spent on these statistics.
     """
 
     def __init__(self, before, after):
@@ -53,7 +56,7 @@ class Comparison:
         self._spectrum_frames = {int(t) for t in np.linspace(0, after.n_frames - 1, min(_SPECTRUM_FRAMES, after.n_frames)).round()}
 
     def watched(self):
-        """Return the result as a Volume that is looked at while its frames are asked for, once each."""
+        """Return the result as a Volume; each frame enters the statistics when it is read, which must happen once."""
 
         def frame(t):
             restored = self.after.frame(t)
@@ -63,12 +66,13 @@ class Comparison:
         return self.after.with_frames(frame)
 
     def add(self, t, restored):
-        """Take frame `t` of the result.
+        """Add frame `t` of the result to the statistics.
 
         Parameters
         ----------
         t : int
         restored : ndarray of float32, shape (x, y, z)
+            May hold NaN and infinity.
         """
         start = time.perf_counter()
         original = self.before.frame(t if self.before.n_frames > 1 else 0)
@@ -94,20 +98,26 @@ class Comparison:
         self.seconds += time.perf_counter() - start
 
     def views(self):
-        """Return the slices of the middle frame: dict of "before", "after", "removed" to dict of plane to View."""
+        """Return slices of the middle frame: dict of "before", "after", "removed" to dict of plane to View."""
         affines = {"before": self.before.affine}
         return {name: orthogonal_views(data, affines.get(name, self.after.affine), self._centre) for name, data in self._panels.items()}
 
     def sigma(self):
-        """Return the estimated SD of the noise, dict of "before" and "after" to float, in the image's unit."""
+        """Return the estimated SD of the noise in image units: dict of "before", "after" to float."""
         return {name: estimate_sigma(np.stack(frames, axis=-1)) for name, frames in self._successive.items()}
 
     def spectra(self):
-        """Return (frequencies, power) as of `radial_power`, averaged over frames, of "before", "after" and "removed"."""
+        """Return mean spectra: dict of "before", "after", "removed" to (frequencies, power) as in `radial_power`."""
         return {name: (pairs[0][0], np.mean([power for _, power in pairs], axis=0)) for name, pairs in self._powers.items()}
 
     def stability(self):
-        """Return what only a run of five frames or more has, by "before" and "after": median tsnr, fwhm (mm), views of the tSNR."""
+        """Measure the stability over time of a run of at least five frames.
+
+        Returns
+        -------
+        dict of str to dict
+            For "before" and "after": `tsnr` (median), `fwhm` (mm) and `views` of the temporal SNR. Empty for fewer frames.
+        """
         return {
             name: {
                 "tsnr": run.tsnr(),
@@ -123,6 +133,6 @@ class Comparison:
 
 
 def _foreground(frame):
-    tissue = frame[frame != 0]
-    mask = frame > 0.2 * np.percentile(tissue, 95) if tissue.size else np.zeros(frame.shape, bool)
+    valid = frame != 0
+    mask = noise_foreground(frame, valid) if valid.any() else valid
     return mask if mask.sum() >= 100 else np.ones(frame.shape, bool)

@@ -1,15 +1,15 @@
-"""A histogram of values that come in parts and whose range nobody knows beforehand."""
+"""A histogram of values that arrive in parts and whose range is not known beforehand."""
 
 import numpy as np
 
 
 class Histogram:
-    """Counts of values around zero, in bins that double in width when a value lies beyond them.
+    """Counts of values in bins around zero, which double in width when a value lies outside.
 
     Parameters
     ----------
     bins : int
-        On either side of zero; even.
+        Number of bins on each side of zero; even.
     """
 
     def __init__(self, bins=512):
@@ -19,16 +19,16 @@ class Histogram:
 
     @property
     def edges(self):
-        """Borders of the bins: ndarray of float64, shape (2 bins + 1,)."""
+        """Edges of the bins: ndarray of float64, shape (2 bins + 1,)."""
         return np.linspace(-self._limit, self._limit, 2 * self._bins + 1)
 
     @property
     def deviation(self):
-        """Standard deviation of all values; 0.0 without any."""
+        """Standard deviation of all values; 0.0 if there are none."""
         return float(np.sqrt(self._squares / self.n)) if self.n else 0.0
 
     def add(self, values):
-        """Take more values.
+        """Count more values.
 
         Parameters
         ----------
@@ -41,9 +41,9 @@ class Histogram:
         if self._limit:
             self.counts += np.histogram(values, self.edges)[0]
         else:
-            # Nothing but zeros so far: either middle bin is theirs.
+            # Only zeros so far: they may go to either middle bin.
             self.counts[self._bins] += values.size
-        # Chan 1979: mean and sum of squares of two parts together.
+        # Chan 1979: mean and sum of squares of the union of two parts.
         mean, n = float(values.mean(dtype=np.float64)), self.n + values.size
         gap = mean - self.mean
         self._squares += float(np.square(values - mean, dtype=np.float64).sum()) + gap**2 * self.n * values.size / n
@@ -51,26 +51,26 @@ class Histogram:
         self.n = n
 
     def central(self, share=0.998, most=60):
-        """Return the bins that hold nearly all values, joined to a number that can be drawn.
+        """Return the central bins that hold nearly all values, merged so that they are few enough to draw.
 
         Parameters
         ----------
         share : float
-            Of the values, at least.
+            Least share of the values that the bins hold.
         most : int
-            Bins; even.
+            Greatest number of bins; even.
 
         Returns
         -------
         edges : ndarray of float64, shape (bins + 1,)
             Symmetric about zero.
         density : ndarray of float64, shape (bins,)
-            Its sum times the width of a bin is the share of the values shown.
+            Sums to the share of values within the edges when multiplied by the width of a bin.
         """
         folded = np.cumsum(self.counts[self._bins :] + self.counts[: self._bins][::-1])
         half = max(1, int(np.searchsorted(folded, share * self.n)) + 1)
         join = -(-half // (most // 2))
-        # As many whole joined bins as reach that far.
+        # Whole merged bins that reach at least that far.
         half = min(join * -(-half // join), self._bins // join * join)
         shown = self.counts[self._bins - half : self._bins + half].reshape(-1, join).sum(axis=1)
         edges = self.edges[self._bins - half : self._bins + half + 1 : join]
@@ -78,7 +78,7 @@ class Histogram:
         return edges, shown / (max(1, self.n) * width) if width else np.zeros(len(shown))
 
     def _widen(self, reach):
-        """Let the bins reach as far as `reach`."""
+        """Double the width of the bins until they cover `reach`."""
         if reach > 0 and self._limit == 0:
             self._limit = reach
         while reach > self._limit > 0:

@@ -1,4 +1,4 @@
-"""Where a result comes from: programs, files, memory."""
+"""Provenance of a result: versions of programs, digests of files, memory used."""
 
 import hashlib
 import importlib.metadata
@@ -11,7 +11,7 @@ _LIBRARIES = ("keras", "tensorflow", "jax", "torch", "numpy", "scipy", "nibabel"
 
 
 def versions():
-    """Return the versions of what took part: dict of str to str, without importing any of it."""
+    """Return the versions of the programs in use, dict of str to str, without importing any of them."""
     found = {"keras_mri": keras_mri.__version__}
     for name in _LIBRARIES:
         # The other backends count only where they are in use.
@@ -42,7 +42,7 @@ def digest(path):
 
 
 def peak_memory():
-    """Return the most memory that this process has held, bytes; None where the system does not tell (Windows)."""
+    """Return the peak memory of this process, bytes; None where the system does not report it (Windows)."""
     try:
         import resource
     except ImportError:

@@ -1,11 +1,11 @@
-"""The page beside a result: what it needs is gathered before, while and after the result is written."""
+"""The page beside a result: statistics are gathered while the result is written, facts before and after."""
 
 import dataclasses
 import datetime
 import logging
 import pathlib
 
-from keras_mri.cli import options as _cli
+from keras_mri.config import PredictConfig, shown
 from keras_mri.inference.training_range import range_of_sides, trained_sigma, trained_zooms
 from keras_mri.io import nifti_reading as nifti
 from keras_mri.io.header_comparison import compare
@@ -15,65 +15,84 @@ from keras_mri.report.comparison import Comparison
 from keras_mri.report.page import Facts, render
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """The settings of a prediction that its page reports.
+
+    Parameters
+    ----------
+    written : pathlib.Path
+        File of the result.
+    dtype : str
+        Data type of the numbers in that file.
+    model : pathlib.Path
+        File of the network.
+    checkpoint : keras_mri.saving.checkpoints.Checkpoint
+        The network loaded from that file.
+    options : PredictConfig
+    """
+
+    written: pathlib.Path
+    dtype: str
+    model: pathlib.Path
+    checkpoint: object
+    options: PredictConfig
+
+
 class Reporter:
-    """Looks at a result while it is written, then writes the page.
+    """Gathers statistics of a result while it is written, then writes the page.
 
     Parameters
     ----------
     images : sequence of Volume
-        What the user named.
+        Inputs of the prediction.
     restored : Volume
-        What a system made of them.
+        Result of the system.
+    prediction : Prediction
     """
 
-    def __init__(self, images, restored):
-        self._images, self._comparison = images, Comparison(restored.source or images[0], restored)
-        # Now, because the result may take the input's place.
+    def __init__(self, images, restored, prediction):
+        self._images, self._prediction = images, prediction
+        self._comparison = Comparison(restored.source or images[0], restored)
+        # Read before anything is written: the result may replace the input.
         self._header = _header(images[0].name)
 
     def watched(self):
-        """Return the result as a Volume to be written; each of its frames is looked at on its way."""
+        """Return the result as a Volume whose frames enter the statistics as they are written."""
         return self._comparison.watched()
 
-    def write(self, path, written, model, checkpoint, options, dtype, seconds, messages):
-        """Write the page, whole or not at all.
+    def write(self, path, seconds, messages):
+        """Write the page atomically.
 
         Parameters
         ----------
         path : pathlib.Path
             HTML.
-        written : pathlib.Path
-            The result.
-        model : pathlib.Path
-            The network's file.
-        checkpoint : keras_mri.saving.checkpoints.Checkpoint
-        options : PredictConfig
-        dtype : str
-            Of the numbers in the result's file.
         seconds : float
-            From the first computation to the last byte written.
+            Time from the first computation to the last byte written.
         messages : list of (int, str)
-            Level and text of what was logged.
+            Level and text of each message logged.
 
         Raises
         ------
         InputError
             If the disk is full or writing fails otherwise.
         """
-        comparison, name = self._comparison, pathlib.Path(self._images[0].name).name
+        comparison, prediction = self._comparison, self._prediction
+        checkpoint, model = prediction.checkpoint, prediction.model
         card = model.with_suffix(".md")
         when = datetime.datetime.now().astimezone().isoformat(" ", "minutes")
         facts = Facts(
-            title=f"{name} → {written.name}",
+            title=f"{pathlib.Path(self._images[0].name).name} → {prediction.written.name}",
             lead=f"{checkpoint.system}, network {model.name}, {when}",
             seconds=seconds - comparison.seconds,
             memory=provenance.peak_memory(),
             warnings=[text.removeprefix("warning: ") for level, text in messages if level >= logging.WARNING],
             messages=[text for _, text in messages],
-            fields=compare(self._header, nifti.read_header(written)) if self._header is not None else None,
+            fields=compare(self._header, nifti.read_header(prediction.written)) if self._header is not None else None,
             tables={
-                "Files, network, settings": {**self._files(written, dtype), **_network(model, checkpoint)},
-                "Options of this prediction": _rows(dataclasses.asdict(options)),
+                "Files, network, settings": {**self._files(), **_network(model, checkpoint)},
+                "Options of this prediction": _rows(dataclasses.asdict(prediction.options)),
                 "Settings of the training": _rows(checkpoint.config),
                 "Programs": provenance.versions(),
             },
@@ -83,11 +102,11 @@ class Reporter:
         with replacing(path) as temporary:
             temporary.write_text(page, encoding="utf-8")
 
-    def _files(self, written, dtype):
+    def _files(self):
         images = {f"input {number}": _grid(image) for number, image in enumerate(self._images, 1)}
         images = images if len(images) > 1 else {"input": images["input 1"]}
-        result = self._comparison.after
-        return {**images, "result": f"{written}, {_shape(result)}, {dtype}"}
+        result = f"{self._prediction.written}, {_shape(self._comparison.after)}, {self._prediction.dtype}"
+        return {**images, "result": result}
 
 
 def _network(model, checkpoint):
@@ -97,13 +116,13 @@ def _network(model, checkpoint):
         "file of the network": str(model),
         "its SHA-256": provenance.digest(model),
         "system": checkpoint.system,
-        "trained voxels": f"{range_of_sides(zooms)} mm" if len(zooms) else "not told",
-        "trained noise": f"SD {sigma[0]:.3g} to {sigma[1]:.3g} in network units" if sigma else "not told",
+        "voxel sizes seen in training": f"{range_of_sides(zooms)} mm" if len(zooms) else "not recorded",
+        "noise seen in training": f"SD {sigma[0]:.3g} to {sigma[1]:.3g} in network units" if sigma else "not recorded",
     }
 
 
 def _rows(options):
-    return {name: _cli.shown(value) for name, value in options.items()}
+    return {name: shown(value) for name, value in options.items()}
 
 
 def _grid(image):

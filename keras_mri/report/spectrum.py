@@ -1,4 +1,4 @@
-"""How the power of a volume is spread over spatial frequencies."""
+"""The power spectrum of a volume over spatial frequencies."""
 
 import numpy as np
 from scipy import fft
@@ -16,16 +16,16 @@ def radial_power(data, zooms):
     Returns
     -------
     frequencies : ndarray of float64, shape (bins,)
-        Cycles/mm, rising; the mean, frequency 0, is left out. Where voxels are not cubes, the highest are those of the
-        directions with the smallest sides.
+        Cycles/mm, rising, without frequency 0 (the mean). If voxels are not cubes, the highest frequencies occur only along
+        their shortest sides.
     power : ndarray of float64, shape (bins,)
-        Squared unit of `data`: white noise of standard deviation sigma has sigma² at every frequency.
+        Squared unit of `data`: white noise of standard deviation sigma has the power sigma² at every frequency.
 
     References
     ----------
     Welch, IEEE Trans Audio Electroacoust 15:70, 1967. doi:10.1109/TAU.1967.1161901
     """
-    # A Hann window lets the volume fade out at its faces, whose jumps would fill all frequencies. Without its zeros.
+    # A Hann window, without its zeros, tapers the volume towards its faces: jumps there would spread over all frequencies.
     windows = [np.hanning(side + 2)[1:-1].astype(np.float32) for side in data.shape]
     window = windows[0][:, None, None] * windows[1][:, None] * windows[2]
     mean = float((data * window).sum(dtype=np.float64) / window.sum(dtype=np.float64))
@@ -40,13 +40,13 @@ def _averaged_over_directions(transform, shape, zooms, scale):
     step = 1 / max(side * zoom for side, zoom in zip(shape, zooms))
     highest = max(np.abs(frequencies).max() for frequencies in along)
     bins = int(round(highest / step)) + 1
-    # Half of the last axis stands for both halves, but for frequency 0 and an even side's last.
+    # rfftn stores half of the last axis: each frequency counts twice, except 0 and the Nyquist frequency of an even side.
     twice = np.full(len(along[2]), 2.0)
     twice[0] = 1.0
     if shape[2] % 2 == 0:
         twice[-1] = 1.0
     counts, sums = np.zeros(bins), np.zeros(bins)
-    # Plane by plane: the radii of all frequencies at once would be larger than the volume.
+    # Plane by plane: the radii of all frequencies together would need more memory than the volume.
     for plane, frequency in zip(transform, along[0]):
         radius = np.sqrt(frequency**2 + along[1][:, None] ** 2 + along[2] ** 2)
         index = np.rint(radius / step).astype(int)

@@ -1,9 +1,10 @@
-"""Slices as a reader of images expects them: axial, coronal, sagittal, upright, sides named, in millimetres."""
+"""Slices in radiological planes: axial, coronal, sagittal, upright, with named sides and sizes in millimetres."""
 
-import itertools
 import typing
 
 import numpy as np
+
+from keras_mri.io.grids import anatomical_axes, voxel_sides
 
 
 class View(typing.NamedTuple):
@@ -16,7 +17,7 @@ class View(typing.NamedTuple):
     size : tuple of float
         Width and height, mm.
     sides : tuple of str
-        The letters of the left, right, upper and lower edge: L, R, A, P, S or I.
+        Letters of the left, right, upper and lower edge: L, R, A, P, S or I.
     """
 
     image: np.ndarray
@@ -30,19 +31,19 @@ _NAMES = (("L", "R"), ("P", "A"), ("I", "S"))
 
 
 def orthogonal_views(data, affine, centre):
-    """Cut a volume along its three axes, in the order and direction nearest to the anatomical ones.
+    """Cut a volume along its voxel axes into the slices nearest to the three anatomical planes.
 
     Parameters
     ----------
     data : ndarray, shape (x, y, z)
     affine : ndarray of float64, shape (4, 4)
     centre : sequence of float
-        Where to cut: along each voxel axis, from 0 at its first face to 1 at its last.
+        Position of the cuts along each voxel axis, from 0 at its first face to 1 at its last.
 
     Returns
     -------
     dict of str to View
-        axial, coronal, sagittal; the left of the body is on the left.
+        axial, coronal and sagittal slice; the left of the body is on the left.
     """
     axes, backwards = anatomical_axes(affine)
     zooms = voxel_sides(affine)
@@ -51,44 +52,18 @@ def orthogonal_views(data, affine, centre):
         through = axes[3 - across - up]
         place = min(int(centre[through] * data.shape[through]), data.shape[through] - 1)
         image = np.take(data, place, axis=through)
-        # What is left of the axes is in their old order.
+        # The two remaining axes are in their original order.
         image = image if axes[up] < axes[across] else image.T
         image = image[::-1] if backwards[up] else image
         image = image[:, ::-1] if backwards[across] else image
         size = tuple(float(data.shape[axes[axis]] * zooms[axes[axis]]) for axis in (across, up))
-        # Rows are drawn from the top, and up is the larger coordinate.
+        # Rows are drawn from the top, and the larger coordinate belongs there.
         views[plane] = View(image[::-1], size, (*_NAMES[across], *_NAMES[up][::-1]))
     return views
 
 
-def anatomical_axes(affine):
-    """Tell which voxel axis runs most nearly along each anatomical one.
-
-    Parameters
-    ----------
-    affine : ndarray of float64, shape (4, 4)
-        Voxel indices to RAS+ millimetres.
-
-    Returns
-    -------
-    axes : tuple of int
-        The voxel axes for right, anterior, superior.
-    backwards : tuple of bool
-        Whether each runs to the left, posterior, inferior.
-    """
-    directions = affine[:3, :3] / voxel_sides(affine)
-    axes = max(itertools.permutations(range(3)), key=lambda order: sum(abs(directions[axis, order[axis]]) for axis in range(3)))
-    return axes, tuple(bool(directions[axis, axes[axis]] < 0) for axis in range(3))
-
-
-def voxel_sides(affine):
-    """Return the voxel sides of an affine, mm; 1 where a broken one says 0, so that there is something to draw."""
-    sides = np.linalg.norm(affine[:3, :3], axis=0)
-    return np.where(sides > 0, sides, 1.0)
-
-
 def centre_of(mask):
-    """Return where the middle of a mask is along each axis, from 0 to 1; that of the volume if the mask is empty."""
+    """Return the centre of a mask along each axis, from 0 to 1; the centre of the volume if the mask is empty."""
     places = np.argwhere(mask)
     middle = places.mean(axis=0) if len(places) else (np.array(mask.shape) - 1) / 2
     return tuple(float(place) for place in (middle + 0.5) / mask.shape)

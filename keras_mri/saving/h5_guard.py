@@ -1,13 +1,18 @@
-"""The one door to HDF5, and its guard: nothing is built of a file that names a class or points to data which are not ours."""
+"""The one door to HDF5, and its guard: nothing is built of a file that names a foreign class or points to data outside the file."""
 
 import contextlib
+import io
 import json
 import math
 import os.path
+import typing
 
 import h5py
 
-from keras_mri.errors import CheckpointError, InputError
+from keras_mri.errors import CheckpointError, ForeignNetworkError, InputError
+
+# The attribute that holds the facts.
+FACTS = "keras_mri"
 
 _LAYERS = (
     "Activation Add Average AveragePooling2D AveragePooling3D BatchNormalization Concatenate Conv2D Conv2DTranspose Conv3D "
@@ -26,15 +31,59 @@ _LONGEST, _DEEPEST = 4_000_000, 100
 _RATIO, _HARMLESS = 32, 100_000_000
 
 
+class Stored(typing.NamedTuple):
+    """Content of a network's file: its description, checked; its facts, not yet parsed; how many numbers its weights are."""
+
+    description: dict
+    facts: str
+    numbers: int
+
+
+def read(path):
+    """Read an `.h5` file's description and facts, and check its arrays; nothing is built.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Returns
+    -------
+    Stored
+
+    Raises
+    ------
+    CheckpointError
+        If the file is missing, truncated, no HDF5, names a class that is not on the list, or its arrays lie elsewhere or claim too much.
+    ForeignNetworkError
+        If it holds no network, or one that keras_mri did not write.
+    """
+    with opened(path) as file:
+        description, facts = (text(file.attrs.get(name)) for name in ("model_config", FACTS))
+        check_contents(file, path)
+        numbers = count_numbers(file, "model_weights")
+    if description is None:
+        raise ForeignNetworkError(
+            f"{path} holds no network (no `model_config`): weights alone are not enough. Expected a file from keras_mri.train."
+        )
+    description = checked_config(description, path)
+    if facts is None:
+        raise ForeignNetworkError(
+            f"{path} was not written by keras_mri: its network has no `{FACTS}` attribute. Load it with keras.models.load_model."
+        )
+    return Stored(description, facts, numbers)
+
+
 @contextlib.contextmanager
-def opened(path, expected="a network trained by keras_mri (.h5)"):
-    """Open a file to look into it, and only that.
+def opened(path, expected="a network trained by keras_mri (.h5)", content=None):
+    """Open a file for reading.
 
     Parameters
     ----------
     path : str or path-like
     expected : str
-        What the file should be, for the message.
+        Description of the right file, for the message.
+    content : bytes, optional
+        Of the HDF5 file, if it lies inside the file at `path`.
 
     Yields
     ------
@@ -46,10 +95,10 @@ def opened(path, expected="a network trained by keras_mri (.h5)"):
     CheckpointError
         If the file is missing, is no HDF5, or breaks off while the block reads it.
     """
-    if not os.path.isfile(path):
+    if content is None and not os.path.isfile(path):
         raise CheckpointError(f"{path} is not a file. Expected {expected}; check the path.")
     try:
-        with h5py.File(path, "r") as file:
+        with h5py.File(path if content is None else io.BytesIO(content), "r") as file:
             yield file
     except InputError:
         raise
@@ -58,14 +107,14 @@ def opened(path, expected="a network trained by keras_mri (.h5)"):
 
 
 def checked_config(model_config, path):
-    """Parse the description of a network, and refuse it if it names a class that keras_mri networks are not made of.
+    """Parse the description of a network, and refuse it if it names any class but the built-in ones of keras_mri networks.
 
     Parameters
     ----------
     model_config : str or bytes
         JSON, as Keras writes it.
     path : str or path-like
-        Where it was read, for the message.
+        The file, for the message.
 
     Returns
     -------
@@ -95,7 +144,7 @@ def write_attribute(path, name, value):
 
 
 def check_contents(file, path):
-    """Refuse a file whose arrays lie elsewhere, or would take more memory than such a file can hold; none of them is read.
+    """Refuse a file whose arrays lie elsewhere, or claim more memory than a file of its size can fill; none of them is read.
 
     HDF5 may point to any other file that the reader can open, and claim any shape for data that were never written.
 
@@ -103,7 +152,7 @@ def check_contents(file, path):
     ----------
     file : h5py.File
     path : str or path-like
-        Where it lies, for the message.
+        Its place, for the message.
 
     Raises
     ------
@@ -133,11 +182,17 @@ def check_contents(file, path):
 
 
 def count_numbers(file, name):
-    """Return how many numbers all arrays below a group of an HDF5 file hold together: int."""
+    """Return how many numbers all weights below a group of an HDF5 file hold together: int."""
     shapes = []
+
+    def add(name, entry):
+        # Keras' own format also keeps the state of a layer's random numbers.
+        if isinstance(entry, h5py.Dataset) and "seed_generator" not in name.split("/"):
+            shapes.append(entry.shape)
+
     group = file.get(name)
     if isinstance(group, h5py.Group):
-        group.visititems(lambda name, entry: shapes.append(entry.shape) if isinstance(entry, h5py.Dataset) else None)
+        group.visititems(add)
     return sum(map(_count, shapes))
 
 
@@ -171,7 +226,7 @@ def parsed(written, path):
     ----------
     written : str
     path : str or path-like
-        Where it was read, for the message.
+        The file, for the message.
 
     Returns
     -------
@@ -194,7 +249,7 @@ def parsed(written, path):
 
 
 def _is_deep(value):
-    """Tell whether what JSON holds is nested deeper than any description of a network; whatever walks it later may recurse."""
+    """Return True if a value from JSON is nested deeper than any description of a network: later readers may recurse."""
     level = [value]
     for _ in range(_DEEPEST):
         parts = [part.values() if isinstance(part, dict) else part for part in level if isinstance(part, (dict, list))]

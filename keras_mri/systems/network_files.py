@@ -1,8 +1,10 @@
-"""A network's file, ours or one of the originals': which system it belongs to, and what it holds."""
+"""A network's file, ours or one of the originals': which system it belongs to, and its network with what prediction needs."""
 
 from keras_mri.errors import ForeignNetworkError
 from keras_mri.networks.backends import check_usable
-from keras_mri.saving import checkpoints
+from keras_mri.saving import checkpoints, pretrained
+from keras_mri.systems import SYSTEMS, get_settings, that_restore
+from keras_mri.systems.records import with_inference
 
 
 def system_of(path):
@@ -19,18 +21,14 @@ def system_of(path):
     Raises
     ------
     CheckpointError
-        As `checkpoints.inspect`, unless the file is one of the originals'.
+        If the file cannot be read, or holds no network of keras_mri or of the originals.
     """
     try:
-        return checkpoints.inspect(path)["system"]
+        return checkpoints.open_network(path).system
     except ForeignNetworkError:
-        # Only here: it imports Keras.
-        check_usable()
-        from keras_mri.systems.n2a import published_munet as published
-
-        if not published.is_published_munet(path):
+        if not _published().is_published_munet(path):
             raise
-        return published.SYSTEM
+        return _published().SYSTEM
 
 
 def load_network(path):
@@ -43,12 +41,62 @@ def load_network(path):
     Returns
     -------
     Checkpoint
+        With the values that prediction needs, also where an earlier release wrote the file.
 
     Raises
     ------
     CheckpointError
-        As `checkpoints.load` and `published.load_checkpoint`.
+        As for `system_of`, and if Keras cannot build the network.
     """
-    from keras_mri.systems.n2a import published_munet as published
+    try:
+        opened = checkpoints.open_network(path)
+    except ForeignNetworkError:
+        if not _published().is_published_munet(path):
+            raise
+        return _published().load_checkpoint(path)
+    checkpoint = opened.load()
+    return with_inference(checkpoint, get_settings(opened.system)) if opened.system in SYSTEMS else checkpoint
 
-    return published.load_checkpoint(path) if published.is_published_munet(path) else checkpoints.load(path)
+
+def checkpoint_for(network, system, config, training=None):
+    """Return a fresh network as a checkpoint that knows what prediction needs.
+
+    Parameters
+    ----------
+    network : keras.Model
+        Functional, float32.
+    system : str
+    config : Options
+        The system's Config.
+    training : dict, optional
+        Facts of the training data.
+
+    Returns
+    -------
+    Checkpoint
+    """
+    training = training or {}
+    return checkpoints.Checkpoint(network, system, config.to_json(), training, get_settings(system).inference(config, training))
+
+
+def pretrained_networks():
+    """List the pre-trained networks at hand by name; see `keras_mri.saving.pretrained.networks`."""
+    return pretrained.networks(that_restore())
+
+
+def path_of_network(model):
+    """Return the path of a network given by its path or by the name of a pre-trained one; see `pretrained.resolve`."""
+    return pretrained.resolve(model, that_restore())
+
+
+def is_network(word):
+    """Tell whether a word of a command line names a network: a file by its ending, or a pre-trained one by its name."""
+    return word.endswith((".h5", ".keras")) or word in pretrained_networks()
+
+
+def _published():
+    """Return the module that knows the originals' networks; it imports Keras."""
+    check_usable()
+    from keras_mri.systems.n2a import published_munet
+
+    return published_munet

@@ -1,6 +1,5 @@
 """What happens around the training steps: pace, learning rate, keeping the best, history."""
 
-import csv
 import logging
 import math
 import time
@@ -9,7 +8,7 @@ import keras
 import numpy as np
 
 from keras_mri.errors import InputError
-from keras_mri.io.whole_files import replacing
+from keras_mri.io.tables import write_rows
 
 _LOGGER = logging.getLogger(__name__)
 # The learning rate climbs over the first twentieth and ends at a fiftieth.
@@ -82,10 +81,6 @@ class FollowPace(keras.callbacks.Callback):
     def pace_state(self, state):
         self.pace.state = state
 
-    def on_train_begin(self, logs=None):
-        """Let the other callbacks see the pace."""
-        self.model.pace = self.pace
-
     def on_train_batch_begin(self, batch, logs=None):
         """Set the learning rates for this step."""
         share = self._share()
@@ -107,6 +102,18 @@ class FollowPace(keras.callbacks.Callback):
         return agreed(share) if self.pace.time_budget else share
 
 
+class WatchesPace(keras.callbacks.Callback):
+    """Base of callbacks that show how far a training is; `keras_mri.training.fit.fit` gives them the Pace of the fit.
+
+    Attributes
+    ----------
+    pace : Pace or None
+        None before the first fit.
+    """
+
+    pace = None
+
+
 class KeepBest(keras.callbacks.Callback):
     """Keep in memory the weights of the epoch with the lowest validation error, and its number through every fit.
 
@@ -120,7 +127,7 @@ class KeepBest(keras.callbacks.Callback):
 
     STATE = ("best", "weights", "epochs", "epoch")
 
-    def __init__(self, network, monitor="val_l1"):
+    def __init__(self, network, monitor="val_error"):
         super().__init__()
         self.network, self.monitor = network, monitor
         self.best, self.weights = math.inf, None
@@ -129,12 +136,19 @@ class KeepBest(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         """Compare this epoch with the best one."""
         self.epochs += 1
-        score = (logs or {}).get(self.monitor, math.nan)
+        self.offer((logs or {}).get(self.monitor, math.nan))
+
+    def offer(self, score):
+        """Keep the network's present weights if their validation error, `score`, is the lowest so far."""
         if score < self.best:
             self.best, self.epoch, self.weights = float(score), self.epochs, self.network.get_weights()
 
+    def adopt(self):
+        """Keep the network's present weights, whatever their validation error."""
+        self.weights = self.network.get_weights()
+
     def start_again(self):
-        """Let the next epoch be the best one, because from here on another goal is pursued; keep the weights meanwhile."""
+        """Forget the lowest error (the loss changes here) but keep its weights as a fallback."""
         self.best = math.inf
 
     def restore(self):
@@ -205,16 +219,17 @@ class StopOnNonFinite(keras.callbacks.Callback):
 
 
 class EpochLog(keras.callbacks.Callback):
-    """Write one row per epoch to a CSV file, through every fit of a training.
+    """Keep one row for each epoch, through every fit of a training.
 
     Parameters
     ----------
-    path : pathlib.Path
+    path : pathlib.Path, optional
+        A CSV file that holds the rows so far.
     """
 
     STATE = ("rows", "seconds")
 
-    def __init__(self, path):
+    def __init__(self, path=None):
         super().__init__()
         self.path, self.rows, self.start = path, [], time.monotonic()
 
@@ -228,15 +243,12 @@ class EpochLog(keras.callbacks.Callback):
         self.start = time.monotonic() - seconds
 
     def on_epoch_end(self, epoch, logs=None):
-        """Add this epoch's row and rewrite the file."""
+        """Add this epoch's row, and rewrite the file."""
         row = {"epoch": len(self.rows) + 1, "seconds": round(self.seconds, 1)}
         row.update({name: float(value) for name, value in (logs or {}).items()})
         self.rows.append(row)
-        names = list(dict.fromkeys(name for row in self.rows for name in row))
-        with replacing(self.path) as temporary, open(temporary, "w", newline="") as file:
-            writer = csv.DictWriter(file, names)
-            writer.writeheader()
-            writer.writerows(self.rows)
+        if self.path:
+            write_rows(self.rows, self.path)
 
 
 class EveryEpochs(keras.callbacks.Callback):

@@ -1,46 +1,51 @@
-"""One fit of a training: epochs without end until a callback stops it, taken up where a process that died had left it."""
+"""Run `Model.fit` until a callback stops it, resuming from a saved state if there is one."""
+
+import contextlib
+import logging
 
 import tensorflow as tf
 
-from keras_mri.training import devices as replicas
-from keras_mri.training import machines
+from keras_mri.training import devices, machines
+from keras_mri.training.callbacks import FollowPace, WatchesPace
 from keras_mri.training.resuming import TrainingState
 
+_LOGGER = logging.getLogger(__name__)
 
-def fit(model, training, validation, steps, callbacks):
-    """Fit a compiled model until a callback says stop.
+
+def fit(model, batches, callbacks):
+    """Fit a compiled model until a callback stops it.
 
     Parameters
     ----------
     model : keras.Model
-    training, validation : tf.data.Dataset
-        Batches without end, the same at every call; and the held-out ones.
-    steps : int
-        Of an epoch.
+    batches : NamedTuple
+        `training` and `validation`, tf.data.Dataset: batches without end, the same at every call, and the held-out ones; `steps`, the
+        updates of an epoch.
     callbacks : sequence of keras.callbacks.Callback
-        If one is a TrainingState, the fit is saved now and then, and taken up.
+        A TrainingState among them saves the fit now and then, and resumes it. A WatchesPace learns the Pace of a FollowPace.
 
     Raises
     ------
     InputError
         If several devices train and cannot share the batches evenly.
     KeyboardInterrupt
-        After Ctrl-C; the state that was saved stays.
+        After Ctrl-C; the saved state stays.
     """
-    training, validation = replicas.shared(training, validation)
-    state = next((callback for callback in callbacks if isinstance(callback, TrainingState)), None)
+    training, validation = devices.shared(batches.training, batches.validation)
+    states = _of_kind(callbacks, TrainingState)
     # Last, so that it saves what the others have done.
-    callbacks = [callback for callback in callbacks if callback is not state] + ([state] if state else [])
+    callbacks = [callback for callback in callbacks if callback not in states] + states
     callbacks += [machines.EndWhenInterrupted()] if machines.several() else []
-    done = state.enter(model, steps, callbacks) if state else 0
+    _show_pace(callbacks)
+    done = states[0].enter(model, batches.steps, callbacks) if states else 0
     if done is None:
         return
     try:
         model.fit(
-            training.skip(steps * (done // steps)) if done else training,
+            training.skip(batches.steps * (done // batches.steps)) if done else training,
             validation_data=validation,
-            steps_per_epoch=steps,
-            initial_epoch=done // steps,
+            steps_per_epoch=batches.steps,
+            initial_epoch=done // batches.steps,
             epochs=10**6,
             callbacks=callbacks,
             verbose=0,
@@ -49,18 +54,44 @@ def fit(model, training, validation, steps, callbacks):
     except KeyboardInterrupt:
         remember_interruption(callbacks)
         raise
-    if state:
-        state.leave(model)
+    if states:
+        states[0].leave(model)
+
+
+@contextlib.contextmanager
+def keeping_best(best, callbacks=()):
+    """Leave a network with its best weights at the end of the block, which Ctrl-C may end early.
+
+    Parameters
+    ----------
+    best : keras_mri.training.callbacks.KeepBest
+    callbacks : sequence of keras.callbacks.Callback
+        Those of the fits in the block: Ctrl-C may come between two of them.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        remember_interruption(callbacks)
+        _LOGGER.warning("interrupted: keeping the best network so far (epoch %d)", best.epoch)
+    best.restore()
 
 
 def remember_interruption(callbacks):
-    """Let the training's state, if there is one among the callbacks, be kept when the training ends: it can go on."""
-    for callback in callbacks:
-        if isinstance(callback, TrainingState):
-            callback.interrupted = True
+    """Let the training's state, if there is one among the callbacks, be kept when the training ends: it can be resumed."""
+    for state in _of_kind(callbacks, TrainingState):
+        state.interrupted = True
 
 
 def compute_deterministically(wanted=True):
     """Let TensorFlow use only operations that give the same bits every time; only once per process, and before it computes."""
     if wanted:
         tf.config.experimental.enable_op_determinism()
+
+
+def _show_pace(callbacks):
+    for watching in _of_kind(callbacks, WatchesPace):
+        watching.pace = next((following.pace for following in _of_kind(callbacks, FollowPace)), None)
+
+
+def _of_kind(callbacks, kind):
+    return [callback for callback in callbacks if isinstance(callback, kind)]

@@ -1,13 +1,9 @@
 """The two phases of a training with an adversary: on the mean absolute error alone, then against the critic as well."""
 
-import logging
-
 import keras
 
 from keras_mri.training.callbacks import FollowPace, KeepBest, StopOnNonFinite
-from keras_mri.training.fit import fit
-
-_LOGGER = logging.getLogger(__name__)
+from keras_mri.training.fit import fit, keeping_best
 
 
 def fit_in_two_phases(model, data, pace, config, adam, critic_learning_rate, callbacks=(), critic_adam=None):
@@ -43,18 +39,14 @@ def fit_in_two_phases(model, data, pace, config, adam, critic_learning_rate, cal
         schedule = [(optimizer, config.learning_rate)] if config.anneal else []
         return [FollowPace(pace, until, schedule), StopOnNonFinite(best), best, *callbacks]
 
-    try:
+    with keeping_best(best, callbacks):
         if warm_up > 0:
             optimizer = adam(config.learning_rate)
-            network.compile(optimizer, loss="mae", metrics=[keras.metrics.MeanAbsoluteError(name="l1")], jit_compile=False)
-            fit(network, data.training, data.validation, data.steps, followed(warm_up, optimizer))
+            network.compile(optimizer, loss="mae", metrics=[keras.metrics.MeanAbsoluteError(name="error")], jit_compile=False)
+            fit(network, data, followed(warm_up, optimizer))
             best.restore()
         if warm_up < 1:
             optimizer = adam(config.learning_rate)
             model.compile(optimizer, (critic_adam or adam)(critic_learning_rate), jit_compile=False)
             best.start_again()
-            fit(model, data.training, data.validation, data.steps, followed(1.0, optimizer))
-            best.restore()
-    except KeyboardInterrupt:
-        best.restore()
-        _LOGGER.warning("interrupted: keeping the best network so far (epoch %d)", best.epoch)
+            fit(model, data, followed(1.0, optimizer))

@@ -1,42 +1,43 @@
-"""What every command shares: a field is a flag, and the user's mistakes are one message."""
+"""A field is a flag, and the user's mistakes are one message."""
 
 import dataclasses
-import logging
-import os
 import re
 
 import pytest
 
-from keras_mri.cli import options as _cli
+from keras_mri import check, evaluate, info
+from keras_mri.cli.options import add_options, add_output_flags, chosen_options, network_help
+from keras_mri.cli.running import Parser
 from keras_mri.config import Options, option, parse_duration
-from keras_mri.errors import GridMismatchError, InputError
+from keras_mri.errors import InputError
+from keras_mri.systems import SYSTEMS, get_settings
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Example(Options):
-    batch_size: int = option(4, "patches per update", low=1)
+    batch_size: int = option(4, "patches per update", basic=True, low=1)
     share: float = option(0.5, "a share, 100 % at most", low=0.0, high=1.0)
     flips: bool = option(True, "mirror at random")
     colour: str = option("red", "a colour", choices=("red", "blue"))
     sides: tuple[int, int, int] = option((1, 2, 3), "three sides", low=1, unit="N")
     levels: tuple[float, ...] = option((0.5,), "any number of levels", unit="N")
-    box: tuple[int, int] | None = option(None, "a box, if any", low=1)
+    box: tuple[int, int] | None = option(None, "a box", auto="9 8, or 100 % of the scan", low=1)
     limit: float | None = option(1.0, "a limit, if any", low=0.0)
     budget: float | None = option(None, "a time", parse=parse_duration, unit="TIME")
 
 
 @pytest.fixture
 def parser():
-    parser = _cli.Parser(prog="example")
+    parser = Parser(prog="example")
     parser.add_argument("images", nargs="*")
-    _cli.add_options(parser, Example)
+    add_options(parser, Example)
     return parser
 
 
 @pytest.fixture
 def choose(parser):
     """Return a function from a command line, and a preset, to options."""
-    return lambda line, preset=None: _cli.chosen_options(Example, parser.parse_all(line.split()), preset)
+    return lambda line, preset=None: chosen_options(Example, parser.parse_all(line.split()), preset)
 
 
 def test_a_user_who_says_nothing_gets_the_defaults(choose):
@@ -58,6 +59,7 @@ def test_a_user_who_says_nothing_gets_the_defaults(choose):
         ("--limit none", dict(limit=None)),
         ("--budget 1h30m", dict(budget=5400.0)),
         ("one.nii two.nii --share 1", dict(share=1.0)),
+        ("one.nii --share 1 two.nii", dict(share=1.0)),
     ],
 )
 def test_each_field_is_a_flag_of_its_type(choose, line, values):
@@ -82,9 +84,26 @@ def test_help_tells_meaning_default_choices_and_unit(parser):
         "--colour {red,blue} a colour (default: red)",
         "--sides N N N three sides (default: 1 2 3)",
         "--levels N [N ...] any number of levels (default: 0.5)",
+        "--box INT INT a box (default: 9 8, or 100 % of the scan)",
         "--budget TIME a time (default: none)",
     ):
         assert expected in text
+
+
+def test_basic_options_come_first_and_the_others_in_a_group_of_their_own(parser):
+    basic, research = parser.format_help().split("research options:")
+    assert "--batch-size INT" in basic and "--share" not in basic.split("options:")[1]
+    assert "--share" in research and "--batch-size" not in research
+
+
+def test_without_research_options_there_is_no_group_for_them():
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Basic(Options):
+        share: float = option(0.5, "a share", basic=True)
+
+    parser = Parser(prog="example")
+    add_options(parser, Basic)
+    assert "research" not in parser.format_help()
 
 
 @pytest.mark.parametrize(
@@ -98,7 +117,7 @@ def test_help_tells_meaning_default_choices_and_unit(parser):
         ("--limit high", "argument --limit: invalid float value: 'high'. See example --help."),
         ("--sides 1 2", "argument --sides: expected 3 arguments. See example --help."),
         ("--colour green", "argument --colour: invalid choice: 'green' (choose from 'red', 'blue'). See example --help."),
-        ("--share 2", "--share must be at most 1.0. Received: 2.0."),
+        ("--share 2", "`share` must be at most 1.0. Received: 2.0."),
     ],
 )
 def test_a_command_line_that_does_not_fit_is_one_message(choose, line, message):
@@ -114,91 +133,69 @@ def test_a_value_that_its_parser_refuses_keeps_the_parsers_explanation(choose):
 
 
 def test_a_stray_argument_is_not_called_an_option():
-    parser = _cli.Parser(prog="example")
+    parser = Parser(prog="example")
     parser.add_argument("image")
     with pytest.raises(InputError, match="two.nii") as caught:
         parser.parse_all(["one.nii", "two.nii"])
     assert "unknown option" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("result", "status"), [(None, 0), (0, 0), (3, 3)])
-def test_run_returns_the_status_of_the_command(result, status):
-    assert _cli.run(lambda arguments: result, []) == status
+def test_output_flags_are_the_same_everywhere():
+    parser = Parser(prog="example")
+    add_output_flags(parser, dtypes=("float32", "int16"))
+    parsed = vars(parser.parse_all(["--overwrite", "--dtype", "int16"]))
+    assert parsed == {"overwrite": True, "replace_nonfinite": False, "dtype": "int16"}
+    parser = Parser(prog="example")
+    add_output_flags(parser, "write into a folder that is not empty")
+    assert "write into a folder that is not empty" in parser.format_help()
+    assert vars(parser.parse_all([])) == {"overwrite": False, "replace_nonfinite": False}
 
 
-def test_run_hands_over_the_arguments_or_those_of_the_process(monkeypatch):
-    given = []
-    monkeypatch.setattr("sys.argv", ["program", "--flag"])
-    _cli.run(given.append, ["a", "b"])
-    _cli.run(given.append)
-    assert given == [["a", "b"], ["--flag"]]
+def test_the_help_of_a_network_lists_those_at_hand(monkeypatch):
+    monkeypatch.setattr("keras_mri.saving.pretrained.networks", lambda restoring: {"wgan_epi": None, "epi": None, "ldm_epi": None})
+    assert network_help().endswith("(.h5), or the name of a pre-trained network: epi, ldm_epi, wgan_epi")
+    assert network_help("ldm_").endswith("network: ldm_epi")
+    assert network_help("sr_") == "a network file written by keras_mri.train (.h5)"
 
 
-@pytest.mark.parametrize("kind", [InputError, GridMismatchError])
-def test_an_input_error_is_its_message_on_stderr_exit_2_and_no_traceback(capsys, kind):
-    def command(arguments):
-        raise kind("the images differ.\n  one\n  two")
-
-    assert _cli.run(command, []) == 2
-    captured = capsys.readouterr()
-    assert (captured.out, captured.err) == ("", "keras_mri: error: the images differ.\n  one\n  two\n")
+OPTIONS = {
+    (name, kind): getattr(get_settings(name), kind)
+    for name in SYSTEMS
+    for kind in ("Config", "PredictConfig", "GenerateConfig")
+    if getattr(get_settings(name), kind)
+}
 
 
-def test_ctrl_c_is_one_line_and_exit_130(capsys):
-    def command(arguments):
-        raise KeyboardInterrupt
-
-    assert _cli.run(command, []) == 130
-    assert capsys.readouterr().err == "keras_mri: interrupted.\n"
-
-
-def test_a_reader_that_closes_the_pipe_is_no_error(capsys):
-    def command(arguments):
-        raise BrokenPipeError
-
-    assert _cli.run(command, []) == 0
-    assert capsys.readouterr().err == ""
+@pytest.mark.parametrize("key", OPTIONS, ids="-".join)
+def test_every_option_explains_itself_once_and_names_one_default(key):
+    for field in dataclasses.fields(OPTIONS[key]):
+        text, auto = field.metadata["help"], field.metadata["auto"]
+        assert len(text.split()) >= 2 and not re.search("by itself|by default|default:|^Of |told|tell", text), field.name
+        assert not text.endswith("."), field.name
+        assert auto is None or field.default is None, field.name
 
 
-@pytest.mark.parametrize("kind", [ValueError, RuntimeError, OSError])
-def test_a_defect_of_ours_keeps_its_traceback(kind):
-    def command(arguments):
-        raise kind("a defect")
-
-    with pytest.raises(kind, match="^a defect$"):
-        _cli.run(command, [])
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_a_newcomer_sees_six_to_twelve_options_first(name):
+    basic = [field.name for field in dataclasses.fields(get_settings(name).Config) if field.metadata["basic"]]
+    assert 6 <= len(basic) <= 12 and {"epochs", "time_budget", "seed"} <= set(basic)
 
 
-def test_run_lets_our_remarks_through_and_silences_start_up_remarks(monkeypatch):
-    monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL", raising=False)
-    assert _cli.run(lambda arguments: int(_cli.os.environ["TF_CPP_MIN_LOG_LEVEL"]), []) == 3
-    assert logging.getLogger("keras_mri").level == logging.INFO
-    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "1")
-    assert _cli.run(lambda arguments: int(_cli.os.environ["TF_CPP_MIN_LOG_LEVEL"]), []) == 1
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_the_example_of_a_system_is_a_valid_command(name):
+    python, *words = get_settings(name).example.split()
+    assert [python, *words[:3]] == ["python", "-m", "keras_mri.train", name]
+    parser = Parser(prog="example")
+    parser.add_argument("images", nargs="*")
+    parser.add_argument("-o", "--output")
+    add_options(parser, get_settings(name).Config)
+    parsed = parser.parse_all(words[3:])
+    chosen_options(get_settings(name).Config, parsed)
+    assert parsed.images and parsed.output.endswith(".h5")
 
 
-def test_a_remark_comes_once_though_another_library_logs_to_the_screen_as_well(capsys, caplog):
-    def command(arguments):
-        logging.getLogger("keras_mri.some_module").info("said once")
-
-    _cli.run(command, [])
-    assert capsys.readouterr().err == "said once\n"
-    assert not caplog.records
-    logging.getLogger("keras_mri.some_module").info("as before")
-    assert caplog.messages == ["as before"]
-
-
-def test_native_messages_are_held_back_and_python_s_errors_are_not(capfd):
-    with pytest.raises(KeyError), _cli.native_messages_held_back():
-        os.write(2, b"start-up remark")
-        raise KeyError
-    os.write(2, b"after")
-    assert capfd.readouterr().err == "after"
-
-
-def test_messages_are_kept_while_the_block_lasts():
-    logger = logging.getLogger("keras_mri.somewhere")
-    with _cli.kept_messages() as messages:
-        logger.warning("warning: %d", 3)
-    logger.warning("later")
-    assert messages == [(logging.WARNING, "warning: 3")]
+@pytest.mark.parametrize("command", [check, evaluate, info])
+def test_each_command_gives_an_example_that_is_valid(command):
+    parser = command._parser()
+    assert parser.epilog.startswith(f"example: {parser.prog} ")
+    parser.parse_all(parser.epilog.removeprefix(f"example: {parser.prog} ").split())

@@ -1,9 +1,10 @@
 import io
+import re
 
 import keras
 import numpy as np
 
-from keras_mri.cli.progress import TrainingProgress, counted
+from keras_mri.cli.progress import TrainingProgress, counted, progress_bar
 from keras_mri.io.volumes import Volume
 from keras_mri.training.callbacks import FollowPace, Pace
 
@@ -13,11 +14,13 @@ class Terminal(io.StringIO):
         return True
 
 
-def fit(stream, metric=keras.metrics.MeanAbsoluteError, name="l1"):
+def fit(stream, steps=8, name="error"):
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
-    model.compile("sgd", loss="mae", metrics=[metric(name=name)])
+    model.compile("sgd", loss="mae", metrics=[keras.metrics.MeanAbsoluteError(name=name)])
     data = np.ones((8, 1), np.float32)
-    callbacks = [FollowPace(Pace(steps=8)), TrainingProgress(stream)]
+    progress, pace = TrainingProgress(stream), Pace(steps=steps) if steps else None
+    progress.pace = pace
+    callbacks = [*([FollowPace(pace)] if pace else []), progress]
     model.fit(data, data, batch_size=2, epochs=2, verbose=0, callbacks=callbacks, validation_data=(data, data))
 
 
@@ -26,20 +29,21 @@ def test_a_log_file_gets_one_line_for_each_epoch():
     fit(stream)
     lines = stream.getvalue().splitlines()
     assert len(lines) == 2 and "\r" not in stream.getvalue()
-    assert lines[0].startswith("epoch   1 ██████████··········  50 %") and "left" in lines[0] and "held out" in lines[0]
+    assert re.fullmatch(r"epoch   1 ██████████··········  50 %  0:\d\d, 0:\d\d left  error \d\.\d{5}  held out \d\.\d{5}", lines[0])
     assert "100 %" in lines[1] and "0:00 left" in lines[1]
 
 
-def test_squared_errors_are_shown_where_there_are_no_absolute_ones():
+def test_without_a_pace_there_is_no_bar():
     stream = io.StringIO()
-    fit(stream, keras.metrics.MeanSquaredError, "mse")
-    assert "nan" not in stream.getvalue() and stream.getvalue().count("held out") == 2
+    fit(stream, steps=None)
+    lines = stream.getvalue().splitlines()
+    assert re.fullmatch(r"epoch   1  error \d\.\d{5}  held out \d\.\d{5}", lines[0]) and len(lines) == 2
 
 
-def test_a_denoiser_s_error_is_shown_as_well():
+def test_without_an_error_none_is_shown():
     stream = io.StringIO()
-    fit(stream, name="denoising")
-    assert "nan" not in stream.getvalue() and stream.getvalue().count("held out") == 2
+    fit(stream, name="another")
+    assert "error" not in stream.getvalue() and "held out" not in stream.getvalue() and "50 %" in stream.getvalue()
 
 
 def test_a_terminal_gets_one_moving_line():
@@ -52,5 +56,20 @@ def test_frames_are_counted_on_a_terminal_only(affine, rng):
     run = Volume.from_array(rng.random((4, 3, 2, 3), dtype=np.float32), affine)
     stream = Terminal()
     np.testing.assert_array_equal(counted(run, stream).data, run.data)
-    assert "frame 3 of 3, 0:00 left" in stream.getvalue()
+    assert stream.getvalue().startswith("\rframes:   0%") and "| 3/3 [" in stream.getvalue() and stream.getvalue().endswith("\n")
     assert counted(run, io.StringIO()) is run
+
+
+def test_one_frame_alone_is_not_counted(affine, rng):
+    volume = Volume.from_array(rng.random((4, 3, 2), dtype=np.float32), affine)
+    assert counted(volume, Terminal()) is volume
+
+
+def test_a_bar_counts_steps_on_a_terminal_only():
+    terminal, file = Terminal(), io.StringIO()
+    for stream in (terminal, file):
+        with progress_bar(5, "tile", stream) as advance:
+            advance()
+            advance(4)
+    assert "tiles: 100%" in terminal.getvalue() and "5/5" in terminal.getvalue()
+    assert file.getvalue() == ""

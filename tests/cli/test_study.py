@@ -6,18 +6,18 @@ import pytest
 
 from keras_mri import predict
 from keras_mri.cli import study
-from keras_mri.io.derivatives import claimed
+from keras_mri.io.locks import claimed
 from keras_mri.networks.residual_unet import residual_unet
 from keras_mri.saving import checkpoints
-from keras_mri.saving.checkpoints import Checkpoint
-from keras_mri.systems.wgan.settings import Config
+from keras_mri.systems.network_files import checkpoint_for
+from keras_mri.systems.wgan.settings import Config, PredictConfig
 
 
 @pytest.fixture
 def model(tmp_path):
     network = residual_unet((None, None, None, 1), (2, 2), (1, 1))
     network.get_layer("residual").set_weights([np.full((1, 1, 1, 2, 1), 0.1), np.zeros(1)])
-    checkpoints.save(Checkpoint(network, "wgan", Config().to_json(), {}), tmp_path / "model.h5")
+    checkpoints.save(checkpoint_for(network, "wgan", Config()), tmp_path / "model.h5")
     return str(tmp_path / "model.h5")
 
 
@@ -31,7 +31,9 @@ def folder(tmp_path, write_nifti, rng):
 
 
 def outputs(folder):
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    files = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    # Locks are hidden files and stay.
+    return sorted(name for name in files if not name.endswith(".lock"))
 
 
 FUNC = "sub-01/func/sub-01_task-rest_desc-denoised_bold"
@@ -71,14 +73,14 @@ def test_a_scan_that_fails_is_named_and_the_others_go_on(model, folder, tmp_path
 
 
 def test_a_bug_of_ours_keeps_its_traceback_and_the_others_go_on(model, folder, tmp_path, capsys, monkeypatch):
-    real = study.remarks
+    real = predict.api.restore
 
-    def failing(volume, *rest):
+    def failing(network, volume, **options):
         if "sub-01" in volume.name:
             raise ZeroDivisionError
-        return real(volume, *rest)
+        return real(network, volume, **options)
 
-    monkeypatch.setattr(study, "remarks", failing)
+    monkeypatch.setattr(predict.api, "restore", failing)
     assert predict.main([model, str(folder), str(tmp_path / "derivatives")]) == 1
     said = capsys.readouterr().err
     assert "ZeroDivisionError" in said and "Traceback" in said and "1 restored; 1 failed" in said
@@ -90,6 +92,47 @@ def test_what_another_job_is_making_is_left_to_it(model, folder, tmp_path, capsy
         assert predict.main([model, str(folder), str(out)]) == 0
     assert "1 restored; 1 being made by another job" in capsys.readouterr().err
     assert not (out / (FUNC + ".nii.gz")).exists()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "MODEL --overwrite STUDY OUT participant",
+        "--dtype float32 MODEL STUDY OUT participant",
+        "--overwrite --mirror none MODEL STUDY --tile 16 16 16 OUT --replace-nonfinite participant",
+        "MODEL STUDY OUT --overwrite participant --participant-label 01 02",
+        "MODEL --modality=bold STUDY OUT",
+    ],
+)
+def test_options_may_stand_anywhere(model, folder, tmp_path, line):
+    places = {"MODEL": model, "STUDY": str(folder), "OUT": str(tmp_path / "out")}
+    assert predict.main([places.get(word, word) for word in line.split()]) == 0
+    assert len(outputs(tmp_path / "out")) == 5
+
+
+@pytest.mark.parametrize(
+    "line", ["MODEL SCAN -o OUT", "MODEL --report FOLDER SCAN -o OUT", "MODEL -o FOLDER SCAN", "--mask FOLDER MODEL SCAN", "MODEL", "-h"]
+)
+def test_a_folder_elsewhere_makes_no_study(line, tmp_path):
+    places = {"MODEL": "model.h5", "SCAN": "scan.nii.gz", "FOLDER": str(tmp_path), "OUT": "out.nii.gz"}
+    assert not study.names_a_study([places.get(word, word) for word in line.split()], PredictConfig)
+
+
+def test_no_file_of_a_study_tells_where_the_user_s_files_are(folder, tmp_path, write_nifti):
+    network = residual_unet((None, None, None, 1), (2, 2), (1, 1))
+    # Unlike the scans, so that there is a warning about each.
+    checkpoints.save(checkpoint_for(network, "wgan", Config(), {"zooms": [[9, 9, 9]]}), tmp_path / "model.h5")
+    mask, out = tmp_path / "anna" / "mask.nii.gz", tmp_path / "out"
+    mask.parent.mkdir()
+    write_nifti(np.indices((9, 8, 7))[0].astype(np.uint8) % 2, mask)
+    assert predict.main([str(tmp_path / "model.h5"), str(folder), str(out), "--mask", str(mask)]) == 0
+    texts = [(out / name).read_text() for name in outputs(out) if name.endswith(".json")]
+    assert len(texts) == 3 and not [text for text in texts if "anna" in text or str(tmp_path) in text]
+    facts = json.loads((out / (FUNC + ".json")).read_text())["keras_mri"]
+    assert facts["options"]["mask"] == "mask.nii.gz"
+    assert facts["warnings"][0].startswith("sub-01_task-rest_bold.nii.gz has voxels of")
+    command = json.loads((out / "dataset_description.json").read_text())["GeneratedBy"][0]["Description"]
+    assert command == "python -m keras_mri.predict model.h5 study out --mask mask.nii.gz"
 
 
 @pytest.mark.parametrize(
@@ -120,3 +163,5 @@ def test_help_names_the_options_of_the_system(model, folder, capsys):
     assert ended.value.code == 0
     text = capsys.readouterr().out
     assert "--participant-label" in text and "--mirror" in text and "BIDS_DIR" in text
+    assert "example: python -m keras_mri.predict epi bids/ derivatives/ participant" in text
+    assert "MODEL                 " in text and "a network file written by keras_mri.train" in text

@@ -4,11 +4,10 @@ import pytest
 
 from keras_mri.errors import InputError
 from keras_mri.inference import tiles as inference
-from keras_mri.inference.tiles import predictor, slice_predictor
+from keras_mri.inference.tiles import predictor
 from keras_mri.networks.dense_unet import dense_unet
 from keras_mri.networks.munet import munet_diffusion
 from keras_mri.networks.residual_unet import residual_unet
-from keras_mri.networks.slice_autoencoder import residual_slice_unet, slice_autoencoder
 
 
 def shaken(network, seed=0):
@@ -145,41 +144,6 @@ def test_blended_halves_are_two_not_three(rng, monkeypatch):
     data = rng.random((40, 20, 20, 1), dtype=np.float32)
     np.testing.assert_allclose(predictor(network, data.shape[:3], overlap=3)(data), data[..., 0], atol=1e-6)
     assert shapes == [(1, 23, 20, 20, 1)] * 2
-
-
-@pytest.fixture(scope="module")
-def slice_network():
-    return shaken(residual_slice_unet(filters=(2, 3, 4), depths=(1, 1, 1), noise_scale=1.0))
-
-
-@pytest.mark.parametrize("axis", [0, 1, 2])
-@pytest.mark.parametrize("shape", [(9, 8, 7), (12, 16, 1), (5, 4, 3)])
-def test_each_slice_is_what_the_network_says_of_it_alone(slice_network, rng, axis, shape):
-    data = rng.random(shape, dtype=np.float32)
-    restored = slice_predictor(slice_network, axis)(data)
-    assert restored.shape == shape and restored.dtype == np.float32
-    for number in range(shape[axis]):
-        image = np.take(data, number, axis)
-        # Edges go on until the sides are multiples of 4, the network's two halvings.
-        padded = np.pad(image, [(0, -side % 4) for side in image.shape], mode="edge")[None, ..., None]
-        wanted = slice_network.predict_on_batch(padded)[0, : image.shape[0], : image.shape[1], 0]
-        np.testing.assert_allclose(np.take(restored, number, axis), wanted, atol=1e-5)
-
-
-def test_slices_in_many_batches_give_the_same_volume(slice_network, rng, monkeypatch):
-    data = rng.random((9, 8, 7), dtype=np.float32)
-    together = slice_predictor(slice_network, 2)(data)
-    for pixels in (1, 200):
-        monkeypatch.setattr(inference, "_MOST_PIXELS", pixels)
-        np.testing.assert_allclose(slice_predictor(slice_network, 2)(data), together, atol=1e-5)
-
-
-def test_mirrored_averaging_of_slices_has_no_preferred_side(rng):
-    network = shaken(slice_autoencoder(filters=(2, 3)))
-    data = rng.random((8, 6, 3), dtype=np.float32)
-    run = slice_predictor(network, 2, mirror_axes=(0,))
-    assert np.abs(slice_predictor(network, 2)(data[::-1])[::-1] - slice_predictor(network, 2)(data)).max() > 1e-3
-    np.testing.assert_allclose(run(data[::-1])[::-1], run(data), atol=1e-6)
 
 
 class ResourceExhaustedError(Exception):

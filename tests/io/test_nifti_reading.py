@@ -94,7 +94,7 @@ def test_values_that_are_not_finite_are_counted_and_the_first_is_located(write_n
     data[tuple(np.transpose(places))] = bad
     path = write_nifti(data)
     message = f"{path} has NaN or infinity in {len(places)} voxels, the first at {places[0]}. Repair the image, or read them as 0 with "
-    with pytest.raises(InputError, match=f"^{re.escape(message)}--replace-nonfinite.$"):
+    with pytest.raises(InputError, match=f"^{re.escape(message)}`replace_nonfinite`.$"):
         nifti.open_image(path)
     np.testing.assert_array_equal(nifti.open_image(path, replace_nonfinite=True).data, np.where(np.isfinite(data), data, 0))
 
@@ -233,3 +233,133 @@ def test_every_header_field_survives_except_those_of_the_encoding(tmp_path, inte
     np.testing.assert_array_equal(after.get_fdata(), integers)
     assert after.get_data_dtype().newbyteorder("=") == np.float32
     assert (after.dataobj.slope, after.dataobj.inter) == (1.0, 0.0)
+
+
+# --- images of nibabel's -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "kind", [nibabel.Nifti1Image, nibabel.Nifti2Image, nibabel.Nifti1Pair, nibabel.MGHImage, nibabel.Spm99AnalyzeImage]
+)
+@pytest.mark.parametrize("shape", [_SHAPE, _RUN])
+def test_an_image_in_memory_is_opened_with_its_values_and_place(integers, kind, shape):
+    data, affine = integers[(..., *[0] * (4 - len(shape)))].astype(np.float32), np.diag([-2.0, 2.5, 3.0, 1.0])
+    image = kind(data, affine)
+    volume = nifti.as_volume(image)
+    assert (volume.name, volume.shape, volume.extremes) == ("image in memory", shape, (data.min(), data.max()))
+    np.testing.assert_array_equal(volume.data, data)
+    np.testing.assert_array_equal(volume.affine, image.affine)
+    np.testing.assert_allclose(volume.to_nibabel().affine, image.affine)
+    image.affine[0, 0] = 77
+    assert volume.affine[0, 0] != 77
+
+
+@pytest.mark.parametrize("name", ["scan.nii.gz", "scan.nii", "scan.img"])
+@pytest.mark.parametrize("kept", [False, True])
+def test_an_image_that_nibabel_loaded_is_opened_like_its_file(tmp_path, integers, affine, name, kept):
+    kind = nibabel.Nifti1Pair if name.endswith("img") else nibabel.Nifti1Image
+    written = kind(integers.astype(np.int16), None, _full_header(kind, "<", affine))
+    written.header.set_slope_inter(0.5, -20)
+    written.to_filename(tmp_path / name)
+    image = nibabel.load(tmp_path / name)
+    if kept:
+        # In memory, the numbers are those after slope and intercept; the header may still name both.
+        image = kind(image.get_fdata(dtype=np.float32), image.affine, image.header)
+        image.header.set_slope_inter(0.5, -20)
+    volume, of_file = nifti.open_image(image), nifti.open_image(tmp_path / name)
+    assert volume.name == ("image in memory" if kept else str(tmp_path / name))
+    np.testing.assert_array_equal(volume.data, 0.5 * integers - 20)
+    np.testing.assert_array_equal(volume.affine, of_file.affine)
+    for one, out in ((volume, "one.nii"), (of_file, "other.nii")):
+        nifti_writing.save(one, tmp_path / out)
+    assert (tmp_path / "one.nii").read_bytes() == (tmp_path / "other.nii").read_bytes()
+
+
+def test_an_affine_that_was_changed_in_memory_is_the_one_that_is_written(tmp_path, integers, affine):
+    image = nibabel.Nifti1Image(integers.astype(np.float32), affine)
+    image.affine[:3, 3] = (1, 2, 3)
+    volume = nifti.open_image(image)
+    nifti_writing.save(volume, tmp_path / "out.nii")
+    np.testing.assert_allclose(nibabel.load(tmp_path / "out.nii").affine[:3, 3], (1, 2, 3))
+    # The user's own header is not changed.
+    np.testing.assert_allclose(image.header.get_best_affine(), affine, atol=1e-5)
+
+
+def test_an_image_without_an_affine_takes_that_of_its_header(integers, affine):
+    header = nibabel.Nifti1Image(integers.astype(np.float32), affine).header
+    image = nibabel.Nifti1Image(integers.astype(np.float32), None, header)
+    np.testing.assert_allclose(nifti.open_image(image).affine, affine, atol=1e-5)
+
+
+def test_a_compressed_run_that_nibabel_loaded_is_read_forward_once(write_nifti, integers, monkeypatch):
+    image = nibabel.load(write_nifti(np.tile(integers, 3).astype(np.int16)))
+    opened = []
+    real = nibabel.openers.ImageOpener
+    monkeypatch.setattr(nibabel.openers, "ImageOpener", lambda *rest, **options: opened.append(rest) or real(*rest, **options))
+    nifti.open_image(image)
+    assert len(opened) == 1
+
+
+@pytest.mark.parametrize("kind", [nibabel.Nifti1Image, nibabel.Nifti2Image, nibabel.MGHImage])
+@pytest.mark.parametrize("entry", [(slice(3), 1), (0, 3)])
+@pytest.mark.parametrize("value", [0.0, np.nan])
+def test_an_image_whose_affine_places_no_voxel_is_refused(integers, kind, entry, value):
+    image = kind(integers.astype(np.float32), np.diag([-2.0, 2.5, 3.0, 1.0]))
+    image.affine[entry] = value
+    if value == 0 and entry == (0, 3):
+        assert nifti.open_image(image).affine[0, 3] == 0
+        return
+    with pytest.raises(InputError, match=r"^image in memory must say where its voxels lie. Received: an affine that .* Set the sform"):
+        nifti.open_image(image)
+
+
+def test_an_image_of_another_format_without_an_affine_is_refused(integers):
+    image = nibabel.spatialimages.SpatialImage(integers.astype(np.float32), None)
+    with pytest.raises(InputError, match="^image in memory must say where its voxels lie"):
+        nifti.open_image(image)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (np.ones((9, 8), np.float32), r"must be a 3D volume \(x, y, z\) or a 4D run \(x, y, z, t\). Received: 2D"),
+        (np.ones((9, 8, 7, 4, 2), np.float32), "Received: 5D"),
+        (np.ones(_SHAPE, np.complex64), "must hold real numbers. Received: complex numbers"),
+        (
+            np.where(np.arange(504).reshape(_SHAPE) == 9, np.nan, 1.5),
+            r"NaN or infinity in 1 voxels, the first at \(0, 1, 2\).*`replace_nonfinite`",
+        ),
+        (np.full(_RUN, 7, np.int16), "is constant or empty: every voxel is 7"),
+    ],
+)
+def test_an_image_in_memory_is_checked_like_a_file(data, message, affine):
+    with pytest.raises(InputError, match="^image in memory .*" + message):
+        nifti.open_image(nibabel.Nifti1Image(data, affine))
+
+
+def test_numbers_that_are_not_finite_are_replaced_on_request_and_not_in_the_image(affine):
+    data = np.arange(504, dtype=np.float32).reshape(_SHAPE)
+    data[0, 1, 2] = np.nan
+    volume = nifti.as_volume(nibabel.Nifti1Image(data, affine), replace_nonfinite=True)
+    assert volume.data[0, 1, 2] == 0 and np.isnan(data[0, 1, 2])
+
+
+def test_a_loaded_image_whose_file_has_gone_or_shrunk_is_refused(write_nifti, rng):
+    path = write_nifti(rng.normal(size=_RUN).astype(np.float32), "scan.nii")
+    image = nibabel.load(path)
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(InputError, match=f"^{path} is truncated or damaged: its header claims the shape"):
+        nifti.open_image(image)
+    path.unlink()
+    with pytest.raises(InputError, match=f"^the voxels of {path} should be in {path}, which is not a file. Check the path.$"):
+        nifti.open_image(image)
+
+
+@pytest.mark.parametrize("image", [np.ones(_SHAPE), None, 7, b"scan.nii", ["scan.nii"], nibabel.gifti.GiftiImage()])
+def test_what_is_no_image_is_refused_with_what_is_expected(image):
+    message = (
+        f"`image` must be a path, a nibabel image of voxels or a Volume. Received: {type(image).__name__}. "
+        "For an array: Volume.from_array(data, affine)."
+    )
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        nifti.as_volume(image)

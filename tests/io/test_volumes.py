@@ -1,12 +1,14 @@
-"""Volumes read their frames when asked, and two of them are compared by their grids."""
+"""Volumes read their frames when asked, and carry grid, header and name along."""
+
+import doctest
 
 import nibabel
 import numpy as np
 import pytest
 
-from keras_mri.errors import GridMismatchError, InputError
-from keras_mri.imaging import phantoms
-from keras_mri.io.volumes import Volume, check_same_grid, left_right_axis
+from keras_mri.errors import InputError
+from keras_mri.io import nifti_reading, volumes
+from keras_mri.io.volumes import Volume
 
 
 @pytest.fixture
@@ -78,7 +80,6 @@ def test_with_frames_keeps_grid_header_and_name(run, affine):
 def test_zooms_are_the_lengths_of_the_oblique_axes(affine):
     volume = Volume.from_array(np.zeros((9, 8, 7), np.float32), affine)
     assert volume.zooms == pytest.approx((2.0, 2.5, 3.0))
-    np.testing.assert_allclose(volume.zooms, nibabel.affines.voxel_sizes(affine))
 
 
 @pytest.mark.parametrize("shape", [(9,), (9, 8), (9, 8, 7, 5, 3), (9, 0, 7)])
@@ -88,52 +89,103 @@ def test_shapes_that_are_no_volume_are_refused(shape, affine):
     assert str(caught.value).endswith(f"Received: {len(shape)}D, shape {shape}.")
 
 
-def _empty(shape, affine, name="image"):
-    return Volume(lambda t: pytest.fail("a comparison of grids reads no data"), shape, affine, name=name)
+def test_the_examples_of_the_docstrings_run():
+    for module in (volumes, nifti_reading):
+        failed, tried = doctest.testmod(module)
+        assert tried > 0 and failed == 0
 
 
-def test_a_volume_lies_on_the_grid_of_its_run(affine):
-    check_same_grid(_empty((9, 8, 7, 5), affine), _empty((9, 8, 7), affine + 1e-4))
+def test_a_volume_shows_its_grid_its_time_and_its_name(run, affine):
+    header = nibabel.Nifti1Image(run, affine).header
+    header.set_xyzt_units("mm", "msec")
+    header.set_zooms((2.0, 2.5, 3.0, 1500.0))
+    volume = Volume.from_array(run, affine, header, "scan.nii")
+    assert repr(volume) == "Volume(shape=(9, 8, 7, 5), zooms=(2.0, 2.5, 3.0), axes='LAS', TR=1.5 s, name='scan.nii')"
+    assert repr(Volume.from_array(run[..., 0], affine)) == "Volume(shape=(9, 8, 7), zooms=(2.0, 2.5, 3.0), axes='LAS', name='image')"
+    for broken in (np.zeros((4, 4)), np.full((4, 4), np.nan)):
+        assert repr(Volume.from_array(run, broken)).startswith("Volume(shape=(9, 8, 7, 5), zooms=(")
 
 
-@pytest.mark.parametrize("entry", [(0, 3), (2, 3), (1, 1), (0, 1)])
-def test_grids_that_lie_elsewhere_are_told_apart(affine, entry):
-    moved = affine.copy()
-    moved[entry] += 0.1
-    with pytest.raises(GridMismatchError, match="^the images must lie on one grid.\n"):
-        check_same_grid(_empty((9, 8, 7), affine), _empty((9, 8, 7), moved))
+@pytest.mark.parametrize(
+    ("unit", "step", "seconds"),
+    [("sec", 2.5, 2.5), ("msec", 2500.0, 2.5), ("usec", 2.5e6, 2.5), ("unknown", 2.5, 2.5), ("sec", 0, None), ("sec", np.nan, None)],
+)
+def test_the_repetition_time_is_in_seconds_or_not_known(run, affine, unit, step, seconds):
+    header = nibabel.Nifti1Image(run, affine).header
+    header.set_xyzt_units("mm", unit)
+    header["pixdim"][4] = step
+    assert Volume.from_array(run, affine, header).repetition_time == seconds
+    assert Volume.from_array(run[..., 0], affine, header).repetition_time is None
+    assert Volume.from_array(run, affine).repetition_time is None
 
 
-def test_grids_whose_far_corners_lie_a_third_of_a_voxel_apart_are_told_apart(affine):
-    # 0.4 % in the voxel side is 0.008 mm, and 0.7 mm at the 90th voxel.
-    stretched = affine @ np.diag([1.004, 1.0, 1.0, 1.0])
-    with pytest.raises(GridMismatchError, match="the images must lie on one grid"):
-        check_same_grid(_empty((90, 80, 70), affine), _empty((90, 80, 70), stretched))
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_extremes_that_are_not_finite_are_not_hidden_by_later_frames(run, affine, bad):
+    run[3, 2, 1, 0] = bad
+    assert not np.isfinite(Volume.from_array(run, affine).extremes).all()
 
 
-def test_a_mismatch_prints_both_grids_and_what_to_do(affine):
-    first, second = _empty((9, 8, 7, 5), affine, "one.nii"), _empty((9, 8, 6), np.diag([1.5, 2.0, 2.5, 1.0]), "two.nii")
-    with pytest.raises(GridMismatchError) as caught:
-        check_same_grid(first, second, "the mask must lie on the grid of the image")
-    assert str(caught.value).splitlines() == [
-        "the mask must lie on the grid of the image.",
-        "  one.nii  shape (9, 8, 7)  zooms (2.0, 2.5, 3.0) mm  origin (31.0, -17.5, 4.25) mm  axes LAS",
-        "  two.nii  shape (9, 8, 6)  zooms (1.5, 2.0, 2.5) mm  origin (0.0, 0.0, 0.0) mm  axes RAS",
-        "  Resample the second to the first, e.g. with nilearn.image.resample_to_img.",
-    ]
+@pytest.mark.parametrize(("dtype", "within"), [("float32", 0), ("int16", 0.002)])
+def test_a_volume_is_saved_with_its_values_and_place(tmp_path, run, affine, dtype, within):
+    Volume.from_array(run, affine).save(str(tmp_path / "out.nii.gz"), dtype=dtype)
+    saved = nibabel.load(tmp_path / "out.nii.gz")
+    assert saved.get_data_dtype() == dtype
+    np.testing.assert_allclose(saved.get_fdata(), run, atol=within)
+    np.testing.assert_allclose(saved.affine, affine, atol=1e-6)
 
 
-@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1), (1, 0, 2)])
-@pytest.mark.parametrize("signs", [(1, 1, 1), (-1, 1, -1)])
-def test_the_axes_of_the_message_are_named_as_nibabel_does(affine, order, signs):
-    turned = phantoms.oblique_affine()[:, [*order, 3]] * (*signs, 1)
-    with pytest.raises(GridMismatchError, match="axes " + "".join(nibabel.aff2axcodes(turned)) + "\n"):
-        check_same_grid(_empty((9, 8, 7), turned), _empty((7, 8, 9), affine))
+def test_a_file_that_exists_is_replaced_only_on_request(tmp_path, run, affine):
+    path = tmp_path / "out.nii"
+    path.write_text("precious")
+    with pytest.raises(InputError, match="out.nii exists. Name another file with `path`, or replace it with `overwrite`.$"):
+        Volume.from_array(run, affine).save(path)
+    assert path.read_text() == "precious"
+    Volume.from_array(run, affine).save(path, overwrite=True)
+    np.testing.assert_array_equal(nibabel.load(path).get_fdata(), run)
 
 
-@pytest.mark.parametrize("axis", [0, 1, 2])
-def test_the_left_right_axis_is_found_in_any_orientation(axis, affine):
-    order = [1, 2]
-    order.insert(axis, 0)
-    assert left_right_axis(affine[:, [*order, 3]]) == axis
-    assert left_right_axis(-affine[:, [*order, 3]]) == axis
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("out.h5", {}, "`path` must end in .nii.gz or .nii. Received: .*out.h5"),
+        ("nowhere/out.nii", {}, "the output folder .*nowhere does not exist. Create it, or choose another with `path`"),
+        ("out.nii", {"dtype": "int8"}, "`dtype` must be one of float32, float64, int16, uint16, uint8. Received: int8"),
+        ("out.nii", {"dtype": "integers"}, "`dtype` must be one of float32, .* Received: integers"),
+    ],
+)
+def test_arguments_of_save_that_cannot_be_used_are_named(tmp_path, run, affine, name, options, message):
+    with pytest.raises(InputError, match=message):
+        Volume.from_array(run, affine).save(tmp_path / name, **options)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", [nibabel.Nifti1Image, nibabel.Nifti2Image])
+@pytest.mark.parametrize("endianness", "<>")
+def test_the_nibabel_image_is_what_nibabel_loads_from_the_saved_file(tmp_path, run, affine, kind, endianness):
+    header = kind.header_class(endianness=endianness)
+    header.set_data_shape(run.shape)
+    # qform and sform differ, and the affine's numbers are not those of float32.
+    header.set_qform(affine + np.diag([0.1, 0.2, 0.3, 0.0]), code=1)
+    header.set_sform(affine, code=4)
+    header["descrip"] = b"a scan"
+    header["scl_slope"], header["scl_inter"] = 0.5, 3
+    header.extensions.append(nibabel.nifti1.Nifti1Extension("comment", b"acquired on a Tuesday"))
+    volume = Volume.from_array(run, affine + 1e-9, header)
+    volume.save(tmp_path / "out.nii")
+    image, loaded = volume.to_nibabel(), nibabel.load(tmp_path / "out.nii")
+    assert type(image) is type(loaded) is kind
+    assert image.header.endianness == loaded.header.endianness == endianness
+    for field in loaded.header:
+        np.testing.assert_array_equal(image.header[field], loaded.header[field], err_msg=field)
+    assert image.header.extensions == loaded.header.extensions
+    np.testing.assert_array_equal(image.affine, loaded.affine)
+    np.testing.assert_array_equal(image.get_fdata(), loaded.get_fdata())
+    assert image.get_data_dtype().newbyteorder("=") == np.float32 and header["scl_slope"] == 0.5
+    image.to_filename(tmp_path / "again.nii")
+    np.testing.assert_array_equal(nibabel.load(tmp_path / "again.nii").get_fdata(), run)
+
+
+def test_a_volume_without_header_becomes_a_nibabel_image_in_millimetres_and_seconds(run, affine):
+    image = Volume.from_array(run[..., 0], affine).to_nibabel()
+    assert image.header.get_xyzt_units() == ("mm", "sec") and image.shape == (9, 8, 7)
+    np.testing.assert_allclose(image.affine, affine, atol=1e-6)

@@ -27,33 +27,33 @@ def test_a_free_place_is_returned_as_a_path(tmp_path, name):
 
 @pytest.mark.parametrize("name", ["out.h5", "out", "out.nii.bz2"])
 def test_another_ending_is_refused(tmp_path, name):
-    with pytest.raises(InputError, match=rf"the output must end in .nii.gz or .nii. Received: .*{name}\.$"):
+    with pytest.raises(InputError, match=rf"`output` must end in .nii.gz or .nii. Received: .*{name}\.$"):
         check_output(tmp_path / name, _ENDINGS)
 
 
 def test_the_option_that_names_the_file_is_named(tmp_path):
-    with pytest.raises(InputError, match="the file of --report must end in .html. Received"):
-        check_output(tmp_path / "out.pdf", (".html",), flag="--report")
-    with pytest.raises(InputError, match="Create it, or choose another with --report."):
-        check_output(tmp_path / "nowhere" / "out.html", (".html",), flag="--report")
+    with pytest.raises(InputError, match="`report` must end in .html. Received"):
+        check_output(tmp_path / "out.pdf", (".html",), option="report")
+    with pytest.raises(InputError, match="Create it, or choose another with `report`."):
+        check_output(tmp_path / "nowhere" / "out.html", (".html",), option="report")
 
 
 def test_a_missing_folder_is_named(tmp_path):
-    with pytest.raises(InputError, match="the output folder .*/nowhere does not exist. Create it, or choose another with -o."):
+    with pytest.raises(InputError, match="the output folder .*/nowhere does not exist. Create it, or choose another with `output`."):
         check_output(tmp_path / "nowhere" / "out.nii", _ENDINGS)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_that_is_not_writable_is_named(tmp_path):
     tmp_path.chmod(0o500)
-    with pytest.raises(InputError, match="the output folder .* is not writable. Choose another with -o."):
+    with pytest.raises(InputError, match="the output folder .* is not writable. Choose another with `output`."):
         check_output(tmp_path / "out.nii", _ENDINGS)
 
 
 def test_a_file_that_exists_is_replaced_only_on_request(tmp_path):
     path = tmp_path / "out.nii"
     path.write_text("precious")
-    with pytest.raises(InputError, match="out.nii exists. Name another file with -o, or replace it with --overwrite."):
+    with pytest.raises(InputError, match="out.nii exists. Name another file with `output`, or replace it with `overwrite`."):
         check_output(path, _ENDINGS)
     assert check_output(path, _ENDINGS, overwrite=True) == path
     assert path.read_text() == "precious"
@@ -62,7 +62,7 @@ def test_a_file_that_exists_is_replaced_only_on_request(tmp_path):
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_a_folder_is_never_replaced(tmp_path, overwrite):
     (tmp_path / "out.nii").mkdir()
-    with pytest.raises(InputError, match="out.nii is a folder. Name a file with -o."):
+    with pytest.raises(InputError, match="out.nii is a folder. Name a file with `output`."):
         check_output(tmp_path / "out.nii", _ENDINGS, overwrite)
 
 

@@ -22,12 +22,12 @@ from keras_mri.networks.latent_diffusion import assembled
 from keras_mri.networks.latent_unet import latent_unet
 from keras_mri.networks.volume_autoencoder import volume_decoder, volume_encoder
 from keras_mri.saving import checkpoints
-from keras_mri.saving.checkpoints import Checkpoint
 from keras_mri.systems import SYSTEMS, get_system
 from keras_mri.systems.cnn import system as cnn
 from keras_mri.systems.ldm import system as ldm
 from keras_mri.systems.ldm.labelled_runs import Grid
 from keras_mri.systems.ldm.samplers import SAMPLERS
+from keras_mri.systems.network_files import checkpoint_for
 from keras_mri.systems.sr import system as sr
 from keras_mri.systems.sr.settings import Config
 from keras_mri.systems.wgan import system as wgan
@@ -148,7 +148,7 @@ def phantom_folder(tmp_path_factory):
     config, network, facts = _latent_diffusion(grid)
     networks["ldm"] = ("ldm", config, network, facts)
     for name, (system, config, network, facts) in networks.items():
-        checkpoints.save(Checkpoint(_moved(network), system, config.to_json(), facts), folder / f"{name}.h5")
+        checkpoints.save(checkpoint_for(_moved(network), system, config, facts), folder / f"{name}.h5")
     return folder
 
 

@@ -6,8 +6,7 @@ from keras_mri.networks import precision
 from keras_mri.networks.dense_unet import dense_unet
 from keras_mri.networks.munet import munet
 from keras_mri.networks.precision import hidden_layers_in, in_float32, with_hidden_layers_in
-from keras_mri.networks.residual_unet import residual_unet
-from keras_mri.networks.slice_autoencoder import residual_slice_unet
+from keras_mri.networks.residual_unet import residual_slice_unet, residual_unet
 from keras_mri.networks.unet3d import unet3d
 
 

@@ -1,8 +1,9 @@
+import keras
 import numpy as np
 import pytest
 
 from keras_mri.errors import InputError
-from keras_mri.networks.residual_unet import residual_unet
+from keras_mri.networks.residual_unet import residual_slice_unet, residual_unet
 
 
 def test_parameters_by_hand():
@@ -54,3 +55,52 @@ def test_the_default_of_super_resolution_by_hand():
 def test_levels_must_agree():
     with pytest.raises(InputError, match=r"filters=\(4, 8\), depths=\(1,\)"):
         residual_unet((None, None, None, 1), (4, 8), (1,))
+
+
+def test_the_default_network_of_slices_has_the_number_of_parameters_of_the_readme():
+    # By hand: 1→32, halved 32→64, four of 64→64, doubled 64→32, 32→32, and the head, biases included.
+    wanted = (9 * 32 + 32) + (4 * 32 * 64 + 64) + 4 * (9 * 64 * 64 + 64) + (4 * 64 * 32 + 32) + (9 * 32 * 32 + 32) + (32 + 1)
+    assert residual_slice_unet((32, 64), (1, 4)).count_params() == wanted == 173_793
+
+
+@pytest.mark.parametrize(("filters", "depths", "sides"), [((3,), (2,), (9, 7)), ((2, 3), (1, 2), (10, 6)), ((2, 3, 4), (1, 1, 1), (12, 8))])
+def test_the_residual_network_of_slices_starts_as_the_identity(rng, filters, depths, sides):
+    network = residual_slice_unet(filters=filters, depths=depths)
+    image = rng.normal(0, 2, (2, *sides, 1)).astype(np.float32)
+    np.testing.assert_allclose(network.predict_on_batch(image), image, atol=1e-6)
+
+
+def test_the_residual_network_of_slices_is_blind_to_an_offset_of_the_intensity(rng):
+    network = residual_slice_unet(filters=(2, 3), depths=(1, 1))
+    network.get_layer("residual").set_weights([rng.normal(0, 1, (1, 1, 2, 1)), np.zeros(1)])
+    image = rng.random((1, 12, 10, 1)).astype(np.float32)
+    removed = network.predict_on_batch(image) - image
+    assert removed.std() > 1e-3
+    np.testing.assert_allclose(network.predict_on_batch(image + 1) - (image + 1), removed, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: residual_slice_unet((2, 3), (1,)), "name the same levels"),
+        (lambda: residual_slice_unet((2, 3, 4), (1, 1, 1), input_shape=(8, 6, 1)), r"divisible by 4.*Received: \(8, 6\)"),
+    ],
+)
+def test_slices_that_cannot_be_halved_are_refused(build, message):
+    with pytest.raises(InputError, match=message):
+        build()
+
+
+@pytest.mark.parametrize(
+    ("build", "axes"),
+    [
+        (lambda: residual_slice_unet((2, 3), (1, 1)), "2d"),
+        (lambda: residual_unet((None, None, None, 1), (2, 3), (1, 1)), "3d"),
+    ],
+)
+def test_layers_and_their_order_are_those_of_networks_that_were_saved_before(build, axes):
+    """Weights of an older file are loaded in the order of the layers, and by their names."""
+    keras.backend.clear_session()
+    names = "noisy noise_units local_mean local_contrast conv{0} leaky_re_lu conv{0}_1 leaky_re_lu_1 conv{0}_2 leaky_re_lu_2"
+    names += " conv{0}_transpose add conv{0}_3 leaky_re_lu_3 residual image_units restored"
+    assert [layer.name for layer in build().layers] == names.format(axes).split()

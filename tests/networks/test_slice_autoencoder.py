@@ -6,7 +6,7 @@ import pytest
 from scipy.signal import correlate2d
 
 from keras_mri.errors import InputError
-from keras_mri.networks.slice_autoencoder import bilinearly_doubled, residual_slice_unet, slice_autoencoder
+from keras_mri.networks.slice_autoencoder import bilinearly_doubled, slice_autoencoder
 from keras_mri.saving import checkpoints
 from keras_mri.saving.checkpoints import Checkpoint
 
@@ -54,12 +54,6 @@ def test_the_published_network_has_the_published_number_of_parameters():
     network = slice_autoencoder()
     assert {name: network.get_layer(name).count_params() for name in PUBLISHED} == {"enc1": 160, "enc2": 4640, "dec1": 4624, "dec2": 145}
     assert network.count_params() == 9569
-
-
-def test_the_default_network_has_the_number_of_parameters_of_the_readme():
-    # By hand: 1→32, halved 32→64, four of 64→64, doubled 64→32, 32→32, and the head, biases included.
-    wanted = (9 * 32 + 32) + (4 * 32 * 64 + 64) + 4 * (9 * 64 * 64 + 64) + (4 * 64 * 32 + 32) + (9 * 32 * 32 + 32) + (32 + 1)
-    assert residual_slice_unet().count_params() == wanted == 173_793
 
 
 @pytest.mark.parametrize("shape", [(8, 6), (14, 10), (64, 64)])
@@ -118,29 +112,11 @@ def test_bare_keras_loads_the_saved_network(rng, tmp_path):
         np.testing.assert_allclose(again.predict_on_batch(image), network.predict_on_batch(image), atol=1e-6)
 
 
-@pytest.mark.parametrize(("filters", "depths", "sides"), [((3,), (2,), (9, 7)), ((2, 3), (1, 2), (10, 6)), ((2, 3, 4), (1, 1, 1), (12, 8))])
-def test_the_residual_network_starts_as_the_identity(rng, filters, depths, sides):
-    network = residual_slice_unet(filters=filters, depths=depths)
-    image = rng.normal(0, 2, (2, *sides, 1)).astype(np.float32)
-    np.testing.assert_allclose(network.predict_on_batch(image), image, atol=1e-6)
-
-
-def test_the_residual_network_is_blind_to_an_offset_of_the_intensity(rng):
-    network = residual_slice_unet(filters=(2, 3), depths=(1, 1))
-    network.get_layer("residual").set_weights([rng.normal(0, 1, (1, 1, 2, 1)), np.zeros(1)])
-    image = rng.random((1, 12, 10, 1)).astype(np.float32)
-    removed = network.predict_on_batch(image) - image
-    assert removed.std() > 1e-3
-    np.testing.assert_allclose(network.predict_on_batch(image + 1) - (image + 1), removed, atol=1e-4)
-
-
 @pytest.mark.parametrize(
     ("build", "message"),
     [
         (lambda: slice_autoencoder((9, 8, 1)), r"divisible by 2.*Received: \(9, 8\)"),
         (lambda: slice_autoencoder(filters=(16,)), r"two levels. Received: filters=\(16,\)"),
-        (lambda: residual_slice_unet(filters=(2, 3), depths=(1,)), "name the same levels"),
-        (lambda: residual_slice_unet((8, 6, 1), (2, 3, 4), (1, 1, 1)), r"divisible by 4.*Received: \(8, 6\)"),
     ],
 )
 def test_what_cannot_be_built_is_refused(build, message):

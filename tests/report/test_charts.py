@@ -10,7 +10,7 @@ from keras_mri.report.charts import Curve, chart, number, ticks
 
 
 def drawn(text):
-    """Return the SVG of a chart as a tree; what a browser would forgive is an error here."""
+    """Return the SVG of a chart as a tree; mistakes that a browser would forgive are errors here."""
     return ET.fromstring(text).find("svg")
 
 
@@ -74,7 +74,7 @@ def test_every_curve_shows_on_a_logarithmic_axis_but_for_its_deepest_falls():
     high, low = Curve("high", x, np.full(5, 1e9), "after"), Curve("low", x, np.array([20, 20, 20, 20, 1e-30]), "removed")
     svg = drawn(chart([high, low], "x", "y", log=True))
     places = points(svg, "removed")
-    # From 10⁰ to 10⁹ over 300 − 10 − 46; what falls out of it is drawn on the edge.
+    # From 10⁰ to 10⁹ over 300 − 10 − 46; a value below the axis is drawn on its edge.
     np.testing.assert_allclose(places[:, 1], [*[254 - 244 * np.log10(20) / 9] * 4, 254], atol=0.1)
 
 
@@ -89,6 +89,6 @@ def test_labels_are_escaped():
     assert drawn(text).get("aria-label") == 'a<b & c against "x"'
 
 
-def test_without_points_it_says_so():
+def test_a_chart_without_points_is_replaced_by_a_note():
     assert "nothing to draw" in chart([], "x", "y")
     assert "nothing to draw" in chart([Curve("one", np.arange(2.0), np.zeros(2), "after")], "x", "y", log=True)

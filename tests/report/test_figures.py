@@ -1,3 +1,6 @@
+"""Figures by the limits and data of their axes; the files by their size in pixels."""
+
+import matplotlib.figure
 import numpy as np
 import pytest
 from skimage.io import imread
@@ -6,77 +9,122 @@ from keras_mri.imaging import phantoms
 from keras_mri.report import figures
 
 ROWS = [
-    {"epoch": 1, "seconds": 3.0, "l1": 0.04, "val_l1": 0.05},
-    {"epoch": 2, "seconds": 6.0, "l1": 0.03, "val_l1": 0.04, "critic_loss": -1.0, "adversarial_loss": 2.0},
-    {"epoch": 3, "seconds": 9.0, "l1": 0.02, "val_l1": 0.03, "critic_loss": -2.0, "adversarial_loss": 3.0},
+    {"epoch": 1, "seconds": 3.0, "loss": 9.0, "error": 0.04, "val_error": 0.05},
+    {"epoch": 2, "seconds": 6.0, "loss": 8.0, "error": 0.03, "val_error": 0.04, "critic_loss": -1.0, "adversarial_loss": 2.0},
+    {"epoch": 3, "seconds": 9.0, "loss": 7.0, "error": 0.02, "val_error": 0.03, "critic_loss": -2.0, "adversarial_loss": 3.0},
 ]
+PANELS = {"noisy": np.ones((5, 7, 1), np.float32), "clean": np.eye(5, 7, dtype=np.float32)[..., None]}
 
 
-def test_a_figure_of_curves_and_panels_is_a_picture_that_is_not_empty(tmp_path):
+def plots(figure):
+    """Return the plots of a figure: title → (x label, scales, points by label of the line)."""
+    return {
+        axis.get_title(): (
+            axis.get_xlabel(),
+            {axis.get_xscale(), axis.get_yscale()},
+            {line.get_label(): list(zip(*line.get_data())) for line in axis.get_lines()},
+        )
+        for axis in figure.axes
+        if not axis.get_images()
+    }
+
+
+def slices(figure):
+    """Return the slices of a figure, as (title, image of shape (x, y) with y upwards, limits of the grey scale)."""
+    images = [(axis, image) for axis in figure.axes for image in axis.get_images()]
+    assert all(image.origin == "lower" for _, image in images)
+    return [(axis.get_title(), np.asarray(image.get_array()).T, image.get_clim()) for axis, image in images]
+
+
+def test_errors_are_drawn_against_time_beside_the_losses_of_both_players():
+    assert plots(figures.training_figure(ROWS, PANELS)) == {
+        "mean absolute error (network units)": (
+            "seconds",
+            {"linear"},
+            {"training": [(3, 0.04), (6, 0.03), (9, 0.02)], "held out": [(3, 0.05), (6, 0.04), (9, 0.03)]},
+        ),
+        "weighted sum of losses": ("seconds", {"linear"}, {"total": [(3, 9), (6, 8), (9, 7)]}),
+        "critic": ("seconds", {"linear"}, {"critic loss": [(6, -1), (9, -2)]}),
+        "generator": ("seconds", {"linear"}, {"adversarial loss": [(6, 2), (9, 3)]}),
+    }
+
+
+def test_an_error_is_drawn_against_the_epoch_with_linear_and_with_logarithmic_axes():
+    lines = {"training": [(1, 0.04), (2, 0.03)], "held out": [(1, 0.05), (2, 0.04)]}
+    rows = [{name: row[name] for name in ("epoch", "seconds", "error", "val_error")} for row in ROWS[:2]]
+    assert plots(figures.training_figure(rows, PANELS, error_names=["mean squared error"], log_log=True)) == {
+        "mean squared error": ("epoch", {"linear"}, lines),
+        "mean squared error, log-log": ("epoch", {"log"}, lines),
+    }
+
+
+def test_each_stage_has_a_plot_of_its_own():
+    rows = [{"seconds": float(n), "stage": n, "error": (0.1, 0.5)[n - 1], "val_error": (0.2, 0.6)[n - 1]} for n in (1, 2)]
+    drawn = plots(figures.training_figure(rows, PANELS, ("autoencoder", "denoiser")))
+    assert [lines for _, _, lines in drawn.values()] == [
+        {"training": [(1, 0.1)], "held out": [(1, 0.2)]},
+        {"training": [(2, 0.5)], "held out": [(2, 0.6)]},
+    ]
+    assert list(drawn) == ["autoencoder", "denoiser"]
+
+
+def test_a_training_without_an_epoch_has_a_plot_without_lines():
+    assert plots(figures.training_figure([], PANELS)) == {"mean absolute error (network units)": ("seconds", {"linear"}, {})}
+
+
+def test_the_volumes_of_a_training_are_shown_by_their_middle_slices():
     head, _ = phantoms.head((24, 20, 9))
-    figures.save_training(tmp_path / "figure.png", ROWS, {"noisy": head + 50, "denoised": head, "clean": head})
-    picture = imread(tmp_path / "figure.png")
-    assert min(picture.shape[:2]) > 400 and len(np.unique(picture[..., 0])) > 100
+    drawn = slices(figures.training_figure(ROWS, {"noisy": head + 50, "clean": head}))
+    assert [title for title, _, _ in drawn] == ["noisy", "clean", "", ""]
+    for (_, view, _), expected in zip(drawn, (head[:, :, 4] + 50, head[:, :, 4], head[:, 10] + 50, head[:, 10])):
+        np.testing.assert_array_equal(view, expected)
 
 
 def test_panels_share_the_grey_scale_of_the_last_one():
-    import matplotlib.pyplot as plt
-
     head, _ = phantoms.head((12, 10, 8))
-    figure = plt.figure()
+    figure = matplotlib.figure.Figure()
     figures.draw_panels(figure, {"noisy": 5 * head, "clean": head})
-    limits = {image.get_clim() for axis in figure.axes for image in axis.get_images()}
-    plt.close(figure)
-    assert limits == {(0.0, float(np.percentile(head, 99.8)))}
-
-
-def test_thin_volumes_and_a_training_without_an_epoch_can_be_drawn(tmp_path):
-    volume = np.ones((5, 7, 1), np.float32)
-    figures.save_training(tmp_path / "figure.png", [], {"noisy": volume, "clean": volume})
-    assert (tmp_path / "figure.png").stat().st_size > 1000
-
-
-def test_squared_errors_are_drawn_against_the_epoch_linear_and_log_log():
-    rows = [{"epoch": n, "seconds": 3.0 * n, "mse": 0.1 / n, "val_mse": 0.2 / n} for n in (1, 2)]
-    plots = figures._curves(rows)
-    assert [(x, scale) for _, x, scale, _ in plots] == [("epoch", "linear"), ("epoch", "log")]
-    assert plots[0][3] == plots[1][3] == {"training": [(1, 0.1), (2, 0.05)], "held out": [(1, 0.2), (2, 0.1)]}
-
-
-def test_other_errors_are_drawn_against_time():
-    plots = figures._curves(ROWS)
-    assert {(x, scale) for _, x, scale, _ in plots} == {("seconds", "linear")}
-    assert plots[0][3]["held out"] == [(3.0, 0.05), (6.0, 0.04), (9.0, 0.03)]
-    assert [title for title, *_ in plots][1:] == ["weighted sum of losses", "critic", "generator"]
-
-
-@pytest.mark.parametrize("count", [2, 5])
-def test_examples_are_a_table_of_slices(tmp_path, count):
-    head, _ = phantoms.head((24, 20, 9))
-    examples = [{"noisy": head[..., k] + 50, "denoised": head[..., k], "clean": head[..., k]} for k in range(3, 3 + count)]
-    figures.save_examples(tmp_path / "examples.png", examples)
-    height, width = imread(tmp_path / "examples.png").shape[:2]
-    # Square cells: `count` rows of three.
-    assert height / width == pytest.approx(count / 3, rel=0.01)
+    assert {limits for _, _, limits in slices(figure)} == {(0.0, float(np.percentile(head, 99.8)))}
 
 
 def test_a_single_slice_is_not_shown_from_the_side():
-    import matplotlib.pyplot as plt
-
-    figure = plt.figure()
-    figures.draw_panels(figure, {"noisy": np.ones((8, 6, 1), np.float32), "clean": np.eye(8, 6, dtype=np.float32)[..., None]})
-    shapes = [image.get_array().shape for axis in figure.axes for image in axis.get_images()]
-    plt.close(figure)
-    assert shapes == [(6, 8), (6, 8)]
-
-
-def test_a_denoiser_has_a_plot_of_its_own():
-    rows = [{"seconds": 1.0, "l1": 0.1, "val_l1": 0.2}, {"seconds": 2.0, "denoising": 0.5, "val_denoising": 0.6}]
-    plots = {title: lines for title, _, _, lines in figures._curves(rows)}
-    assert plots["denoiser: mean squared error"] == {"training": [(2.0, 0.5)], "held out": [(2.0, 0.6)]}
+    figure = matplotlib.figure.Figure()
+    figures.draw_panels(figure, PANELS)
+    drawn = slices(figure)
+    assert len(drawn) == 2
+    for (title, view, _), (name, volume) in zip(drawn, PANELS.items()):
+        assert title == name
+        np.testing.assert_array_equal(view, volume[..., 0])
 
 
-def test_a_contact_sheet_shows_every_volume(tmp_path, rng):
-    for count in (1, 5):
-        figures.save_contact_sheet(tmp_path / "sheet.png", [rng.random((9, 8, 7)) for _ in range(count)])
-        assert imread(tmp_path / "sheet.png").std() > 10
+def test_examples_are_a_table_of_slices_on_the_grey_scale_of_the_last_column():
+    head, _ = phantoms.head((24, 20, 9))
+    examples = [{"noisy": head[..., k] + 50, "clean": head[..., k] - 1} for k in (3, 5)]
+    drawn = slices(figures.examples_figure(examples))
+    assert [title for title, _, _ in drawn] == ["noisy", "clean"] * 2
+    for (_, view, limits), (expected, last) in zip(drawn, [(view, row["clean"]) for row in examples for view in row.values()]):
+        np.testing.assert_array_equal(view, expected)
+        assert limits == (-1.0, float(last.max()))
+
+
+@pytest.mark.parametrize(("count", "cells"), [(1, 1), (5, 6)])
+def test_a_contact_sheet_shows_the_middle_slice_of_every_volume_on_one_grey_scale(rng, count, cells):
+    volumes = [rng.random((9, 8, 7), dtype=np.float32) for _ in range(count)]
+    figure = figures.contact_sheet(volumes)
+    drawn = slices(figure)
+    assert len(figure.axes) == cells and not any(axis.axison for axis in figure.axes)
+    assert [title for title, _, _ in drawn] == [str(number) for number in range(1, count + 1)]
+    for (_, view, limits), volume in zip(drawn, volumes):
+        np.testing.assert_array_equal(view, volume[:, :, 3])
+        assert limits == pytest.approx(np.percentile(np.stack(volumes)[..., 3], (0.2, 99.8)), rel=1e-6)
+
+
+def test_figures_are_saved_as_pictures_of_their_size(tmp_path):
+    volumes = list(np.random.default_rng(0).random((5, 9, 8, 7), dtype=np.float32))
+    figures.save_training(tmp_path / "training.png", ROWS, {"noisy": volumes[0], "clean": volumes[1]}, error_names=["error"], log_log=True)
+    figures.save_examples(tmp_path / "examples.png", [{"noisy": volume[0], "clean": volume[1]} for volume in volumes])
+    figures.save_contact_sheet(tmp_path / "sheet.png", volumes)
+    # 100 pixels to the inch: a figure is 12 inches wide, an example 3.2 and one of three columns 4.
+    assert imread(tmp_path / "training.png").shape[1] == 1200
+    assert imread(tmp_path / "examples.png").shape[:2] == (1600, 640)
+    assert imread(tmp_path / "sheet.png").shape[:2] == (800, 1200)

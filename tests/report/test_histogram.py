@@ -1,4 +1,4 @@
-"""Values in parts give what NumPy gives for all of them at once."""
+"""Values added in parts against NumPy's histogram of all of them at once."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The page: whole by itself, well formed, with the right numbers, and deaf to what file names try."""
+"""The page: self-contained, well formed, with the right numbers, and safe against markup in file names."""
 
 import html.parser
 import re
@@ -12,12 +12,12 @@ from keras_mri.io.volumes import Volume
 from keras_mri.report.page import Facts, render
 from tests.report.test_comparison import compared
 
-_NASTY = '<script src="http://x.example/">&\'"</script>'
+_NASTY = '<script src="http://x.example/">&\'"{{ 7 * 7 }}</script>'
 _VOID = {"meta", "img", "!doctype"}
 
 
 class Page(html.parser.HTMLParser):
-    """Checks that tags close in order, and collects what there is."""
+    """Checks that tags close in order, and collects tags, attributes and text."""
 
     def __init__(self, text):
         super().__init__()
@@ -84,7 +84,7 @@ def test_nothing_is_fetched_and_nothing_runs(run):
     assert ("meta", "content", "default-src 'none'; img-src data:; style-src 'unsafe-inline'") in parsed.attributes
 
 
-def test_what_users_write_is_text_wherever_it_stands(run):
+def test_markup_and_template_code_from_users_are_shown_as_text(run):
     fields = [Field("descrip", _NASTY, _NASTY + "!", False, ""), Field("aux_file", _NASTY, _NASTY, True, "")]
     parsed, _ = page(
         *(volume[..., 0] for volume in run), title=_NASTY, lead=_NASTY, warnings=[_NASTY], messages=[_NASTY], fields=fields,

@@ -1,4 +1,4 @@
-"""Programs, files and memory, against what the system itself says."""
+"""Programs, files and memory, against the reports of Python and the operating system."""
 
 import hashlib
 import platform

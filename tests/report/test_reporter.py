@@ -9,7 +9,7 @@ import pytest
 from keras_mri.errors import InputError
 from keras_mri.io import nifti_reading as nifti
 from keras_mri.io import nifti_writing
-from keras_mri.report.reporter import Reporter
+from keras_mri.report.reporter import Prediction, Reporter
 from keras_mri.systems.wgan.settings import Config, PredictConfig
 
 
@@ -35,13 +35,14 @@ def scan(write_nifti, rng):
 def reported(scan, out, model, checkpoint, page, messages=()):
     """Write half of a scan, and the page."""
     volume = nifti.open_image(scan)
-    reporter = Reporter([volume], volume.with_frames(lambda t: volume.frame(t) / 2))
+    prediction = Prediction(written=out, dtype="float32", model=model, checkpoint=checkpoint, options=PredictConfig(mirror="left-right"))
+    reporter = Reporter([volume], volume.with_frames(lambda t: volume.frame(t) / 2), prediction)
     nifti_writing.save(reporter.watched(), out)
-    reporter.write(page, out, model, checkpoint, PredictConfig(mirror="left-right"), "float32", 1.5, messages)
+    reporter.write(page, 1.5, messages)
     return page.read_text()
 
 
-def test_the_page_tells_files_network_options_and_header(scan, model, checkpoint, tmp_path):
+def test_the_page_reports_files_network_options_and_header(scan, model, checkpoint, tmp_path):
     text = reported(scan, tmp_path / "out.nii", model, checkpoint, tmp_path / "page.html", [(30, "warning: look out"), (20, "aside")])
     for part in (
         "<h1>s&amp;an.nii.gz → out.nii</h1>", "12,345 parameters", "3 × 3 × 3 mm", "SD 0 to 0.2", "a card", "<li>look out</li>", "aside",

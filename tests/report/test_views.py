@@ -6,7 +6,8 @@ import nibabel
 import numpy as np
 import pytest
 
-from keras_mri.report.views import anatomical_axes, centre_of, orthogonal_views
+from keras_mri.io.grids import anatomical_axes
+from keras_mri.report.views import centre_of, orthogonal_views
 
 _ORDERS = list(itertools.product(itertools.permutations(range(3)), itertools.product((1, -1), repeat=3)))
 

@@ -5,6 +5,7 @@ import keras
 import numpy as np
 import pytest
 
+import keras_mri
 from keras_mri.errors import CheckpointError, InputError
 from keras_mri.networks.dense_unet import dense_unet
 from keras_mri.networks.residual_unet import residual_unet
@@ -21,23 +22,71 @@ def network():
 
 
 @pytest.fixture
-def path(network, tmp_path):
+def checkpoint(network):
+    return Checkpoint(network, "wgan", {"seed": 3}, {"zooms": [[2.0, 2.5, 3.0]]}, {"scaling": "minmax"})
+
+
+@pytest.fixture
+def path(checkpoint, tmp_path):
     path = tmp_path / "network.h5"
-    checkpoints.save(Checkpoint(network, "wgan", {"seed": 3}, {"zooms": [[2.0, 2.5, 3.0]]}), path)
+    checkpoints.save(checkpoint, path)
     return path
 
 
-def test_bare_keras_loads_the_file_and_gives_the_same_output(network, path, rng):
+@pytest.fixture(params=[".h5", ".keras"])
+def either(request, checkpoint, tmp_path):
+    """A file in each of the two formats."""
+    path = tmp_path / f"network{request.param}"
+    checkpoints.save(checkpoint, path)
+    return path
+
+
+def test_bare_keras_loads_the_file_and_gives_the_same_output(network, either, rng):
     data = rng.random((1, 8, 6, 4, 3), dtype=np.float32)
-    again = keras.models.load_model(path, compile=False)
+    again = keras.models.load_model(either, compile=False)
     np.testing.assert_allclose(again.predict_on_batch(data), network.predict_on_batch(data), atol=1e-6)
 
 
-def test_what_was_saved_is_loaded(network, path):
-    checkpoint = checkpoints.load(path, "wgan")
-    assert (checkpoint.system, checkpoint.config, checkpoint.training) == ("wgan", {"seed": 3}, {"zooms": [[2.0, 2.5, 3.0]]})
-    for found, wanted in zip(checkpoint.network.get_weights(), network.get_weights(), strict=True):
+def test_what_was_saved_is_loaded(checkpoint, either):
+    again = checkpoints.load(either, "wgan")
+    for field in ("system", "config", "training", "inference"):
+        assert getattr(again, field) == getattr(checkpoint, field)
+    for found, wanted in zip(again.network.get_weights(), checkpoint.network.get_weights(), strict=True):
         np.testing.assert_array_equal(found, wanted)
+
+
+def test_a_file_is_inspected_without_building_it(network, either, monkeypatch):
+    monkeypatch.setattr(keras.models, "load_model", None)
+    assert checkpoints.inspect(either) == {
+        "format": 2,
+        "version": keras_mri.__version__,
+        "system": "wgan",
+        "inference": {"scaling": "minmax"},
+        "config": {"seed": 3},
+        "training": {"zooms": [[2.0, 2.5, 3.0]]},
+    }
+    wanted = {"name": "residual_unet", "input_shape": [None, None, None, 3], "parameters": network.count_params()}
+    assert checkpoints.outline(either) == wanted
+
+
+def test_an_opened_network_has_read_its_file_once(either, monkeypatch):
+    opened = checkpoints.open_network(either)
+    monkeypatch.setitem(checkpoints._READERS, either.suffix, None)
+    assert opened.system == "wgan" and opened.facts["inference"] == {"scaling": "minmax"}
+    assert opened.load("wgan").network.count_params() == opened.outline()["parameters"]
+    with pytest.raises(CheckpointError, match="of the system 'wgan'. Expected: 'sr'"):
+        opened.load("sr")
+
+
+def test_a_file_of_format_1_has_no_inference_and_keeps_its_format(path, tmp_path):
+    with h5py.File(path, "r+") as file:
+        facts = json.loads(file.attrs["keras_mri"])
+        del facts["inference"]
+        file.attrs["keras_mri"] = json.dumps({**facts, "format": 1})
+    old = checkpoints.load(path)
+    assert old.inference is None and checkpoints.inspect(path) == {**facts, "format": 1, "inference": None}
+    checkpoints.save(old, tmp_path / "again.keras")
+    assert checkpoints.inspect(tmp_path / "again.keras") == checkpoints.inspect(path)
 
 
 def test_every_layer_of_every_network_is_on_the_allow_list(tmp_path):
@@ -77,9 +126,14 @@ def test_a_missing_file(tmp_path):
 
 
 def test_another_ending_is_refused_because_keras_would_choose_another_reader(path, tmp_path):
-    path.rename(tmp_path / "network.keras")
-    with pytest.raises(CheckpointError, match=r"must end in \.h5"):
-        checkpoints.load(tmp_path / "network.keras")
+    path.rename(tmp_path / "network.hdf5")
+    with pytest.raises(CheckpointError, match=r"must end in \.h5 or \.keras"):
+        checkpoints.load(tmp_path / "network.hdf5")
+
+
+def test_another_ending_is_not_written(network, tmp_path):
+    with pytest.raises(InputError, match=r"`path` must end in \.h5 or \.keras. Received: .*network.hdf5"):
+        checkpoints.save(Checkpoint(network, "wgan", {}, {}), tmp_path / "network.hdf5")
 
 
 def test_a_disk_without_room_is_told_before_anything_is_written(network, tmp_path, monkeypatch):
@@ -110,12 +164,6 @@ def test_weights_without_a_network(tmp_path):
         checkpoints.load(tmp_path / "weights.h5")
 
 
-def test_the_outline_of_a_network_is_read_without_building_it(network, path, monkeypatch):
-    monkeypatch.setattr(keras.models, "load_model", None)
-    wanted = {"name": "residual_unet", "input_shape": [None, None, None, 3], "parameters": network.count_params()}
-    assert checkpoints.outline(path) == wanted
-
-
 def test_another_system(path):
     with pytest.raises(CheckpointError, match="of the system 'wgan'. Expected: 'sr'"):
         checkpoints.load(path, "sr")
@@ -131,12 +179,23 @@ def test_a_newer_format(path):
     with h5py.File(path, "r+") as file:
         facts = json.loads(file.attrs["keras_mri"])
         file.attrs["keras_mri"] = json.dumps({**facts, "format": 99})
-    with pytest.raises(CheckpointError, match="has format 99; this version reads 1. Update"):
+    with pytest.raises(CheckpointError, match="has format 99; this version reads up to 2. Update"):
         checkpoints.load(path)
 
 
+_FACTS = dict(version="1", system="wgan", config={}, training={})
+
+
 @pytest.mark.parametrize(
-    "text", ["{", "[1]", '{"format": 1}', 3, '{"format": 1, "version": "1", "system": [], "config": {}, "training": {}}']
+    "text",
+    [
+        *("{", "[1]", '{"format": 1}', 3, "null"),
+        json.dumps({"format": 1, **_FACTS, "system": []}),
+        json.dumps({"format": 2, **_FACTS}),
+        json.dumps({"format": 2, **_FACTS, "inference": None}),
+        json.dumps({"format": 0, **_FACTS}),
+        json.dumps({"format": "1", **_FACTS}),
+    ],
 )
 def test_a_damaged_description(path, text):
     with h5py.File(path, "r+") as file:
@@ -184,11 +243,14 @@ def test_networks_of_several_inputs_and_outputs_are_compared_in_all_of_them():
         assert not checkpoints.same_output(network, copy)
 
 
-def test_the_state_of_the_optimizer_is_left_out(tmp_path):
+@pytest.mark.parametrize("suffix", checkpoints.SUFFIXES)
+def test_the_state_of_the_optimizer_is_left_out(suffix, tmp_path):
     network = residual_unet((None, None, None, 1), (2, 2), (1, 1))
     network.compile("adam", loss="mse")
     data = np.ones((1, 4, 4, 4, 1), np.float32)
     network.train_on_batch(data, data)
-    checkpoints.save(Checkpoint(network, "wgan", {}, {}), tmp_path / "trained.h5")
-    with h5py.File(tmp_path / "trained.h5") as file:
-        assert "optimizer_weights" not in file
+    path = tmp_path / f"trained{suffix}"
+    checkpoints.save(Checkpoint(network, "wgan", {}, {}), path)
+    assert not keras.models.load_model(path).compiled
+    assert checkpoints.load(path).network.count_params() == network.count_params()
+    assert b"optimizer" not in path.read_bytes()

@@ -9,7 +9,14 @@ import numpy as np
 from keras_mri.io import nifti_writing
 from keras_mri.saving import checkpoints
 from keras_mri.systems import get_settings, get_system
+from keras_mri.systems.network_files import checkpoint_for, load_network
 from tests.conftest import without_graphs
+
+
+def trained(system, images, config, callbacks=()):
+    """Train by the verbs in their order, without the files that a command writes: returns the network."""
+    config = system.settle(config)
+    return system.train(system.prepare(images, config), config, callbacks)
 
 
 def check_contract(name, images, tmp_path, *, predicted=None, same_weights=True, once=False, **settings):
@@ -40,7 +47,7 @@ def check_contract(name, images, tmp_path, *, predicted=None, same_weights=True,
     system, options = get_system(name), get_settings(name)
     config = options.Config(epochs=1, steps_per_epoch=2, batch_size=2, **settings)
     with without_graphs() if once else contextlib.nullcontext():
-        networks = [system.train(images, config) for _ in range(1 if once else 2)]
+        networks = [trained(system, images, config) for _ in range(1 if once else 2)]
     assert all(np.isfinite(weight).all() for weight in networks[0].get_weights())
     if same_weights:
         for first, second in zip(networks[0].get_weights(), networks[-1].get_weights(), strict=True):
@@ -51,8 +58,8 @@ def check_contract(name, images, tmp_path, *, predicted=None, same_weights=True,
     assert {layer.compute_dtype for layer in networks[0]._flatten_layers() if layer.weights} == {"float32"}
 
     path = tmp_path / "network.h5"
-    checkpoints.save(checkpoints.Checkpoint(networks[0], name, config.to_json(), {}), path)
-    checkpoint = checkpoints.load(path, name)
+    checkpoints.save(checkpoint_for(networks[0], name, config), path)
+    checkpoint = load_network(path)
     bare = keras.models.load_model(path, compile=False)
     assert checkpoints.same_output(bare, networks[0])
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_mri.systems.sr.data import PairData
+from keras_mri.data.pipelines import Batches
 from keras_mri.systems.sr.settings import Config
 from keras_mri.training.adversarial import AdversarialModel, discriminator_losses
 from keras_mri.training.callbacks import Pace
@@ -18,7 +18,7 @@ def small(rng):
     model = AdversarialModel(network, critic, **losses._asdict(), critic_steps=1, l1_weight=1.0, adversarial_weight=1.0, seed=0)
     source = rng.normal(size=(8, 4, 4, 4, 1)).astype(np.float32)
     pairs = tf.data.Dataset.from_tensor_slices((source, 2 * source)).batch(2, drop_remainder=True)
-    return model, PairData(pairs.repeat(), pairs, 4, (4, 4, 4))
+    return model, Batches(pairs.repeat(), pairs, 4)
 
 
 def fit(model, data, epochs=4, **options):

@@ -1,26 +1,17 @@
 """From slices to the batches of a 2D network."""
 
 import logging
-import typing
 
 import numpy as np
 import tensorflow as tf
 
-from keras_mri.data.pipelines import Corruption, PatchSource, flipped, listed_patches, noisy_pairs
+from keras_mri.data.corruption import Corruption, noisy_pairs
+from keras_mri.data.pipelines import Batches, PatchSource, flipped, listed_patches
 from keras_mri.systems.cnn.slices import split_slices, with_noise
 
 _LOGGER = logging.getLogger(__name__)
 # Held-out slices by which epochs are compared: enough, and no more than take a second.
 _MOST_HELD_OUT = 256
-
-
-class SliceData(typing.NamedTuple):
-    """Batches of (noisy, clean): without end, and the held-out ones; steps of an epoch; rows that are held out."""
-
-    training: tf.data.Dataset
-    validation: tf.data.Dataset
-    steps: int
-    held_out: np.ndarray
 
 
 def slice_data(slices, config):
@@ -33,23 +24,26 @@ def slice_data(slices, config):
 
     Returns
     -------
-    SliceData
-        Elements (float32, shape (batch, x, y, 1)) twice.
+    data : keras_mri.data.pipelines.Batches
+        Elements (noisy, clean): float32, shape (batch, x, y, 1) twice.
+    held_out : ndarray of int
+        Rows of the slices that validate.
 
     Raises
     ------
     InputError
         If there are too few slices to hold some out.
     """
-    rows, held_out = split_slices(slices, config)
+    rows, held_out = split_slices(slices, config.split, config.seed)
     if len(held_out) > _MOST_HELD_OUT:
         held_out = held_out[np.linspace(0, len(held_out) - 1, _MOST_HELD_OUT).round().astype(int)]
     fresh = config.fresh_noise and slices.noisy is None
     _LOGGER.info("%d slices train, %d are held out; the noise is %s", len(rows), len(held_out), "new in every batch" if fresh else "fixed")
     training = _fresh_pairs(slices.clean[rows], config) if fresh else _fixed_pairs(slices, rows, config)
-    validation = tf.data.Dataset.from_tensor_slices((with_noise(slices, held_out, config)[..., None], slices.clean[held_out][..., None]))
+    noisy = with_noise(slices, held_out, config.noise, config.seed, config.clip)
+    validation = tf.data.Dataset.from_tensor_slices((noisy[..., None], slices.clean[held_out][..., None]))
     steps = config.steps_per_epoch or max(1, len(rows) // config.batch_size)
-    return SliceData(training, validation.batch(config.batch_size), steps, held_out)
+    return Batches(training, validation.batch(config.batch_size), steps), held_out
 
 
 def _fresh_pairs(clean, config):
@@ -68,7 +62,7 @@ def _fresh_pairs(clean, config):
 
 def _fixed_pairs(slices, rows, config):
     """Pair every slice with the one draw of its noise."""
-    both = np.stack([with_noise(slices, rows, config), slices.clean[rows]], axis=-1)
+    both = np.stack([with_noise(slices, rows, config.noise, config.seed, config.clip), slices.clean[rows]], axis=-1)
     batches = _shuffled(both, config).batch(config.batch_size, drop_remainder=True)
     return batches.map(lambda patch: (patch[:, 0, ..., :1], patch[:, 0, ..., 1:])).prefetch(tf.data.AUTOTUNE)
 

@@ -1,81 +1,89 @@
-"""What the 2D slice autoencoder can be told."""
+"""Options of the 2D slice autoencoder."""
 
 import dataclasses
-import pathlib
 
 from keras_mri import config
 from keras_mri.config import TrainConfig, option
 from keras_mri.errors import InputError
 from keras_mri.imaging.noise import MODELS
-from keras_mri.io.nifti_reading import open_image
+from keras_mri.io.nifti_reading import as_volume
 from keras_mri.systems.cnn.slice_files import load_slices
 from keras_mri.systems.cnn.slices import Slices
+from keras_mri.systems.records import Settings, noisy_voxel_sides
 
-# What training takes besides options, and writes besides the network.
-IMAGES = dict(
-    help="NIfTI, 3D or 4D; or one .npz with the arrays clean and noisy, slices in [0, 1]; `sample` is the EPI scan that nibabel ships"
-)
-RESULTS = ("_examples.png",)
-OUTPUTS = {"save_dataset": (".npz",)}
+# Ending of the file that training writes beside the network: held-out slices, noisy, denoised and clean.
+EXAMPLES = "_examples.png"
+# For --help.
+EXAMPLE = "python -m keras_mri.train cnn t1w.nii.gz --noise rician --time-budget 5m -o autoencoder.h5"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config(TrainConfig):
     """Options of `keras_mri.train cnn`. Intensities and noise are in network units: 1 is the image's robust maximum."""
 
-    epochs: int = option(20, "number of epochs, unless --time-budget ends training first", low=1)
+    epochs: int = option(20, "number of epochs, unless --time-budget ends training first", basic=True, low=1)
     batch_size: int = option(32, "slices per update", low=1)
 
-    axis: int = option(2, "voxel axis across which scans are cut into slices", choices=(0, 1, 2))
-    time_points: int = option(100, "time points of a run that are used, from its first on", low=1)
-    slices: int | None = option(None, "central slices that are used; by itself all with tissue", low=1)
+    axis: int = option(2, "voxel axis perpendicular to the slices", basic=True, choices=(0, 1, 2))
+    time_points: int = option(100, "number of time points used, from the first one of the run", low=1)
+    slices: int | None = option(None, "number of slices used, around the central one", auto="all slices with tissue", basic=True, low=1)
     percentiles: tuple[float, float] | None = option(
         None,
-        "percentiles of the scan between which intensities are scaled to [0, 1] and clipped; by itself 0 stays 0, the robust maximum "
-        "becomes 1, and nothing is clipped",
+        "percentiles of the scan between which intensities are normalised to [0, 1] and clipped",
+        auto="division by a robust maximum, without clipping",
         low=0.0,
         high=100.0,
         unit="PERCENT",
     )
-    noise: str = option("gaussian", "the noise added in training; rician for magnitude data of low SNR", choices=MODELS)
-    noise_range: tuple[float, float] = option(
-        (0.0, 0.2), "lowest and highest SD of the noise added in training, in network units", low=0.0, high=1.0, unit="SD"
+    noise: str = option(
+        "gaussian", "distribution of the training noise; rician for magnitude images of low SNR", basic=True, choices=MODELS
     )
-    noise_skew: float = option(1.5, "above 1, weak noise is trained more often than strong", low=0.1, high=10.0)
-    fresh_noise: bool = option(True, "draw new noise for every batch instead of one for each slice")
-    clip: bool = option(False, "clip noisy slices to [0, 1], as published; it biases what is dark or bright")
-    flips: bool = option(True, "mirror slices at random")
+    noise_range: tuple[float, float] = option(
+        (0.0, 0.2), "lowest and highest SD of the training noise, in network units", basic=True, low=0.0, high=1.0, unit="SD"
+    )
+    noise_skew: float = option(
+        1.5,
+        "exponent of the distribution of the noise SD; above 1, weak noise is drawn more often than strong noise",
+        low=0.1,
+        high=10.0,
+    )
+    fresh_noise: bool = option(True, "draw new noise for every batch, instead of once for each slice")
+    clip: bool = option(False, "clip noisy slices to [0, 1], as published; this biases dark and bright voxels")
+    flips: bool = option(True, "augmentation: random reflections of slices")
     split: str = option(
         "slices",
-        "hold out a block of slices at all time points, or, as published, any fifth: other time points of the same slices then train",
+        "validation data: a block of slices at all time points, or, as published, a random fifth, whose slices also train at other "
+        "time points",
         choices=("slices", "random"),
     )
-    save_dataset: str | None = option(None, "also write the slices, clean and noisy, which can be trained from", unit="SLICES.npz")
-    examples: int = option(2, "rows of the figure noisy | denoised | clean, of slices held out", low=1, high=20)
+    save_dataset: str | None = option(
+        None, "also write the clean and noisy slices, as a data set for later trainings", basic=True, unit="SLICES.npz"
+    )
+    examples: int = option(2, "number of validation slices in the figure (noisy | denoised | clean)", low=1, high=20)
 
     network: str = option(
         "residual_slice_unet",
-        "the network: one whose output, zero at first, is added to its input, or the published autoencoder",
+        "architecture: a residual U-Net, or the published autoencoder",
         choices=("residual_slice_unet", "slice_autoencoder"),
     )
     filters: tuple[int, ...] = option((32, 64), "channels of each level", low=1, unit="N")
-    depths: tuple[int, ...] = option((1, 4), "convolutions of each level of the residual network", low=1, unit="N")
-    noise_scale: float = option(0.05, "typical noise SD by which the residual network scales its input", low=1e-6, high=1.0)
+    depths: tuple[int, ...] = option((1, 4), "residual_slice_unet: convolutions of each level", low=1, unit="N")
+    noise_scale: float = option(0.05, "residual_slice_unet: typical noise SD, by which it scales its input", low=1e-6, high=1.0)
 
-    anneal: bool = option(True, "let the learning rate fall by a cosine over the training")
-    beta_2: float = option(0.99, "Adam's decay of the second moment", low=0.0, high=0.99999)
-    clip_norm: float | None = option(1.0, "largest norm of a gradient", low=1e-6)
+    anneal: bool = option(True, "cosine decay of the learning rate")
+    beta_2: float = option(0.99, "decay rate of Adam's second moment", low=0.0, high=0.99999)
+    clip_norm: float | None = option(1.0, "gradient clipping: maximum norm of each gradient", low=1e-6)
 
     def __post_init__(self):
         super().__post_init__()
         for name in ("noise_range", "percentiles"):
             low, high = getattr(self, name) or (0, 1)
             if low > high or (name == "percentiles" and low == high):
-                raise InputError(f"--{name.replace('_', '-')} names the lower number first. Received: {getattr(self, name)}.")
+                raise InputError(f"`{name}` names the lower number first. Received: {getattr(self, name)}.")
         if self.network == "slice_autoencoder" and len(self.filters) != 2:
-            raise InputError(f"--network slice_autoencoder has two levels of --filters. Received: {self.filters}.")
+            raise InputError(f"`network` slice_autoencoder has two levels of `filters`. Received: {self.filters}.")
         if self.network == "residual_slice_unet" and len(self.filters) != len(self.depths):
-            raise InputError(f"--filters and --depths name the same levels. Received: {self.filters} and {self.depths}.")
+            raise InputError(f"`filters` and `depths` name the same levels. Received: {self.filters} and {self.depths}.")
 
     def to_json(self):
         """Return the options as a dict that `json.dumps` accepts; no path of the user's is stored."""
@@ -86,8 +94,14 @@ class Config(TrainConfig):
 class PredictConfig(config.PredictConfig):
     """Options of `keras_mri.predict` for this system."""
 
-    axis: int | None = option(None, "voxel axis across which the scan is cut; by itself as in training", choices=(0, 1, 2))
-    mask: str | None = option(None, "restore only inside this mask (NIfTI on the image's grid); outside, the input stays", unit="NIFTI")
+    axis: int | None = option(None, "voxel axis perpendicular to the slices", auto="as in training", basic=True, choices=(0, 1, 2))
+    mask: str | None = option(
+        None,
+        "restore only inside this mask (NIfTI on the grid of the image); the input is kept outside",
+        basic=True,
+        unit="NIFTI",
+        path=True,
+    )
 
 
 def open_inputs(paths, config, replace_nonfinite):
@@ -110,17 +124,17 @@ def open_inputs(paths, config, replace_nonfinite):
     InputError
         If a file cannot be used, or a data set comes with other files.
     """
-    data_sets = [path for path in paths if pathlib.Path(path).suffix == ".npz"]
+    data_sets = [path for path in paths if str(path).endswith(".npz")]
     if not data_sets:
-        return [open_image(path, replace_nonfinite) for path in paths]
+        return [as_volume(path, replace_nonfinite) for path in paths]
     if len(paths) > 1:
         raise InputError(f"a data set of slices (.npz) is trained from alone. Received: {len(paths)} files, {data_sets[0]} among them.")
     if config.save_dataset:
-        raise InputError(f"--save-dataset writes what was cut from images. Received: {data_sets[0]}, which is a data set already.")
+        raise InputError(f"`save_dataset` writes the slices cut from images. Received: {data_sets[0]}, which is a data set already.")
     return [load_slices(data_sets[0])]
 
 
-def training_facts(images, config):
+def facts(images, config):
     """Return what the trained network's file tells of its data.
 
     Parameters
@@ -138,7 +152,7 @@ def training_facts(images, config):
         slices = images[0]
         sigma = [float(slices.sigma.min()), float(slices.sigma.max())]
         return {"zooms": [list(zooms) for zooms in slices.zooms], "sigma": sigma}
-    return {"zooms": [list(image.zooms) for image in images], "sigma": list(config.noise_range)}
+    return noisy_voxel_sides(images, config)
 
 
 PRESETS = {
@@ -150,3 +164,44 @@ PRESETS = {
         network="slice_autoencoder", filters=(16, 32), anneal=False, beta_2=0.999, clip_norm=None,
     ),
 }  # fmt: skip
+
+
+def inference(config, training):
+    """Return the values that prediction needs.
+
+    Parameters
+    ----------
+    config : Config
+    training : dict
+
+    Returns
+    -------
+    dict
+        axis (0, 1 or 2), percentiles (low and high, or None), clip (whether the network's output is limited to [0, 1]).
+    """
+    percentiles = config.percentiles and list(config.percentiles)
+    return {"axis": config.axis, "percentiles": percentiles, "clip": config.network == "slice_autoencoder"}
+
+
+def inference_of_format_1(config, training):
+    """Return the same from the settings of a file of format 1."""
+    return {"axis": config["axis"], "percentiles": config["percentiles"], "clip": config["network"] == "slice_autoencoder"}
+
+
+SETTINGS = Settings(
+    Config=Config,
+    PredictConfig=PredictConfig,
+    presets=PRESETS,
+    example=EXAMPLE,
+    errors=("mean squared error",),
+    error_by_epoch=True,
+    images_argument=dict(
+        help="NIfTI, 3D or 4D; or one .npz with the arrays clean and noisy, slices in [0, 1]; `sample` is the EPI scan shipped with nibabel"
+    ),
+    open_inputs=open_inputs,
+    facts=facts,
+    results=(EXAMPLES,),
+    outputs={"save_dataset": (".npz",)},
+    inference=inference,
+    inference_of_format_1=inference_of_format_1,
+)

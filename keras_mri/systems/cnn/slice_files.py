@@ -1,6 +1,5 @@
 """The one door to `.npz` files: data sets of clean and noisy slices, ours or from elsewhere."""
 
-import logging
 import pathlib
 import zipfile
 
@@ -8,23 +7,23 @@ import numpy as np
 
 from keras_mri.errors import InputError
 from keras_mri.io.whole_files import replacing
-from keras_mri.systems.cnn.slices import Slices, with_noise
+from keras_mri.systems.cnn.slices import Slices
 
-_LOGGER = logging.getLogger(__name__)
 # Intensities of a data set from elsewhere: [0, 1], with room for noise and for bright vessels.
 _LOWEST, _HIGHEST = -1.0, 3.0
 # The arrays of a file of ours beside `clean` and `noisy`.
 _OURS = ("sigma", "places", "zooms", "axis", "percentiles")
 
 
-def save_slices(slices, path, config):
-    """Write a data set with one draw of its noise to an `.npz` file.
+def save_slices(slices, noisy, path):
+    """Write a data set of clean and noisy slices to an `.npz` file.
 
     Parameters
     ----------
     slices : Slices
+    noisy : ndarray of float32, shape (slices, x, y)
+        From `with_noise`.
     path : str or path-like
-    config : keras_mri.systems.cnn.settings.Config
 
     Raises
     ------
@@ -34,8 +33,7 @@ def save_slices(slices, path, config):
     facts = dict(sigma=slices.sigma, zooms=np.array(slices.zooms).reshape(-1, 3), percentiles=np.array(slices.percentiles or (), float))
     facts.update({} if slices.places is None else dict(places=slices.places), **({} if slices.axis is None else dict(axis=slices.axis)))
     with replacing(pathlib.Path(path)) as temporary:
-        np.savez_compressed(temporary, clean=slices.clean, noisy=with_noise(slices, range(len(slices)), config), **facts)
-    _LOGGER.info("wrote %s: %d slices, clean and noisy", path, len(slices))
+        np.savez_compressed(temporary, clean=slices.clean, noisy=noisy, **facts)
 
 
 def load_slices(path):

@@ -2,11 +2,12 @@
 
 import dataclasses
 import logging
+import typing
 
 import numpy as np
 
-from keras_mri.data.patches import foreground
 from keras_mri.errors import InputError
+from keras_mri.imaging.foreground import patch_foreground
 from keras_mri.imaging.intensity import fit_image_scaling
 from keras_mri.imaging.noise import add_gaussian_noise, add_rician_noise
 
@@ -50,53 +51,78 @@ class Slices:
         return len(self.clean)
 
 
-def cut_slices(volumes, config, factor):
+class Cut(typing.NamedTuple):
+    """How scans are cut into slices.
+
+    Parameters
+    ----------
+    axis : int
+        The voxel axis across which scans are cut.
+    slices : int or None
+        Central slices of each scan; None takes all that show tissue.
+    time_points : int
+        The first frames of a run, at most this many.
+    percentiles : pair of float or None
+        Intensities are scaled by these percentiles and clipped to [0, 1]; None scales them by a robust maximum.
+    """
+
+    axis: int
+    slices: int | None
+    time_points: int
+    percentiles: tuple[float, float] | None
+
+
+def cut_slices(volumes, cut, factor, noise_range, seed):
     """Cut scans into slices, scaled and of one shape.
 
     Parameters
     ----------
     volumes : sequence of Volume
         3D or 4D. Where they differ in size, the middle of each slice is taken.
-    config : keras_mri.systems.cnn.settings.Config
+    cut : Cut
     factor : int
         The sides of a slice are multiples of this.
+    noise_range : pair of float
+        Lowest and highest noise SD, in network units.
+    seed : int
+        Shuffles the noise SDs.
 
     Returns
     -------
     Slices
-        Ordered by scan, frame and position; the noise SDs are spread evenly over `config.noise_range`, in random order.
+        Ordered by scan, frame and position; the noise SDs are spread evenly over `noise_range`, in random order.
 
     Raises
     ------
     InputError
         If a scan has too few slices, or they are too small.
     """
-    rest = [tuple(side for axis, side in enumerate(volume.shape[:3]) if axis != config.axis) for volume in volumes]
+    rest = [tuple(side for axis, side in enumerate(volume.shape[:3]) if axis != cut.axis) for volume in volumes]
     shape = _common_shape(rest, factor)
     parts, places = [], []
     for number, volume in enumerate(volumes):
-        positions = _positions(volume, config)
-        frames = min(config.time_points, volume.n_frames)
-        scaling = fit_image_scaling(volume, config.percentiles or "percentile")
+        positions = _positions(volume, cut)
+        frames = min(cut.time_points, volume.n_frames)
+        scaling = fit_image_scaling(volume, cut.percentiles or "percentile")
         window = _middle(rest[number], shape)
         part = np.empty((frames, len(positions), *shape), np.float32)
         for t in range(frames):
-            part[t] = scaling.apply(np.moveaxis(volume.frame(t), config.axis, 0)[positions][window])
+            part[t] = scaling.apply(np.moveaxis(volume.frame(t), cut.axis, 0)[positions][window])
         parts.append(part.reshape(-1, *shape))
         places += [(number, position, t) for t in range(frames) for position in positions]
-        seen = f"{len(positions)} slices ({positions[0]} … {positions[-1]} along axis {config.axis}) of {frames} time point(s)"
+        seen = f"{len(positions)} slices ({positions[0]} … {positions[-1]} along axis {cut.axis}) of {frames} time point(s)"
         _LOGGER.info("%s: %s, %d × %d pixels", volume.name, seen, *shape)
     clean = np.concatenate(parts)
-    if config.percentiles:
+    if cut.percentiles:
         np.clip(clean, 0, 1, out=clean)
-    low, high = config.noise_range
-    shares = (np.random.default_rng([config.seed, 1]).permutation(len(clean)) + 0.5) / len(clean)
+    low, high = noise_range
+    shares = (np.random.default_rng([seed, 1]).permutation(len(clean)) + 0.5) / len(clean)
     sigma = (low + (high - low) * shares).astype(np.float32)
     zooms = tuple(volume.zooms for volume in volumes)
-    return Slices(clean, sigma, None, np.array(places, np.int32), zooms, config.axis, config.percentiles)
+    return Slices(clean, sigma, None, np.array(places, np.int32), zooms, cut.axis, cut.percentiles)
 
 
-def with_noise(slices, rows, config):
+def with_noise(slices, rows, model, seed, clip=False):
     """Return the noisy slices: those that came with the data, or one draw of the noise, the same whenever it is asked for.
 
     Parameters
@@ -104,8 +130,10 @@ def with_noise(slices, rows, config):
     slices : Slices
     rows : sequence of int
         Which slices.
-    config : keras_mri.systems.cnn.settings.Config
-        `noise`, `clip` and `seed` are used.
+    model : {"gaussian", "rician"}
+    seed : int
+    clip : bool
+        Clip noisy intensities to [0, 1].
 
     Returns
     -------
@@ -116,16 +144,16 @@ def with_noise(slices, rows, config):
     noisy = np.empty((len(rows), *slices.clean.shape[1:]), np.float32)
     for number, row in enumerate(rows):
         # A generator for each slice: any part of the data set can be drawn by itself.
-        rng = np.random.default_rng([config.seed, 2, int(row)])
+        rng = np.random.default_rng([seed, 2, int(row)])
         clean, sigma = slices.clean[row], float(slices.sigma[row])
-        if config.noise == "rician":
+        if model == "rician":
             noisy[number] = add_rician_noise(np.maximum(clean, 0), sigma, rng)
         else:
             noisy[number] = add_gaussian_noise(clean, sigma, rng)
-    return np.clip(noisy, 0, 1, out=noisy) if config.clip else noisy
+    return np.clip(noisy, 0, 1, out=noisy) if clip else noisy
 
 
-def split_slices(slices, config):
+def split_slices(slices, split, seed):
     """Divide slices into those that train and those that validate.
 
     By position: in every scan a block of a fifth of the positions is held out at all time points, with one unused slice on
@@ -135,8 +163,9 @@ def split_slices(slices, config):
     Parameters
     ----------
     slices : Slices
-    config : keras_mri.systems.cnn.settings.Config
-        `split` and `seed` are used.
+    split : {"position", "random"}
+    seed : int
+        Used at random only.
 
     Returns
     -------
@@ -148,8 +177,8 @@ def split_slices(slices, config):
     InputError
         If there are too few slices for both.
     """
-    if config.split == "random":
-        rows = np.random.default_rng([config.seed, 3]).permutation(len(slices))
+    if split == "random":
+        rows = np.random.default_rng([seed, 3]).permutation(len(slices))
         count = round(_HELD_OUT_SHARE * len(slices))
         training, held_out = rows[count:], rows[:count]
     elif slices.places is None:
@@ -185,17 +214,15 @@ def fitting_slices(slices, factor):
     return dataclasses.replace(slices, clean=slices.clean[window], noisy=noisy)
 
 
-def _positions(volume, config):
+def _positions(volume, cut):
     """List the slices that are used: the central ones, or all with tissue."""
-    side = volume.shape[config.axis]
-    if config.slices is not None:
-        if config.slices > side:
-            raise InputError(
-                f"--slices must not exceed the {side} slices of {volume.name} along axis {config.axis}. Received: {config.slices}."
-            )
-        first = (side - config.slices) // 2
-        return list(range(first, first + config.slices))
-    tissue = np.moveaxis(foreground(volume.sample_frames(_FRAMES_SEEN).mean(axis=-1)), config.axis, 0)
+    side = volume.shape[cut.axis]
+    if cut.slices is not None:
+        if cut.slices > side:
+            raise InputError(f"--slices must not exceed the {side} slices of {volume.name} along axis {cut.axis}. Received: {cut.slices}.")
+        first = (side - cut.slices) // 2
+        return list(range(first, first + cut.slices))
+    tissue = np.moveaxis(patch_foreground(volume.sample_frames(_FRAMES_SEEN).mean(axis=-1)), cut.axis, 0)
     shares = tissue.mean(axis=(1, 2))
     return [int(position) for position in np.flatnonzero(shares >= min(_LEAST_TISSUE, shares.max()))]
 

@@ -5,9 +5,10 @@ import typing
 import numpy as np
 import tensorflow as tf
 
-from keras_mri.data.patches import check_patch_fits, foreground, foreground_corners
-from keras_mri.data.pipelines import PatchSource, draw_seed, flipped, listed_patches, random_patches
+from keras_mri.data.patches import check_patch_fits, foreground_corners
+from keras_mri.data.pipelines import Batches, PatchSource, draw_seed, flipped, listed_patches, random_patches
 from keras_mri.data.run_cache import RunCache
+from keras_mri.imaging.foreground import patch_foreground
 from keras_mri.systems.ldm.schedules import loss_weights, target
 
 _STEPS_PER_EPOCH = 50
@@ -16,14 +17,6 @@ _VALIDATION_VOLUMES, _VALIDATION_DRAWS = 16, 64
 _CHOICE, _NOISE = 9, 10
 # Of the examples of the denoiser: how many are told nothing, see a coarse view, see a damaged one.
 _TOLD = (0.4, 0.3, 0.3)
-
-
-class Batches(typing.NamedTuple):
-    """Batches without end, held-out ones, and the steps of an epoch."""
-
-    training: tf.data.Dataset
-    validation: tf.data.Dataset
-    steps: int
 
 
 class Latents(typing.NamedTuple):
@@ -57,7 +50,7 @@ def volume_batches(parts, config, padded, mirror_axis=None):
 
     Returns
     -------
-    Batches
+    keras_mri.data.pipelines.Batches
 
     Raises
     ------
@@ -70,7 +63,7 @@ def volume_batches(parts, config, padded, mirror_axis=None):
     patch_shape = config.patch_shape or runs[0].shape[:3]
     for run in runs:
         check_patch_fits(patch_shape, run.shape)
-    sources = [PatchSource(run, foreground_corners(foreground(run.mean(axis=3)), patch_shape)) for run in runs]
+    sources = [PatchSource(run, foreground_corners(patch_foreground(run.mean(axis=3)), patch_shape)) for run in runs]
     patches = random_patches(sources, patch_shape, 1, config.seed)
     if mirror_axis is not None:
         patches = flipped(patches, config.seed, (mirror_axis,))
@@ -102,7 +95,7 @@ def denoising_batches(training, held_out, plan, config, labels):
 
     Returns
     -------
-    Batches
+    keras_mri.data.pipelines.Batches
     """
     examples = _noisy(training, plan, config, labels, config.seed).batch(config.diffusion_batch_size, drop_remainder=True)
     batch = min(config.diffusion_batch_size, _VALIDATION_DRAWS)

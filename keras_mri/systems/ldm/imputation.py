@@ -3,6 +3,8 @@
 import numpy as np
 from scipy import ndimage
 
+from keras_mri.io.grids import bounding_box
+
 # Sweeps of relaxation: enough for a hole of a dozen slices, started from its nearest known voxels.
 _SWEEPS = 100
 # Reaches in time among which known frames choose, and how many of them do.
@@ -80,8 +82,7 @@ def filled_in_space(frame, missing):
         return frame
     nearest = ndimage.distance_transform_edt(missing, return_distances=False, return_indices=True)
     filled = frame[tuple(nearest)]
-    places = np.argwhere(missing)
-    box = tuple(slice(max(low - 1, 0), high + 2) for low, high in zip(places.min(axis=0), places.max(axis=0)))
+    box = bounding_box(missing, margin=1)
     inner, hole = filled[box], missing[box]
     for _ in range(_SWEEPS):
         # The volume's edge repeats its outermost voxels; the box's other edges are known and stay.

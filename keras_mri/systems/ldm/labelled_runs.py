@@ -1,7 +1,6 @@
 """What a generative network learns from: runs on one grid in network units, and a label for every volume."""
 
 import dataclasses
-import math
 import pathlib
 
 import numpy as np
@@ -10,13 +9,12 @@ from keras_mri.data.run_cache import RunCache
 from keras_mri.data.splits import hold_out
 from keras_mri.errors import GridMismatchError, InputError
 from keras_mri.imaging.intensity import Scaling, fit_image_scaling
+from keras_mri.io import grids
 from keras_mri.io.nifti_reading import as_volume
 from keras_mri.systems.ldm.labels import codes, known_names, labels_of_events, read_events, read_volume_labels
 
 # Voxel sides that differ by less are one grid; scanners round.
 _SAME_ZOOM = 0.02
-# Per second, by NIfTI's codes: milliseconds and microseconds. Other codes than those of the standard occur, and mean nothing.
-_UNITS = {16: 1e3, 24: 1e6}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +34,7 @@ class Grid:
     @property
     def zooms(self):
         """Voxel sides, mm."""
-        return tuple(float(zoom) for zoom in np.linalg.norm(self.affine[:3, :3], axis=0))
+        return grids.zooms(self.affine)
 
     def check(self, volume, shape=None):
         """Raise GridMismatchError unless a volume has this grid's shape and voxels, or another shape over the same field of view."""
@@ -167,11 +165,9 @@ def repetition_time(volume):
     InputError
         If there is none.
     """
-    step = float(volume.header.get_zooms()[3]) if volume.header is not None and len(volume.shape) == 4 else 0.0
-    step /= _UNITS.get(int(volume.header["xyzt_units"]) & 0x38, 1.0) if step else 1.0
-    if not 0 < step < math.inf:
+    if volume.repetition_time is None:
         raise InputError(
             f"{volume.name} says no repetition time (shape {volume.shape}), so events in seconds have no volumes. "
             "Set its fourth zoom, or give one label per volume with --labels."
         )
-    return step
+    return volume.repetition_time

@@ -34,7 +34,7 @@ class VolumeAutoencoder(keras.Model):
         self.quantizer = VectorQuantizer(codes, decoder.input_shape[-1], seed) if codes else None
         self.l1_weight, self.mse_weight, self.latent_weight = l1_weight, mse_weight, latent_weight
         self.seed = seed
-        names = ("l1", "latent_loss", *(("perplexity", "usage") if codes else ()))
+        names = ("error", "latent_loss", *(("perplexity", "usage") if codes else ()))
         self.trackers = {name: keras.metrics.Mean(name=name) for name in names}
         self.built = True
 
@@ -60,7 +60,7 @@ class VolumeAutoencoder(keras.Model):
         """Add up the weighted errors of one batch, and log them."""
         difference = y_pred["image"] - y
         l1 = ops.mean(ops.abs(difference))
-        self.trackers["l1"].update_state(l1)
+        self.trackers["error"].update_state(l1)
         self.trackers["latent_loss"].update_state(y_pred["latent_loss"])
         if self.quantizer is not None:
             self.trackers["perplexity"].update_state(perplexity(y_pred["shares"]))

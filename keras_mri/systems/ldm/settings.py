@@ -1,14 +1,16 @@
-"""What latent diffusion can be told."""
+"""Options of latent diffusion."""
 
 import dataclasses
-import pathlib
 
 from keras_mri.config import Options, RunTrainConfig, option
 from keras_mri.errors import InputError
 from keras_mri.imaging.intensity import POLICIES
 from keras_mri.systems.ldm.samplers import SAMPLERS
 from keras_mri.systems.ldm.schedules import PREDICTIONS, SCHEDULES
+from keras_mri.systems.records import Settings
 
+# For --help.
+EXAMPLE = "python -m keras_mri.train ldm bold.nii.gz --events events.tsv --time-budget 1h -o ldm.h5"
 TASKS = ("reconstruction", "super-resolution", "imputation")
 
 
@@ -16,93 +18,99 @@ TASKS = ("reconstruction", "super-resolution", "imputation")
 class Config(RunTrainConfig):
     """Options of `keras_mri.train ldm`. Intensities are in network units: 1 is the image's robust maximum."""
 
-    stage: str = option("both", "what to train", choices=("autoencoder", "diffusion", "both"))
-    initial: str | None = option(None, "with --stage diffusion: the network (.h5) whose autoencoder is kept", unit="MODEL.h5")
+    stage: str = option("both", "part of the network that is trained", basic=True, choices=("autoencoder", "diffusion", "both"))
+    initial: str | None = option(
+        None, "with --stage diffusion: network file (.h5) whose autoencoder is kept", basic=True, unit="MODEL.h5", path=True
+    )
     events: tuple[str, ...] | None = option(
-        None, "BIDS events.tsv (onset, duration, trial_type) of each image, which label its volumes", unit="TSV"
+        None,
+        "BIDS events.tsv (onset, duration, trial_type) of each image: the labels of its volumes",
+        basic=True,
+        unit="TSV",
+        path=True,
     )
     labels: tuple[str, ...] | None = option(
-        None, "instead, for each image: a TSV with one label per volume, or a word that labels all of them", unit="TSV"
+        None,
+        "instead of --events, for each image: a TSV with one label per volume, or one word as the label of all volumes",
+        basic=True,
+        unit="TSV",
+        path=True,
     )
-    lag: float = option(5.0, "seconds from an event to the response that its volumes show", low=0.0, high=30.0)
-    scaling: str = option("percentile", "how intensities are brought to network units", choices=POLICIES)
+    lag: float = option(5.0, "haemodynamic delay: seconds from an event to the response in the volumes", basic=True, low=0.0, high=30.0)
+    scaling: str = option("percentile", "intensity normalisation: by a robust maximum, or by minimum and maximum", choices=POLICIES)
 
-    batch_size: int = option(2, "volumes, or patches, per update of the autoencoder", low=1)
+    batch_size: int = option(2, "volumes or patches per update of the autoencoder", low=1)
     patch_shape: tuple[int, int, int] | None = option(
-        None, "train the autoencoder on patches of this many voxels; by itself on whole volumes", low=1, unit="N"
+        None, "voxels of a training patch of the autoencoder", auto="whole volumes", basic=True, low=1, unit="N"
     )
-    mirror_training: bool = option(True, "mirror volumes left-right at random while the autoencoder trains")
-    autoencoder_share: float = option(0.5, "share of the training that goes to the autoencoder, with --stage both", low=0.01, high=0.99)
-    latent: str = option("kl", "what keeps the latent tidy: a divergence, or a codebook", choices=("kl", "vq"))
-    latent_channels: int = option(32, "numbers for each block of voxels", low=1)
-    filters: tuple[int, ...] = option((16, 32, 64), "the autoencoder's channels at each level; every further one halves the grid", low=2)
-    depth: int = option(1, "the autoencoder's residual blocks at each level", low=1)
-    shortcut: bool = option(True, "begin with the lowest cosine frequencies of each block as its latent, to which the network adds")
-    codes: int = option(256, "vq: size of the codebook", low=2)
+    mirror_training: bool = option(True, "augmentation of the autoencoder: random left-right reflections")
+    autoencoder_share: float = option(0.5, "with --stage both: fraction of the training for the autoencoder", low=0.01, high=0.99)
+    latent: str = option("kl", "latent regularisation: KL divergence (kl) or vector quantisation (vq)", choices=("kl", "vq"))
+    latent_channels: int = option(32, "channels of the latent", low=1)
+    filters: tuple[int, ...] = option(
+        (16, 32, 64), "autoencoder: channels of each level; each level after the first halves the grid", low=2, unit="N"
+    )
+    depth: int = option(1, "autoencoder: residual blocks of each level", low=1)
+    shortcut: bool = option(True, "shortcut into the latent: the lowest cosine frequencies of each block, to which the encoder adds")
+    codes: int = option(256, "vq: number of codebook entries", low=2)
     l1_weight: float = option(1.0, "weight of the mean absolute error", low=0.0)
     mse_weight: float = option(1.0, "weight of the mean squared error", low=0.0)
-    latent_weight: float | None = option(None, "weight of the divergence or of the distance to the codes; by itself 1e-4 or 1", low=0.0)
+    latent_weight: float | None = option(None, "weight of the latent regularisation", auto="1e-4 for kl, 1 for vq", low=0.0)
 
-    schedule: str = option("cosine", "how signal gives way to noise", choices=tuple(SCHEDULES))
-    diffusion_steps: int = option(1000, "steps of the schedule", low=2)
-    prediction: str = option("velocity", "what the denoiser says", choices=PREDICTIONS)
-    min_snr: float | None = option(5.0, "most that a step's error may count, in units of its SNR; none weighs all alike", low=1e-3)
-    unet_filters: tuple[int, ...] = option((64, 128), "the denoiser's channels at each level; the last attends to everything", low=2)
-    unet_depth: int = option(1, "the denoiser's residual blocks at each level", low=1)
+    schedule: str = option("cosine", "noise schedule", choices=tuple(SCHEDULES))
+    diffusion_steps: int = option(1000, "number of diffusion steps of the noise schedule", low=2)
+    prediction: str = option("velocity", "prediction target of the denoiser", choices=PREDICTIONS)
+    min_snr: float | None = option(5.0, "min-SNR weighting: upper bound γ (none: equal weights)", low=1e-3)
+    unet_filters: tuple[int, ...] = option(
+        (64, 128), "denoiser: channels of each level; the last level has self-attention", low=2, unit="N"
+    )
+    unet_depth: int = option(1, "denoiser: residual blocks of each level", low=1)
     prior: bool = option(
-        True, "begin with the best linear denoiser, which knows the mean of each label at every position; the network adds to it"
+        True,
+        "start from the best linear denoiser, computed from the mean latent of each label; the network adds a correction",
     )
-    condition: bool = option(True, "teach the denoiser super-resolution and imputation as well")
+    condition: bool = option(True, "also train the denoiser for super-resolution and imputation")
     coarse: tuple[float, float, float] = option(
-        (2.0, 2.0, 2.0), "super-resolution: how much larger the voxels of a coarse volume are", low=1.0, high=8.0, unit="N"
+        (2.0, 2.0, 2.0), "super-resolution: downsampling factor along each voxel axis", low=1.0, high=8.0, unit="N"
     )
-    label_drop: float = option(0.1, "how often the label is withheld, so that guidance has something to compare with", low=0.0, high=1.0)
+    label_drop: float = option(0.1, "classifier-free guidance: probability of training without the label", low=0.0, high=1.0)
     diffusion_batch_size: int = option(8, "latents per update of the denoiser", low=1)
-    diffusion_learning_rate: float = option(1e-3, "Adam's learning rate of the denoiser at its highest", low=1e-9, high=1.0)
-    ema: float = option(0.995, "share of the denoiser's averaged weights that stays at each update", low=0.0, high=0.99999)
-    weight_decay: float = option(0.0, "of the denoiser", low=0.0)
-    clip_norm: float | None = option(1.0, "largest norm of all gradients together", low=1e-6)
-    anneal: bool = option(True, "let the learning rates fall by a cosine over their stage")
+    diffusion_learning_rate: float = option(1e-3, "highest learning rate of the denoiser (Adam)", low=1e-9, high=1.0)
+    ema: float = option(0.995, "decay of the exponential moving average of the denoiser's weights", low=0.0, high=0.99999)
+    weight_decay: float = option(0.0, "weight decay of the denoiser", low=0.0)
+    clip_norm: float | None = option(1.0, "gradient clipping: maximum global norm", low=1e-6)
+    anneal: bool = option(True, "cosine decay of the learning rate of each stage")
 
     def __post_init__(self):
         super().__post_init__()
         if (self.stage == "diffusion") != bool(self.initial):
             raise InputError(
-                "--stage diffusion trains on the autoencoder of a network that exists, named by --initial MODEL.h5; no other stage "
-                f"takes one. Received: --stage {self.stage}, --initial {self.initial}."
+                "`stage` diffusion needs `initial`, a network (.h5) whose autoencoder it keeps; no other stage takes one. "
+                f"Received: `stage` {self.stage}, `initial` {self.initial or 'none'}."
             )
         if self.events and self.labels:
-            raise InputError("--events and --labels both say what the volumes show. Choose one.")
+            raise InputError("`events` and `labels` both label the volumes. Choose one.")
         factor = 2 ** (len(self.filters) - 1)
         if self.patch_shape and any(side % factor for side in self.patch_shape):
             nearest = tuple(max(factor, factor * round(side / factor)) for side in self.patch_shape)
             raise InputError(
-                f"--patch-shape must be divisible by {factor}: the autoencoder halves it {len(self.filters) - 1} times. "
+                f"`patch_shape` must be divisible by {factor}: the autoencoder halves it {len(self.filters) - 1} times. "
                 f"Received: {self.patch_shape}. Nearest valid: {nearest}."
             )
         for name in ("filters", "unet_filters"):
             if any(width % 2 for width in getattr(self, name)):
-                raise InputError(
-                    f"--{name.replace('_', '-')} must be even: channels are normalised in groups. Received: {getattr(self, name)}."
-                )
-
-    def to_json(self):
-        """Return the options as a dict that `json.dumps` accepts; of files only their names, no folders."""
-        values = super().to_json()
-        for name in ("events", "labels"):
-            values[name] = values[name] and [pathlib.Path(path).name for path in values[name]]
-        return {**values, "initial": self.initial and pathlib.Path(self.initial).name}
+                raise InputError(f"`{name}` must be even: channels are normalised in groups. Received: {getattr(self, name)}.")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SamplingOptions(Options):
-    """How samples are drawn."""
+    """Options of the sampler."""
 
-    label: str | None = option(None, "what the volume is to show: one of the labels of the training", unit="LABEL")
-    guidance: float = option(1.0, "how much to exaggerate what label and condition change; 1 not at all", low=0.0, high=100.0)
-    steps: int = option(50, "steps from noise to sample", low=1)
-    sampler: str = option("dpm-solver", "how each step is made", choices=tuple(SAMPLERS))
-    seed: int = option(0, "seed of every random draw", low=0, high=2**31 - 1)
+    label: str | None = option(None, "label of the volume, one of those in training (none: unlabelled)", basic=True, unit="LABEL")
+    guidance: float = option(1.0, "classifier-free guidance: strength of label and condition (1: no guidance)", low=0.0, high=100.0)
+    steps: int = option(50, "number of sampling steps", basic=True, low=1)
+    sampler: str = option("dpm-solver", "sampling method", choices=tuple(SAMPLERS))
+    seed: int = option(0, "seed of the random numbers", basic=True, low=0, high=2**31 - 1)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -115,19 +123,26 @@ class PredictConfig(SamplingOptions):
     """Options of `keras_mri.predict` for this system."""
 
     task: str = option(
-        "reconstruction", "what to do: only through the autoencoder and back, a finer grid, or what is missing", choices=TASKS
+        "reconstruction",
+        "reconstruction (encode and decode only), super-resolution to the grid of the training, or imputation of missing voxels",
+        basic=True,
+        choices=TASKS,
     )
     missing: str | None = option(
-        None, "imputation: not 0 where voxels are missing (NIfTI of the image's shape, or 3D for all of a run)", unit="NIFTI"
+        None,
+        "imputation: mask of the missing voxels (NIfTI of the image's shape, or 3D for all frames of a run)",
+        basic=True,
+        unit="NIFTI",
+        path=True,
     )
-    samples: int = option(4, "samples whose average is the answer", low=1)
+    samples: int = option(4, "number of samples that are averaged", basic=True, low=1)
 
     def __post_init__(self):
         super().__post_init__()
         if (self.task == "imputation") != (self.missing is not None):
             raise InputError(
-                f"--missing says which voxels --task imputation is to fill; they go together. Received: --task {self.task}, "
-                f"--missing {self.missing}."
+                "`missing` marks the voxels that `task` imputation fills; they go together. "
+                f"Received: `task` {self.task}, `missing` {self.missing or 'none'}."
             )
 
 
@@ -141,3 +156,70 @@ PRESETS = {
         label_drop=0.1, diffusion_batch_size=16, diffusion_learning_rate=1e-4, weight_decay=0.004, ema=0.0, clip_norm=None, anneal=False,
     ),
 }  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Inference:
+    """The values that prediction and generation need, stored in the network's file.
+
+    Parameters
+    ----------
+    scaling, schedule, diffusion_steps, prediction, condition, coarse, filters, unet_filters, latent_channels
+        As the options of these names.
+    grid : dict or None
+        Shape and affine of the training's volumes.
+    labels : tuple of str
+        In order of their codes.
+    intensity : tuple of float or None
+        Offset and scale of network units.
+    """
+
+    scaling: str
+    schedule: str
+    diffusion_steps: int
+    prediction: str
+    condition: bool
+    coarse: tuple[float, float, float]
+    filters: tuple[int, ...]
+    unet_filters: tuple[int, ...]
+    latent_channels: int
+    grid: dict | None
+    labels: tuple[str, ...]
+    intensity: tuple[float, float] | None
+
+    @classmethod
+    def from_json(cls, values):
+        """Build it from the values in a file."""
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+
+
+_OPTIONS_OF_INFERENCE = (
+    "scaling", "schedule", "diffusion_steps", "prediction", "condition", "coarse", "filters", "unet_filters", "latent_channels",
+)  # fmt: skip
+
+
+def inference(config, training):
+    """Return the values that prediction needs, as `Inference` has them, for JSON."""
+    return {**{name: value for name, value in config.to_json().items() if name in _OPTIONS_OF_INFERENCE}, **_of_data(training)}
+
+
+def inference_of_format_1(config, training):
+    """Return the same from the settings of a file of format 1."""
+    return {**{name: config[name] for name in _OPTIONS_OF_INFERENCE}, **_of_data(training)}
+
+
+def _of_data(training):
+    return {"grid": training.get("grid"), "labels": training.get("labels", []), "intensity": training.get("scaling")}
+
+
+SETTINGS = Settings(
+    Config=Config,
+    PredictConfig=PredictConfig,
+    presets=PRESETS,
+    example=EXAMPLE,
+    GenerateConfig=GenerateConfig,
+    restores=False,
+    errors=("autoencoder: mean absolute error (network units)", "denoiser: mean squared error"),
+    inference=inference,
+    inference_of_format_1=inference_of_format_1,
+)

@@ -18,15 +18,14 @@ from keras_mri.networks.backends import check_trains
 from keras_mri.networks.latent_diffusion import assembled, parts
 from keras_mri.networks.volume_autoencoder import latent_scale
 from keras_mri.saving import checkpoints
-from keras_mri.systems.ldm.labelled_runs import Grid, LabelledRuns, labelled_runs
+from keras_mri.systems.ldm.labelled_runs import Grid, labelled_runs
 from keras_mri.systems.ldm.labels import codes
 from keras_mri.systems.ldm.latent_space import LatentSpace
-from keras_mri.systems.ldm.settings import PRESETS, Config, GenerateConfig, PredictConfig, SamplingOptions
+from keras_mri.systems.ldm.settings import SETTINGS, Inference, SamplingOptions
 from keras_mri.systems.ldm.tasks import imputed, reconstructed, super_resolved
+from keras_mri.systems.records import Outcome, System, stored_inference
 
-__all__ = [
-    "PRESETS", "Config", "GenerateConfig", "PredictConfig", "example", "facts", "generate", "predict", "prepare", "settle", "train",
-]  # fmt: skip
+__all__ = ["SYSTEM", "facts", "generate", "outcome", "predict", "prepare", "settle", "train"]
 
 
 def settle(config):
@@ -43,30 +42,51 @@ def settle(config):
     Raises
     ------
     InputError
-        If the file to start from is none of ours.
+        If the file to start from holds no network of this system.
     """
     if config.stage != "diffusion":
         return config
-    facts = checkpoints.inspect(config.initial)
-    if facts["system"] != "ldm":
-        raise InputError(f"--initial must be a network of ldm. Received: {config.initial}, one of {facts['system']}.")
-    start = _config_of(facts["config"])
-    taken = ("scaling", "latent", "latent_channels", "filters", "depth", "shortcut", "codes")
-    return dataclasses.replace(config, **{name: getattr(start, name) for name in taken})
+    start = checkpoints.inspect(config.initial)
+    if start["system"] != "ldm":
+        raise InputError(f"`initial` must be a network of ldm. Received: {config.initial}, a network of {start['system']}.")
+    inference = stored_inference(start, SETTINGS)
+    decided = {name: inference[name] for name in ("scaling", "latent_channels", "filters")}
+    # For the record only: what these options made is in the weights.
+    recorded = {name: start["config"][name] for name in ("latent", "depth", "shortcut", "codes") if name in start["config"]}
+    taken = {name: tuple(value) if isinstance(value, list) else value for name, value in {**decided, **recorded}.items()}
+    return dataclasses.replace(config, **taken)
 
 
 def prepare(images, config):
-    """Load the scans and label their volumes; see `keras_mri.systems.ldm.labelled_runs.labelled_runs`."""
-    return images if isinstance(images, LabelledRuns) else labelled_runs(images, config)
+    """Load the scans and label their volumes.
+
+    Parameters
+    ----------
+    images : sequence of str, path-like or Volume
+        3D or 4D, on one grid.
+    config : Config
+
+    Returns
+    -------
+    keras_mri.systems.ldm.labelled_runs.LabelledRuns
+
+    Raises
+    ------
+    InputError
+        If the images lie on different grids, or labels and volumes do not belong together.
+    """
+    return labelled_runs(images, config)
 
 
-def train(images, config, callbacks=()):
+def train(data, config, callbacks=()):
     """Train the autoencoder, then the denoiser on its latents; or one of them.
 
     Parameters
     ----------
-    images : as for `prepare`
+    data : keras_mri.systems.ldm.labelled_runs.LabelledRuns
+        From `prepare`.
     config : Config
+        From `settle`.
     callbacks : sequence of keras.callbacks.Callback
         Added to every fit.
 
@@ -87,8 +107,7 @@ def train(images, config, callbacks=()):
     # A training that is taken up has used some of its time already.
     begun = time.monotonic() - sum(getattr(callback, "seconds_before", 0.0) for callback in callbacks)
     keras.utils.set_random_seed(config.seed)
-    config = settle(config)
-    training, held_out = prepare(images, config).divided()
+    training, held_out = data.divided()
     if config.stage == "diffusion":
         start = parts(checkpoints.load(config.initial, "ldm").network)._replace(denoiser=None)
     else:
@@ -115,15 +134,13 @@ def predict(checkpoint, images, options):
     Raises
     ------
     InputError
-        If there is not exactly one image, it is not on the grid that the task needs, or the network was not trained for the task.
+        If the image is not on the grid that the task needs, or the network was not trained for the task.
     """
-    if len(images) != 1:
-        raise InputError(f"this network works on one image at a time. Received: {len(images)} images.")
     volume = as_volume(images[0])
     space, code = _space(checkpoint, options, needs_denoiser=options.task != "reconstruction")
     if options.task != "reconstruction" and not space.config.condition:
         raise InputError(f"this network was trained with --no-condition and knows no {options.task}. Train one without that option.")
-    grid = Grid.from_json(checkpoint.training["grid"]) if "grid" in checkpoint.training else None
+    grid = Grid.from_json(space.config.grid) if space.config.grid else None
     if options.task == "super-resolution":
         return super_resolved(space, volume, grid, options, code)
     if grid:
@@ -153,8 +170,8 @@ def generate(checkpoint, count, options):
         If the label is unknown, there are more steps than the schedule has, or the network has no denoiser.
     """
     space, code = _space(checkpoint, options, needs_denoiser=True)
-    grid = Grid.from_json(checkpoint.training["grid"])
-    offset, scale = checkpoint.training["scaling"]
+    grid = Grid.from_json(space.config.grid)
+    offset, scale = space.config.intensity
     # All at once, so that a sample does not depend on how many are looked at; the decoder takes them one by one.
     for number, latent in enumerate(space.sample(grid.shape, count, options, code), start=1):
         data = offset + scale * space.decode(latent, grid.shape)
@@ -162,14 +179,14 @@ def generate(checkpoint, count, options):
         yield Volume.from_array(data, grid.affine, name=f"sample {number}")
 
 
-def facts(network, images, config):
-    """Return what the file says of the training besides its options.
+def facts(network, data, config):
+    """Return the facts of the training that its file records besides the options.
 
     Parameters
     ----------
     network : keras.Model
-        What `train` returned.
-    images : as for `prepare`
+        From `train`.
+    data : keras_mri.systems.ldm.labelled_runs.LabelledRuns
     config : Config
 
     Returns
@@ -178,7 +195,6 @@ def facts(network, images, config):
         grid, labels (in order of their codes), scaling (offset and scale of network units), and the latent's mean and scale per channel,
         which encoder and decoder have built in.
     """
-    data = prepare(images, config)
     mean, deviation = latent_scale(parts(network).encoder)
     return {
         "grid": data.grid.to_json(),
@@ -189,43 +205,43 @@ def facts(network, images, config):
     }
 
 
-def example(checkpoint, images, config):
-    """Make the panel: what the autoencoder makes of a held-out frame, that frame, and, if there is a denoiser, a sample with its label.
+def outcome(checkpoint, data, config):
+    """Show a held-out frame, its reconstruction by the autoencoder, and, if there is a denoiser, a sample with its label.
 
     Parameters
     ----------
     checkpoint : keras_mri.saving.checkpoints.Checkpoint
-    images : as for `prepare`
+    data : keras_mri.systems.ldm.labelled_runs.LabelledRuns
     config : Config
 
     Returns
     -------
-    dict of str to ndarray of float32, shape (x, y, z)
+    keras_mri.systems.records.Outcome
     """
-    held_out = prepare(images, config).divided()[1]
+    held_out = data.divided()[1]
     frame, code = held_out.runs[-1][..., -1], int(held_out.codes[-1][-1])
     pair = parts(checkpoint.network)
-    space = LatentSpace(pair, config, len(checkpoint.training.get("labels", ())))
+    space = LatentSpace(pair, config, len(data.names))
     panels = {"through the latent (held out)": space.decode(space.encode(frame), frame.shape), "measured": frame}
     if pair.denoiser is None:
-        return panels
+        return Outcome(panels)
     options = SamplingOptions(steps=min(50, config.diffusion_steps), seed=config.seed)
-    return {"sample": space.decode(space.sample(frame.shape, 1, options, code)[0], frame.shape), **panels}
+    return Outcome({"sample": space.decode(space.sample(frame.shape, 1, options, code)[0], frame.shape), **panels})
 
 
 def _space(checkpoint, options, needs_denoiser):
     """Return the latent space of a network, and the code of the label that was asked for."""
-    pair, names = parts(checkpoint.network), checkpoint.training.get("labels", [])
+    pair, stored = parts(checkpoint.network), Inference.from_json(checkpoint.inference)
     if needs_denoiser and pair.denoiser is None:
         raise InputError(
             "this network holds an autoencoder only, which cannot make anything up. "
             "Train its other half with --stage diffusion --initial THIS_FILE."
         )
-    # Reconstruction is told nothing.
-    label = getattr(options, "label", None) if needs_denoiser else None
-    return LatentSpace(pair, _config_of(checkpoint.config), len(names)), int(codes([label], names)[0])
+    # A reconstruction takes no label.
+    label = options.label if needs_denoiser else None
+    return LatentSpace(pair, stored, len(stored.labels)), int(codes([label], stored.labels)[0])
 
 
-def _config_of(values):
-    """Return the options of a network's training, from its file."""
-    return Config.from_json({**values, "initial": None, "stage": "both"})
+SYSTEM = System(
+    settings=SETTINGS, train=train, predict=predict, outcome=outcome, settle=settle, prepare=prepare, facts=facts, generate=generate
+)

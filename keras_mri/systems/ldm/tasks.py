@@ -11,6 +11,7 @@ import numpy as np
 from keras_mri.errors import InputError
 from keras_mri.imaging.intensity import fit_image_scaling, fit_scaling
 from keras_mri.imaging.kspace import finer_step, resampled
+from keras_mri.inference.restoring import restored, restored_frames
 from keras_mri.io.nifti_headers import on_finer_grid
 from keras_mri.io.nifti_reading import ConstantImageError, as_volume
 from keras_mri.systems.ldm.conditions import coarse_shape, condition
@@ -35,13 +36,13 @@ def reconstructed(space, volume):
     -------
     Volume
     """
-    scaling, least = fit_image_scaling(volume, space.config.scaling), _least(volume)
+    scaling = fit_image_scaling(volume, space.config.scaling)
 
-    def frame(t):
+    def run(t):
         data = scaling.apply(volume.frame(t))
-        return np.maximum(scaling.invert(space.decode(space.encode(data), data.shape)), least)
+        return space.decode(space.encode(data), data.shape)
 
-    return volume.with_frames(frame)
+    return restored(volume, scaling, run)
 
 
 def super_resolved(space, volume, grid, options, code):
@@ -74,16 +75,17 @@ def super_resolved(space, volume, grid, options, code):
         raise InputError(f"super-resolution takes one volume. Received: {volume.name} of shape {volume.shape}. Split it.")
     few = coarse_shape(grid.shape, space.config.coarse)
     grid.check(volume, few)
-    scaling, least = fit_image_scaling(volume, space.config.scaling), _least(volume)
+    scaling = fit_image_scaling(volume, space.config.scaling)
 
-    def frame(t):
+    def run(t):
         given = scaling.apply(resampled(volume.frame(t), grid.shape))
         change = _change(space, given, np.ones(grid.shape, bool), True, options, code)
         # What the coarse grid has measured is not changed.
         change -= resampled(resampled(change, few), grid.shape)
-        return np.maximum(scaling.invert(given + change), least)
+        return given + change
 
-    return on_finer_grid(volume, grid.shape, finer_step([many / side for many, side in zip(grid.shape, few)]), frame)
+    step = finer_step([many / side for many, side in zip(grid.shape, few)])
+    return on_finer_grid(volume, grid.shape, step, restored_frames(volume, scaling, run))
 
 
 def imputed(space, volume, options, code):
@@ -114,33 +116,30 @@ def imputed(space, volume, options, code):
     some = [t for t in range(volume.n_frames) if not missing_at(t).all()]
     known = [volume.frame(t)[~missing_at(t)] for t in some[:: -(-len(some) // _MOST_FRAMES)]]
     # What stands in the missing voxels, often 0 or an artefact, must not set the scale.
-    scaling, least = fit_scaling(np.concatenate(known), space.config.scaling), _least(volume)
+    scaling = fit_scaling(np.concatenate(known), space.config.scaling)
     # Guesses look at many frames.
-    run = [scaling.apply(volume.frame(t)) for t in range(volume.n_frames)]
-    reach = best_reach(run.__getitem__, missing_at, volume.n_frames)
+    frames = [scaling.apply(volume.frame(t)) for t in range(volume.n_frames)]
+    reach = best_reach(frames.__getitem__, missing_at, volume.n_frames)
 
     def attempt(t, missing_at):
-        given = filled_frame(run.__getitem__, missing_at, volume.n_frames, t, reach)
+        given = filled_frame(frames.__getitem__, missing_at, volume.n_frames, t, reach)
         return given, _change(space, given, ~missing_at(t), False, options, code)
 
-    share = _proved_share(attempt, run, missing_at)
+    share = _proved_share(attempt, frames, missing_at)
 
-    def frame(t):
-        missing = missing_at(t)
-        if not missing.any():
-            return volume.frame(t)
+    def run(t):
         given, change = attempt(t, missing_at)
-        return np.where(missing, np.maximum(scaling.invert(given + share * change), least), volume.frame(t))
+        return given + share * change
 
-    return volume.with_frames(frame)
+    return restored(volume, scaling, run, missing_at)
 
 
-def _proved_share(attempt, run, missing_at):
+def _proved_share(attempt, frames, missing_at):
     """Return how much of a change is worth having, 0 … 1, by least squares over frames that are known where others are not."""
     products = squares = 0.0
-    for s, hole in _rehearsals(missing_at, len(run)):
+    for s, hole in _rehearsals(missing_at, len(frames)):
         given, change = attempt(s, lambda t, s=s, hole=hole: missing_at(t) | hole if t == s else missing_at(t))
-        products += np.sum(((run[s] - given) * change)[hole], dtype=np.float64)
+        products += np.sum(((frames[s] - given) * change)[hole], dtype=np.float64)
         squares += np.sum(change[hole] ** 2, dtype=np.float64)
     share = np.float32(np.clip(products / squares, 0, 1) if squares else 1)
     _LOGGER.info("imputation: %d %% of what samples change is kept", round(100 * share))
@@ -178,8 +177,3 @@ def _missing(path, volume):
     if missing.all():
         raise InputError(f"{mask.name} says that every voxel is missing. There is nothing to start from.")
     return lambda t: missing[..., t] if missing.ndim == 4 else missing
-
-
-def _least(volume):
-    """Return what no voxel may fall below: 0 for magnitude data."""
-    return np.float32(0 if volume.extremes[0] >= 0 else -np.inf)

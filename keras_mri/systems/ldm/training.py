@@ -6,7 +6,7 @@ import time
 import keras
 import numpy as np
 
-from keras_mri.io.volumes import left_right_axis
+from keras_mri.io.grids import left_right_axis
 from keras_mri.networks.latent_diffusion import Parts, assembled, latent_only
 from keras_mri.networks.latent_prior import linear_of, prior_of
 from keras_mri.networks.latent_unet import latent_unet
@@ -68,7 +68,7 @@ def fit_autoencoder(training, held_out, config, callbacks=(), begun=None):
     model.compile(optimizer, jit_compile=False)
     share = config.autoencoder_share if config.stage == "both" else 1.0
     pace = Pace(max(1, round(share * config.epochs * data.steps)), _seconds_left(config, share, begun))
-    _fit(model, data, pace, config, optimizer, config.learning_rate, "val_l1", callbacks)
+    _fit(model, data, pace, config, optimizer, config.learning_rate, "val_error", callbacks)
 
     encoder, decoder = in_float32(latent_only(encoder)), in_float32(decoder)
     codebook = model.quantizer.get_weights()[0] if vq else None
@@ -118,7 +118,7 @@ def fit_denoiser(start, training, held_out, config, callbacks=(), begun=None):
     model = LatentDenoising(denoiser, lambda trained: assembled(*start._replace(denoiser=trained)))
     data = denoising_batches(*latents, plan, config, labels)
     optimizer = _adam(config)
-    model.compile(optimizer, loss="mse", metrics=[keras.metrics.MeanSquaredError(name="denoising")], jit_compile=False)
+    model.compile(optimizer, loss="mse", metrics=[keras.metrics.MeanSquaredError(name="error")], jit_compile=False)
     swap = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if config.ema > 0 else []
     share = 1 - config.autoencoder_share if config.stage == "both" else 1.0
     pace = Pace(max(1, round(share * config.epochs * data.steps)), _seconds_left(config, 1.0, begun))
@@ -199,7 +199,7 @@ def _fit(model, data, pace, config, optimizer, learning_rate, monitor, callbacks
     schedules = [(optimizer, learning_rate)] if config.anneal else []
     followed = [*first, FollowPace(pace, 1.0, schedules), StopOnNonFinite(best), best, *callbacks]
     try:
-        fit(model, data.training, data.validation, data.steps, followed)
+        fit(model, data, followed)
     except KeyboardInterrupt:
         _LOGGER.warning("interrupted: keeping the best network of this stage so far (epoch %d)", best.epoch)
     best.restore()

@@ -1,16 +1,54 @@
 """From repetitions to batches: where the training blocks are, which are held out, and what each repetition's target is."""
 
+import typing
+
 import numpy as np
 
-from keras_mri.data.pipelines import PatchSource, flipped, listed_patches, repetition_pairs
+from keras_mri.data.corruption import repetition_pairs
+from keras_mri.data.pipelines import PatchSource, flipped, listed_patches
 from keras_mri.data.splits import hold_out_blocks
-from keras_mri.io.volumes import left_right_axis
+from keras_mri.io.grids import bounding_box, mirror_axes
 
 _STEPS_PER_EPOCH = 50
 # Places of training blocks, and held-out pairs, of all frames together.
 _MOST_CORNERS, _MOST_HELD_OUT = 200_000, 96
 # Share of the lesser of two mixed repetitions: the input's noise is then 0.79 of one repetition's (the average's: 0.71).
 _MIXED = 0.25
+
+
+class BlockOptions(typing.NamedTuple):
+    """Which blocks train, and on which pairs.
+
+    Parameters
+    ----------
+    patch_shape : tuple of int
+        Voxels of a block; cut to what fits the mask.
+    blocks : {"random", "covering"}
+        Blocks anywhere in the mask, or the fewest that cover it.
+    target : {"others", "average"}
+        The first target of a repetition: the average of the others, or of all.
+    mirror_axes : tuple of int
+        Axes along which blocks are mirrored at random.
+    batch_size : int
+    steps_per_epoch : int or None
+        None: 50, or every covering block and its mirror image once.
+    seed : int
+        Chooses the blocks that are held out.
+    """
+
+    patch_shape: tuple[int, int, int]
+    blocks: str
+    target: str
+    mirror_axes: tuple[int, ...]
+    batch_size: int
+    steps_per_epoch: int | None
+    seed: int
+
+    @classmethod
+    def of(cls, config, affine):
+        """Take the options from the settings of a training and the affine of its scan."""
+        axes = mirror_axes(affine, config.mirror_training)
+        return cls(config.patch_shape, config.blocks, config.target, axes, config.batch_size, config.steps_per_epoch, config.seed)
 
 
 class RepetitionBlocks:
@@ -21,10 +59,9 @@ class RepetitionBlocks:
     units : ndarray of float32, shape (repetitions, x, y, z, frames)
         In network units.
     mask : ndarray of bool, shape (x, y, z)
-    affine : ndarray of float64, shape (4, 4)
     channels : int
         Frames that the network sees together: all of them, or 1.
-    config : keras_mri.systems.n2a.settings.Config
+    options : BlockOptions
 
     Raises
     ------
@@ -32,18 +69,15 @@ class RepetitionBlocks:
         If the mask has no room for blocks to hold out.
     """
 
-    def __init__(self, units, mask, affine, channels, config):
-        inside = np.argwhere(mask)
-        low = np.maximum(inside.min(axis=0) - config.patch_shape, 0)
-        self.box = tuple(slice(a, b) for a, b in zip(low, inside.max(axis=0) + 1 + config.patch_shape))
+    def __init__(self, units, mask, channels, options):
+        self.box = bounding_box(mask, options.patch_shape)
         self.units, self.mask = units[(slice(None), *self.box)], mask[self.box]
-        self.channels, self.config = channels, config
-        covering = config.blocks == "covering"
-        self.shape, self.corners, self.held_out = hold_out_blocks(self.mask, config.patch_shape, config.seed, covering)
+        self.channels, self.options = channels, options
+        covering = options.blocks == "covering"
+        self.shape, self.corners, self.held_out = hold_out_blocks(self.mask, options.patch_shape, options.seed, covering)
         pairs = len(units) * units.shape[-1] // channels * len(self.corners)
         # Covering: every block and its mirror image, once.
-        self.steps = config.steps_per_epoch or (max(1, 2 * pairs // config.batch_size) if covering else _STEPS_PER_EPOCH)
-        self.axes = {"all": (0, 1, 2), "left-right": (left_right_axis(affine),), "none": ()}[config.mirror_training]
+        self.steps = options.steps_per_epoch or (max(1, 2 * pairs // options.batch_size) if covering else _STEPS_PER_EPOCH)
 
     def training(self, target, seed):
         """Return batches of (input, target, mask), without end.
@@ -63,12 +97,12 @@ class RepetitionBlocks:
         if target is not None:
             # The member after the repetitions.
             targets = np.eye(len(self.units) + 1)[[-1] * len(inputs)]
-        elif self.config.target == "average":
+        elif self.options.target == "average":
             inputs = inputs[: len(self.units)]
             targets = np.append(np.full((len(inputs), len(inputs)), 1 / len(inputs)), np.zeros((len(inputs), 1)), axis=1)
         source = self._source(None if target is None else target[self.box], self.corners, _MOST_CORNERS)
-        patches = flipped(listed_patches([source], self.shape, self._width, seed), seed, self.axes)
-        return repetition_pairs(patches, self.config.batch_size, self.channels, inputs, targets)
+        patches = flipped(listed_patches([source], self.shape, self._width, seed), seed, self.options.mirror_axes)
+        return repetition_pairs(patches, self.options.batch_size, self.channels, inputs, targets)
 
     def validation(self):
         """Return the held-out blocks: what is restored, against repetitions whose noise is independent of it.
@@ -80,7 +114,7 @@ class RepetitionBlocks:
         inputs, others = self._measured()
         source = self._source(None, np.repeat(self.held_out, len(inputs), axis=0), _MOST_HELD_OUT)
         patches = listed_patches([source], self.shape, self._width)
-        return repetition_pairs(patches, min(self.config.batch_size, len(source.corners)), self.channels, inputs, others).cache()
+        return repetition_pairs(patches, min(self.options.batch_size, len(source.corners)), self.channels, inputs, others).cache()
 
     def _measured(self):
         """Return weights of inputs and targets: each repetition and the average of the others, and pairs nearer to the average.
@@ -120,6 +154,6 @@ class RepetitionBlocks:
         run[..., -1] = self.mask[..., None]
         chosen = np.arange(groups * len(corners))
         if len(chosen) > most:
-            chosen = np.sort(np.random.default_rng(self.config.seed).choice(len(chosen), most, replace=False))
+            chosen = np.sort(np.random.default_rng(self.options.seed).choice(len(chosen), most, replace=False))
         places = np.column_stack([corners[chosen % len(corners)], self._width * (chosen // len(corners))])
         return PatchSource(run.reshape(*self.mask.shape, -1), places.astype(np.int32))

@@ -10,6 +10,7 @@ import logging
 import keras
 import numpy as np
 
+from keras_mri.data.pipelines import Batches
 from keras_mri.training import optimizers
 from keras_mri.training.callbacks import FollowPace, Pace, StopOnNonFinite
 from keras_mri.training.fit import fit
@@ -44,8 +45,8 @@ def iterate(network, blocks, best, config, callbacks, denoised):
     """
     start, validation = network.get_weights(), blocks.validation()
     network.compile(loss="mse", jit_compile=False)
-    best.on_epoch_end(-1, {"val_loss": network.evaluate(validation, verbose=0)})
-    best.epochs = best.epoch = kept = 0
+    best.offer(network.evaluate(validation, verbose=0))
+    kept = 0
     measured = float(np.mean([np.mean(mask[..., None] * (image - target) ** 2) for image, target, mask in validation.as_numpy_iterator()]))
     _LOGGER.info("held-out score before training: %.6f (nothing restored: %.6f)", best.best, measured)
     most = config.iterations or _MOST_ITERATIONS
@@ -67,7 +68,7 @@ def iterate(network, blocks, best, config, callbacks, denoised):
         head = network.get_layer("residual")
         best.restore()
         head.set_weights([np.zeros_like(weight) for weight in head.get_weights()])
-        best.weights = network.get_weights()
+        best.adopt()
         _LOGGER.warning("on the held-out blocks no network was better than restoring nothing, so this one restores nothing; train longer")
 
 
@@ -75,9 +76,9 @@ def _fit(network, blocks, target, iteration, config, callbacks, validation, most
     """Run one iteration: its own annealing, and most of the time that is left, because the first target teaches most."""
     share = (1 - _TIME_SHARE) ** (iteration - 1) * (_TIME_SHARE if iteration < most else 1)
     optimizer = optimizers.Adam(config.learning_rate, beta_2=config.beta_2, clipnorm=config.clip_norm)
-    network.compile(optimizer, loss="mse", weighted_metrics=[keras.metrics.MeanAbsoluteError(name="l1")], jit_compile=False)
+    network.compile(optimizer, loss="mse", weighted_metrics=[keras.metrics.MeanAbsoluteError(name="error")], jit_compile=False)
     pace = Pace(config.epochs * blocks.steps, config.time_budget and config.time_budget * share)
     schedule = [(optimizer, config.learning_rate)] if config.anneal else []
     numbered = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: logs.update(iteration=iteration))
     training = blocks.training(target, config.seed + 1000 * iteration)
-    fit(network, training, validation, blocks.steps, [numbered, FollowPace(pace, 1.0, schedule), *callbacks])
+    fit(network, Batches(training, validation, blocks.steps), [numbered, FollowPace(pace, 1.0, schedule), *callbacks])

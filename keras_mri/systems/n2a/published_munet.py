@@ -14,7 +14,7 @@ from keras_mri.networks.munet import DIFFUSION, STRUCTURAL, munet, munet_diffusi
 from keras_mri.saving import checkpoints
 from keras_mri.saving import h5_guard as h5_files
 from keras_mri.systems.n2a.connections import connections
-from keras_mri.systems.n2a.settings import PRESETS, Config
+from keras_mri.systems.n2a.settings import PRESETS, Config, inference
 
 SYSTEM = "n2a"
 
@@ -72,7 +72,8 @@ def load_published_munet(path):
 
 def load_checkpoint(path):
     """Load a published MU-Net as a checkpoint of Noise2Average with the published settings; parameters and errors as above."""
-    return checkpoints.Checkpoint(load_published_munet(path), SYSTEM, Config(**PRESETS["published"]).to_json(), {})
+    config = Config(**PRESETS["published"])
+    return checkpoints.Checkpoint(load_published_munet(path), SYSTEM, config.to_json(), {}, inference(config, {}))
 
 
 def is_published_munet(path):

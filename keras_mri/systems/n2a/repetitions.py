@@ -9,9 +9,10 @@ from keras_mri.errors import InputError
 from keras_mri.imaging.brain_mask import brain_mask
 from keras_mri.imaging.registration import estimate_rigid, remaining_motion, similarity
 from keras_mri.imaging.rigid import in_view, resample_rigid
+from keras_mri.io.grids import check_same_grid
 from keras_mri.io.mask_files import load_mask
 from keras_mri.io.nifti_reading import as_volume
-from keras_mri.io.volumes import Volume, check_same_grid
+from keras_mri.io.volumes import Volume
 
 _LOGGER = logging.getLogger(__name__)
 # Two repetitions that differ by less than this share of their mean have no noise of their own: SNR above 1000 does not occur.
@@ -55,17 +56,21 @@ class Repetitions:
         return self.data.mean(axis=0, dtype=np.float64).astype(np.float32)
 
 
-def bring_together(images, options, match="mean"):
-    """Load repetitions, check them, and mend motion and intensity between them.
+def align_repetitions(images, align_above, mask=None, repetitions=None, match="mean"):
+    """Load repetitions, check them, and correct motion and intensity differences between them.
 
     Parameters
     ----------
     images : sequence of str, path-like or Volume
         Two or more of one shape, or one 4D image whose volumes are the repetitions.
-    options : object
-        With the fields `mask`, `repetitions`, `align` and `align_above` of `keras_mri.systems.n2a.settings`.
+    align_above : float or None
+        Motion that displaces no voxel of the mask by more than this is left alone, voxels; None corrects none.
+    mask : str, path-like or Volume, optional
+        Where the brain is; estimated by default.
+    repetitions : {"images", "volumes"}, optional
+        What repeats: the images, frame by frame, or the volumes of one 4D image; by default the volumes if there is one image.
     match : {"mean", "mean and SD"}
-        What is made equal inside the mask.
+        What is made equal to the first repetition inside the mask.
 
     Returns
     -------
@@ -79,21 +84,19 @@ def bring_together(images, options, match="mean"):
         If they lie on different grids.
     """
     volumes = [as_volume(image) for image in images]
-    names, data, reference = _gather(volumes, options.repetitions)
-    if options.mask:
-        mask = load_mask(options.mask, reference)
-    else:
-        mask = brain_mask(np.abs(data).mean(axis=(0, 4)), reference.zooms)
+    names, data, reference = _gather(volumes, repetitions)
+    estimated = mask is None
+    brain = brain_mask(np.abs(data).mean(axis=(0, 4)), reference.zooms) if estimated else load_mask(mask, reference)
     magnitude = bool(data.min() >= 0)
-    data = _matched(data, names, mask, match)
-    _check_noise(data, names, mask)
-    if options.align:
-        data, seen = _aligned(data, names, mask, reference, options.align_above, magnitude)
-        data = _matched(data, names, mask & seen, match)
+    data = _matched(data, names, brain, match)
+    _check_noise(data, names, brain)
+    if align_above is not None:
+        data, in_all = _aligned(data, names, brain, reference, align_above, magnitude)
+        data = _matched(data, names, brain & in_all, match)
         # Where another scan ends there is nothing to average.
-        data[1:, ~seen] = data[0, ~seen]
-        _check_noise(data, names, mask)
-    return Repetitions(data, mask, not options.mask, magnitude, reference)
+        data[1:, ~in_all] = data[0, ~in_all]
+        _check_noise(data, names, brain)
+    return Repetitions(data, brain, estimated, magnitude, reference)
 
 
 def _gather(volumes, mode):

@@ -1,30 +1,40 @@
-"""What Noise2Average can be told."""
+"""Options of Noise2Average."""
 
 import dataclasses
-import pathlib
 
 from keras_mri import config
 from keras_mri.config import MIRRORS, TrainConfig, option, parse_duration
 from keras_mri.errors import InputError
+from keras_mri.systems.records import Settings
 
-RESULTS = ("_denoised.nii.gz",)
+# Ending of the file that training writes beside the network: the repetitions, denoised.
+DENOISED = "_denoised.nii.gz"
+# For --help.
+EXAMPLE = "python -m keras_mri.train n2a rep1.nii.gz rep2.nii.gz -o n2a.h5"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Repetitions:
-    """How images become aligned repetitions: asked in training and in prediction."""
+    """Options of the repetitions, shared by training and prediction."""
 
     mask: str | None = option(
-        None, "where the brain is (NIfTI on the images' grid); by itself estimated. Outside, the average stays", unit="NIFTI"
+        None,
+        "brain mask (NIfTI on the grid of the images); the average of the repetitions is kept outside",
+        auto="estimated",
+        basic=True,
+        unit="NIFTI",
+        path=True,
     )
     repetitions: str | None = option(
         None,
-        "what repeats: the images, frame by frame, or the volumes of one 4D image; by itself the volumes if there is one image",
+        "the repetitions: images (frame by frame), or the volumes of one 4D image",
+        auto="volumes for one image, otherwise images",
+        basic=True,
         choices=("images", "volumes"),
     )
-    align: bool = option(True, "estimate a rigid motion between repetitions and mend it where it exceeds --align-above")
+    align: bool = option(True, "rigid motion correction between repetitions, where motion exceeds --align-above", basic=True)
     align_above: float = option(
-        0.2, "largest displacement, in voxels, that is left alone: to interpolate is to smooth", low=0.0, high=10.0, unit="VOXELS"
+        0.2, "largest displacement in voxels that is not corrected, because interpolation smooths", low=0.0, high=10.0, unit="VOXELS"
     )
 
 
@@ -32,62 +42,83 @@ class _Repetitions:
 class Config(_Repetitions, TrainConfig):
     """Options of `keras_mri.train n2a`."""
 
-    epochs: int = option(10, "number of epochs of one iteration, unless --time-budget ends training first", low=1)
-    learning_rate: float = option(1e-3, "Adam's learning rate at its highest", low=1e-9, high=1.0)
+    epochs: int = option(10, "number of epochs of one iteration, unless --time-budget ends training first", basic=True, low=1)
+    learning_rate: float = option(1e-3, "highest learning rate of Adam", low=1e-9, high=1.0)
     time_budget: float | None = option(
-        None, "train all iterations for this long, e.g. 90s, 5m, 1h30m", low=1, parse=parse_duration, unit="TIME"
+        None,
+        "duration of the training over all iterations, instead of a number of epochs: 90s, 5m, 1h30m",
+        basic=True,
+        low=1,
+        parse=parse_duration,
+        unit="TIME",
     )
     iterations: int | None = option(
-        None, "times that the denoised average becomes the next target; by itself until the held-out score stops improving", low=1, high=20
+        None,
+        "number of iterations; in each one after the first, the denoised average is the target",
+        auto="until the validation score stops improving",
+        low=1,
+        high=20,
     )
     initial: str = option(
         "pretrained",
-        "where the weights start: pretrained, none (at random), or an .h5 of this system or of the original's two-input form",
+        "initial weights: pretrained, none (random), or a network file (.h5) of this system or of the original's two-input form",
+        basic=True,
         unit="START",
+        path=True,
     )
     target: str = option(
         "others",
-        "the first target: the average of the other repetitions, whose noise is independent, or, as published, of all of them",
+        "first training target: the average of the other repetitions (independent noise), or the average of all, as published",
         choices=("others", "average"),
     )
     restore: str = option(
         "average",
-        "what the trained network restores: the average of the repetitions, or, as published, each of them",
+        "input of the trained network: the average of the repetitions, or each repetition, as published",
         choices=("average", "each"),
     )
     mirror: str = option(
-        "all", "average the results of the scan and its mirror images: left-right as published, or along all axes", choices=MIRRORS
+        "all",
+        "test-time augmentation: average the results of the scan and its mirror images, left-right (as published) or along all axes",
+        basic=True,
+        choices=MIRRORS,
     )
-    restart: bool = option(False, "start every iteration from the initial weights instead of the best so far")
+    restart: bool = option(False, "start each iteration from the initial weights instead of the best weights so far")
 
     network: str = option(
         "munet",
-        "the network, with --initial none; otherwise, like the scaling and the noise scale, it is the initial one's",
+        "architecture, with --initial none; an initial network keeps its own architecture, intensity normalisation and noise scale",
         choices=("munet", "munet_diffusion"),
     )
-    filters: int | None = option(None, "channels of its layers; by itself those of the initial network, or 16 (diffusion: 64)", low=1)
+    filters: int | None = option(
+        None, "channels of the layers", auto="as in the initial network; without one 16, or 64 for munet_diffusion", low=1
+    )
     noise_scale: float | None = option(
-        0.05, "typical noise SD, in network units, by which the network scales its input", low=1e-6, high=1.0
+        0.05, "typical noise SD in network units, by which the network scales its input (none: no scaling)", low=1e-6, high=1.0
     )
     scaling: str = option(
-        "percentile", "how intensities are brought to network units: by their robust maximum, or by mean and SD in the mask",
+        "percentile",
+        "intensity normalisation: by a robust maximum, or by mean and SD inside the mask (zscore)",
         choices=("percentile", "zscore"),
-    )  # fmt: skip
-    patch_shape: tuple[int, int, int] = option((32, 32, 32), "voxels of a training block, cut to what fits the brain", low=1, unit="N")
-    blocks: str = option("random", "training blocks anywhere in the brain, or the fewest that cover it", choices=("random", "covering"))
-    mirror_training: str = option("all", "axes along which blocks are mirrored at random", choices=("all", "left-right", "none"))
-    anneal: bool = option(True, "let the learning rate fall by a cosine over the training")
-    beta_2: float = option(0.99, "Adam's decay of the second moment", low=0.0, high=0.99999)
-    clip_norm: float | None = option(1.0, "largest norm of a gradient", low=1e-6)
+    )
+    patch_shape: tuple[int, int, int] = option(
+        (32, 32, 32), "voxels of a training block, reduced where the brain is smaller", low=1, unit="N"
+    )
+    blocks: str = option(
+        "random", "training blocks: random positions in the brain, or the fewest blocks that cover it", choices=("random", "covering")
+    )
+    mirror_training: str = option("all", "augmentation: axes of the random reflections of blocks", choices=("all", "left-right", "none"))
+    anneal: bool = option(True, "cosine decay of the learning rate")
+    beta_2: float = option(0.99, "decay rate of Adam's second moment", low=0.0, high=0.99999)
+    clip_norm: float | None = option(1.0, "gradient clipping: maximum norm of each gradient", low=1e-6)
 
     def __post_init__(self):
         super().__post_init__()
         if self.network == "munet_diffusion" and self.initial == "pretrained":
-            raise InputError("there is no pre-trained munet_diffusion. Use --initial none, or name a file.")
+            raise InputError("there is no pre-trained munet_diffusion. Use `initial` none, or name a file.")
 
     def to_json(self):
-        """Return the options as a dict that `json.dumps` accepts; no path of the user's is stored."""
-        return {**super().to_json(), "mask": None, "initial": pathlib.Path(self.initial).name}
+        """Return the options as a dict that `json.dumps` accepts; the mask, whose name may be a person's, is not stored."""
+        return {**super().to_json(), "mask": None}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -96,7 +127,9 @@ class PredictConfig(_Repetitions, config.PredictConfig):
 
     mirror: str | None = option(
         None,
-        "average the results of the scan and its mirror images, left-right or along all axes; by itself as in training",
+        "test-time augmentation: average the results of the scan and its mirror images, left-right or along all axes",
+        auto="as in training",
+        basic=True,
         choices=MIRRORS,
     )
 
@@ -109,3 +142,25 @@ PRESETS = {
         patch_shape=(80, 80, 80), blocks="covering", mirror_training="left-right", anneal=False, beta_2=0.999, clip_norm=None, align=False,
     ),
 }  # fmt: skip
+
+
+def inference(config, training):
+    """Return the values that prediction, or a training that starts from the network, needs: options of the names below."""
+    return {"scaling": config.scaling, "restore": config.restore, "mirror": config.mirror, "noise_scale": config.noise_scale}
+
+
+def inference_of_format_1(config, training):
+    """Return the same from the settings of a file of format 1."""
+    return {name: config[name] for name in ("scaling", "restore", "mirror", "noise_scale")}
+
+
+SETTINGS = Settings(
+    Config=Config,
+    PredictConfig=PredictConfig,
+    presets=PRESETS,
+    example=EXAMPLE,
+    images=None,
+    results=(DENOISED,),
+    inference=inference,
+    inference_of_format_1=inference_of_format_1,
+)

@@ -7,7 +7,6 @@ Lehtinen et al., ICML 2018 (Noise2Noise). arXiv:1803.04189
 """
 
 import dataclasses
-import functools
 import logging
 
 import keras
@@ -16,18 +15,19 @@ import numpy as np
 from keras_mri.errors import InputError
 from keras_mri.imaging.intensity import Scaling, fit_scaling
 from keras_mri.inference.tiles import predictor
-from keras_mri.io.volumes import mirror_axes
+from keras_mri.io.grids import bounding_box, mirror_axes
 from keras_mri.networks.backends import check_trains
 from keras_mri.networks.geometry import geometry
 from keras_mri.networks.munet import munet, munet_diffusion
 from keras_mri.networks.precision import hidden_layers_in, in_float32, with_hidden_layers_in
 from keras_mri.saving import checkpoints, pretrained
 from keras_mri.systems.n2a import published_munet as published
-from keras_mri.systems.n2a.repetitions import Repetitions, bring_together
-from keras_mri.systems.n2a.settings import PRESETS, Config, PredictConfig
+from keras_mri.systems.n2a.repetitions import align_repetitions
+from keras_mri.systems.n2a.settings import DENOISED, SETTINGS, inference
+from keras_mri.systems.records import Outcome, System, with_inference
 from keras_mri.training.callbacks import KeepBest
 
-__all__ = ["PRESETS", "Config", "PredictConfig", "example", "predict", "prepare", "results", "settle", "train"]
+__all__ = ["SYSTEM", "outcome", "predict", "prepare", "settle", "train"]
 
 _LOGGER = logging.getLogger(__name__)
 _DEFAULT_FILTERS = {"munet": 16, "munet_diffusion": 64}
@@ -58,10 +58,12 @@ def settle(config):
     if config.initial == "none":
         return dataclasses.replace(config, filters=config.filters or _DEFAULT_FILTERS[config.network])
     start = _start(config)
-    filters, theirs = start.network.get_layer("c1_1").filters, Config.from_json(start.config)
+    filters, theirs = start.network.get_layer("c1_1").filters, start.inference
     if config.filters not in (None, filters):
         raise InputError(f"{config.initial} has {filters} filters. Received: --filters {config.filters}. Use --initial none.")
-    return dataclasses.replace(config, network=start.network.name, filters=filters, noise_scale=theirs.noise_scale, scaling=theirs.scaling)
+    return dataclasses.replace(
+        config, network=start.network.name, filters=filters, noise_scale=theirs["noise_scale"], scaling=theirs["scaling"]
+    )
 
 
 def prepare(images, config):
@@ -69,7 +71,7 @@ def prepare(images, config):
 
     Parameters
     ----------
-    images : sequence of str, path-like or Volume, or Repetitions
+    images : sequence of str, path-like or Volume
         Two or more images of one shape, or one 4D image.
     config : Config
 
@@ -82,17 +84,18 @@ def prepare(images, config):
     InputError
         If the images do not fit together.
     """
-    return images if isinstance(images, Repetitions) else bring_together(images, config, _match(config))
+    return _together(images, config, _match(config.scaling))
 
 
-def train(images, config, callbacks=()):
+def train(data, config, callbacks=()):
     """Train on the repetitions themselves.
 
     Parameters
     ----------
-    images : sequence of str, path-like or Volume, or Repetitions
-        As for `prepare`.
+    data : keras_mri.systems.n2a.repetitions.Repetitions
+        From `prepare`.
     config : Config
+        From `settle`.
     callbacks : sequence of keras.callbacks.Callback
         Added to every fit.
 
@@ -104,36 +107,29 @@ def train(images, config, callbacks=()):
     Raises
     ------
     InputError
-        If the repetitions do not fit together, the initial network cannot be used, or training diverges.
+        If the initial network cannot be used, or training diverges.
     """
     check_trains()
     # Only here: they need TensorFlow, and using a network does not.
-    from keras_mri.systems.n2a.data import RepetitionBlocks
+    from keras_mri.systems.n2a.data import BlockOptions, RepetitionBlocks
     from keras_mri.systems.n2a.iterations import iterate
-    from keras_mri.training.fit import remember_interruption
+    from keras_mri.training.fit import keeping_best
 
     keras.utils.set_random_seed(config.seed)
-    config = settle(config)
-    scan = prepare(images, config)
-    scaling = _scaling(scan, config)
+    scan, scaling = data, _scaling(data, config.scaling)
     with hidden_layers_in(config.precision) as precision:
         network = _network(config, scan.data.shape[-1])
-    blocks = RepetitionBlocks(scaling.apply(scan.data), scan.mask, scan.reference.affine, network.input_shape[-1], config)
+    blocks = RepetitionBlocks(scaling.apply(scan.data), scan.mask, network.input_shape[-1], BlockOptions.of(config, scan.reference.affine))
     facts = (len(scan.data), scan.mask.shape, network.count_params(), blocks.shape, len(blocks.held_out), precision)
     _LOGGER.info("%d repetitions of %s voxels, %d parameters, blocks of %s voxels, %d held out, %s", *facts)
 
     def denoised():
         # A target need not be the best there is: no mirror images.
-        return scaling.apply(_denoised(network, scan, config, "none").data.reshape(scan.average.shape))
+        return scaling.apply(_denoised(network, scan, inference(config, {}), "none").data.reshape(scan.average.shape))
 
     best = KeepBest(network, "val_loss")
-    try:
+    with keeping_best(best, callbacks):
         iterate(network, blocks, best, config, callbacks, denoised)
-    except KeyboardInterrupt:
-        # It may have come between two fits.
-        remember_interruption(callbacks)
-        _LOGGER.warning("interrupted: keeping the best network so far (epoch %d)", best.epoch)
-    best.restore()
     return in_float32(network)
 
 
@@ -157,58 +153,45 @@ def predict(checkpoint, images, options):
     InputError
         If the repetitions do not fit together, or the network sees another number of frames.
     """
-    config = Config.from_json(checkpoint.config)
-    scan = bring_together(images, options, _match(config))
+    stored = checkpoint.inference
+    scan = _together(images, options, _match(stored["scaling"]))
     network = with_hidden_layers_in(checkpoint.network, options.precision)
-    return _denoised(network, scan, config, options.mirror or config.mirror, options.tile)
+    return _denoised(network, scan, stored, options.mirror or stored["mirror"], options.tile)
 
 
-def results(checkpoint, images, config):
-    """Return what training writes besides the network: the repetitions, denoised.
-
-    Parameters
-    ----------
-    checkpoint : keras_mri.saving.checkpoints.Checkpoint
-    images : sequence of str, path-like or Volume, or Repetitions
-    config : Config
-
-    Returns
-    -------
-    dict of str to Volume
-        By the ending of the file's name.
-    """
-    return {"_denoised.nii.gz": _result(checkpoint.network, prepare(images, config), config)}
-
-
-def example(checkpoint, images, config):
-    """Make the panel that shows what the network does to the first frame, and where.
+def outcome(checkpoint, data, config):
+    """Denoise the repetitions themselves: the file that training writes, and pictures of it.
 
     Parameters
     ----------
     checkpoint : keras_mri.saving.checkpoints.Checkpoint
-    images : sequence of str, path-like or Volume, or Repetitions
+    data : keras_mri.systems.n2a.repetitions.Repetitions
     config : Config
 
     Returns
     -------
-    dict of str to ndarray of float32, shape (x, y, z)
+    keras_mri.systems.records.Outcome
     """
-    scan = prepare(images, config)
-    average = scan.average[..., 0]
-    denoised = _result(checkpoint.network, scan, config).frame(0)
-    return {
-        "first repetition": scan.data[0, ..., 0],
-        f"average of {len(scan.data)}": average,
-        "mask (estimated)" if scan.estimated else "mask (given)": np.where(scan.mask, average, 0.25 * average),
-        "removed × 5": np.abs(5 * (average - denoised)),
-        "denoised": denoised,
+    _LOGGER.info("restoring the %s%s", "repetitions" if config.restore == "each" else "average", _MIRRORED[config.mirror])
+    network = with_hidden_layers_in(checkpoint.network, config.precision)
+    denoised = _denoised(network, data, inference(config, {}), config.mirror)
+    average, first = data.average[..., 0], denoised.frame(0)
+    panels = {
+        "first repetition": data.data[0, ..., 0],
+        f"average of {len(data.data)}": average,
+        "mask (estimated)" if data.estimated else "mask (given)": np.where(data.mask, average, 0.25 * average),
+        "removed × 5": np.abs(5 * (average - first)),
+        "denoised": first,
     }
+    return Outcome(panels, {DENOISED: denoised})
 
 
 def _start(config):
     """Load the initial network as a checkpoint: the pre-trained one, one of ours, or one of the original's."""
     path = pretrained.path_of("n2a_t1w.h5") if config.initial == "pretrained" else config.initial
-    return published.load_checkpoint(path) if published.is_published_munet(path) else checkpoints.load(path, "n2a")
+    return (
+        published.load_checkpoint(path) if published.is_published_munet(path) else with_inference(checkpoints.load(path, "n2a"), SETTINGS)
+    )
 
 
 def _network(config, frames):
@@ -225,33 +208,30 @@ def _network(config, frames):
     return with_hidden_layers_in(initial, config.precision)
 
 
-def _match(config):
-    return "mean and SD" if config.scaling == "zscore" else "mean"
+def _together(images, options, match):
+    return align_repetitions(images, options.align_above if options.align else None, options.mask, options.repetitions, match)
 
 
-def _scaling(scan, config):
-    if config.scaling == "zscore":
+def _match(scaling):
+    return "mean and SD" if scaling == "zscore" else "mean"
+
+
+def _scaling(scan, policy):
+    if policy == "zscore":
         inside = scan.average[scan.mask]
         return Scaling(float(inside.mean()), float(inside.std()) or 1.0)
     return fit_scaling(scan.average)
 
 
-@functools.lru_cache(maxsize=1)
-def _result(network, scan, config):
-    """Return the denoised scan of a training; the figure and the file show one and the same."""
-    _LOGGER.info("restoring the %s%s", "repetitions" if config.restore == "each" else "average", _MIRRORED[config.mirror])
-    return _denoised(with_hidden_layers_in(network, config.precision), scan, config, config.mirror)
-
-
-def _denoised(network, scan, config, mirror, tile=None):
+def _denoised(network, scan, stored, mirror, tile=None):
     """Return the denoised scan, frame by frame when asked for: restored inside the mask, the average outside."""
-    average, scaling, channels = scan.average, _scaling(scan, config), network.input_shape[-1]
+    average, scaling, channels = scan.average, _scaling(scan, stored["scaling"]), network.input_shape[-1]
     if average.shape[-1] % channels:
         raise InputError(f"this network sees {channels} frames together. Received: repetitions of {average.shape[-1]} frame(s).")
-    each = config.restore == "each"
+    each = stored["restore"] == "each"
     reach = geometry(network).reach
     # No wider around the mask than between tiles.
-    box = _with_surroundings(scan.mask, tuple(min(side, _OVERLAP) for side in reach) if reach else (_SURROUNDINGS,) * 3)
+    box = bounding_box(scan.mask, tuple(min(side, _OVERLAP) for side in reach) if reach else (_SURROUNDINGS,) * 3)
     run = predictor(network, average[box].shape[:3], tile, mirror_axes(scan.reference.affine, mirror), _OVERLAP)
 
     def restored_frame(frame):
@@ -269,8 +249,4 @@ def _denoised(network, scan, config, mirror, tile=None):
     return measured.with_frames(restored_frame)
 
 
-def _with_surroundings(mask, reach):
-    """Return the box of a mask, as slices, wider by what a network looks at."""
-    inside = np.argwhere(mask)
-    low, high = np.maximum(inside.min(axis=0) - reach, 0), inside.max(axis=0) + 1 + reach
-    return tuple(slice(int(a), int(b)) for a, b in zip(low, high))
+SYSTEM = System(settings=SETTINGS, train=train, predict=predict, outcome=outcome, settle=settle, prepare=prepare)

@@ -5,12 +5,11 @@ import math
 import typing
 
 import numpy as np
-import tensorflow as tf
 
 from keras_mri.data.patches import check_patch_fits, fitting_patch, foreground_corners, thickened
-from keras_mri.data.pipelines import PatchSource, flipped, listed_patches, random_patches
+from keras_mri.data.pipelines import Batches, PatchSource, flipped, listed_patches, random_patches
 from keras_mri.data.splits import slab_cut
-from keras_mri.io.volumes import left_right_axis
+from keras_mri.io.grids import bounding_box, mirror_axes
 from keras_mri.systems.sr.augmentation import disturbed_pairs, moved, regained, turned
 from keras_mri.systems.sr.settings import PATCH_SHAPE
 
@@ -18,15 +17,6 @@ _VALIDATION_PATCHES = 24
 _STEPS_PER_EPOCH = 100
 # Voxel sides that differ by less are as good as equal: heads differ by more.
 _SAME_SIDE = 0.1
-
-
-class PairData(typing.NamedTuple):
-    """Batches of (source, target): without end, and the held-out ones; steps of an epoch; voxels of a patch."""
-
-    training: tf.data.Dataset
-    validation: tf.data.Dataset
-    steps: int
-    patch_shape: tuple[int, int, int]
 
 
 def pair_data(parts, config, factor):
@@ -41,7 +31,8 @@ def pair_data(parts, config, factor):
 
     Returns
     -------
-    PairData
+    keras_mri.data.pipelines.Batches
+        Elements (source, target): float32, shape (batch, x, y, z, 1) twice.
 
     Raises
     ------
@@ -78,26 +69,28 @@ def pair_data(parts, config, factor):
     batch = min(config.batch_size, sum(len(source.corners) for source in chosen))
     validation = disturbed_pairs(listed_patches(chosen, validation_shape, 2), batch, config.seed)
     training = disturbed_pairs(patches, config.batch_size, config.seed, config.jitter, config.noise)
-    return PairData(training, validation.cache(), steps, patch_shape)
+    return Batches(training, validation.cache(), steps)
 
 
-def turning_plane(pair, config, patch_shape):
+def turning_plane(zooms, patch_shape, factors):
     """Return two axes along which scan, patch and loss of resolution are alike, None if there are none.
 
     Parameters
     ----------
-    pair : keras_mri.systems.sr.pairs.Pair
-    config : keras_mri.systems.sr.settings.Config
+    zooms : sequence of float
+        Voxel sides, mm.
     patch_shape : tuple of int
+    factors : sequence of float
+        How much coarser the source is along each axis.
 
     Returns
     -------
     (int, int) or None
     """
     for plane in ((0, 1), (0, 2), (1, 2)):
-        first, second = ((patch_shape[axis], (config.simulate or (1, 1, 1))[axis]) for axis in plane)
-        zooms = [pair.zooms[axis] for axis in plane]
-        if first == second and max(zooms) <= (1 + _SAME_SIDE) * min(zooms):
+        first, second = ((patch_shape[axis], factors[axis]) for axis in plane)
+        sides = [zooms[axis] for axis in plane]
+        if first == second and max(sides) <= (1 + _SAME_SIDE) * min(sides):
             return plane
     return None
 
@@ -127,13 +120,12 @@ def _divided(scans, subjects):
 
 def _near_brain(scan, patch_shape):
     """Keep what patches centred in the brain can reach: a third of a usual scan."""
-    inside = [np.flatnonzero(scan.mask.any(axis=tuple(a for a in range(3) if a != axis))) for axis in range(3)]
-    if not len(inside[0]):
+    if not scan.mask.any():
         return scan
     window = []
-    for places, size, side in zip(inside, patch_shape, scan.mask.shape):
-        low = max(0, min(int(places[0]) - size // 2, side - size))
-        window.append(slice(low, min(side, max(int(places[-1]) - size // 2, low) + size)))
+    for part, size, side in zip(bounding_box(scan.mask), patch_shape, scan.mask.shape):
+        low = max(0, min(part.start - size // 2, side - size))
+        window.append(slice(low, min(side, max(part.stop - 1 - size // 2, low) + size)))
     window = tuple(window)
     # Copied, so that the rest can be forgotten.
     return _Scan(scan.data[window].copy(), scan.mask[window].copy())
@@ -152,9 +144,9 @@ def _thick(scan, factor):
 def _augmented(patches, pair, config, patch_shape):
     if config.gain > 0 and pair.simulated:
         patches = regained(patches, config.seed, config.gain)
-    axes = {"all": (0, 1, 2), "left-right": (left_right_axis(pair.target.affine),), "none": ()}[config.mirror_training]
+    axes = mirror_axes(pair.target.affine, config.mirror_training)
     patches = flipped(patches, config.seed, axes) if axes else patches
-    plane = turning_plane(pair, config, patch_shape) if config.turns else None
+    plane = turning_plane(pair.zooms, patch_shape, config.simulate or (1, 1, 1)) if config.turns else None
     patches = turned(patches, config.seed, plane) if plane else patches
     return moved(patches, config.seed, config.affine) if config.affine > 0 else patches
 

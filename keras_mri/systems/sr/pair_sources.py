@@ -1,6 +1,7 @@
 """Where pairs come from: the sessions of a BIDS folder, a table, or scans alone whose k-space is truncated."""
 
 import hashlib
+import itertools
 import logging
 import pathlib
 
@@ -9,9 +10,9 @@ import numpy as np
 from keras_mri.errors import GridMismatchError, InputError
 from keras_mri.imaging.resampling import coarse_copy, resampled_to
 from keras_mri.io.bids import session_pairs, subject_of
+from keras_mri.io.grids import check_same_grid
 from keras_mri.io.nifti_reading import open_image
 from keras_mri.io.tables import read_rows
-from keras_mri.io.volumes import check_same_grid
 from keras_mri.systems.sr.pairs import Pair, check_3d, simulated_pair
 
 _LOGGER = logging.getLogger(__name__)
@@ -51,7 +52,8 @@ def open_pairs(paths, config, replace_nonfinite=False):
         pairs = [_opened(row, config.resample, replace_nonfinite) for row in read_table(config.pairs)]
     elif config.simulate and paths and not folders:
         images = [open_image(path, replace_nonfinite) for path in paths]
-        pairs = [pair for path, image in zip(paths, images) for pair in _simulated(image, config, subject_of(path))]
+        groups = [_simulated(image, config.simulate, config.coarser, subject_of(path)) for path, image in zip(paths, images)]
+        pairs = list(itertools.chain.from_iterable(groups))
     elif len(folders) == len(paths) == 1 and not config.simulate and config.source_session and config.target_session:
         found = session_pairs(folders[0], config.source_session, config.target_session, config.modality, config.skip_incomplete)
         pairs = [_opened(partners._asdict(), config.resample, replace_nonfinite) for partners in found]
@@ -122,12 +124,12 @@ def _opened(row, resample, replace_nonfinite):
     return Pair(row["subject"], source, target, mask=row.get("mask"))
 
 
-def _simulated(image, config, subject):
+def _simulated(image, factors, coarser, subject):
     """Make the pair of an image, and of those of its coarser copies that still show anatomy in three dimensions."""
-    pairs = [simulated_pair(image, config.simulate, subject)]
-    copies = [coarse_copy(image, factor) for factor in dict.fromkeys(config.coarser) if factor > 1]
+    pairs = [simulated_pair(image, factors, subject)]
+    copies = [coarse_copy(image, factor) for factor in dict.fromkeys(coarser) if factor > 1]
     chosen = [copy for copy in copies if max(copy.zooms) <= _COARSEST and min(copy.shape) >= _LEAST_SIDE]
-    return pairs + [simulated_pair(copy, config.simulate, subject) for copy in chosen]
+    return pairs + [simulated_pair(copy, factors, subject) for copy in chosen]
 
 
 def _check_copies(pairs):

@@ -15,20 +15,21 @@ from keras_mri.errors import InputError
 from keras_mri.imaging.intensity import fit_zscore
 from keras_mri.imaging.kspace import finer_step, resampled
 from keras_mri.inference.tiles import predictor
+from keras_mri.io.grids import bounding_box, mirror_axes
 from keras_mri.io.nifti_headers import on_finer_grid
 from keras_mri.io.nifti_reading import as_volume
-from keras_mri.io.volumes import mirror_axes
 from keras_mri.networks import patchgan
 from keras_mri.networks.backends import check_trains
 from keras_mri.networks.precision import hidden_layers_in, in_float32, with_hidden_layers_in
 from keras_mri.networks.residual_unet import residual_unet
 from keras_mri.networks.unet3d import check_patch, unet3d
+from keras_mri.systems.records import Outcome, System
 from keras_mri.systems.sr.pair_sources import open_pairs
-from keras_mri.systems.sr.pairs import Pair, Parts, brain_of, split_pairs
-from keras_mri.systems.sr.settings import PATCH_SHAPE, PRESETS, Config, PredictConfig
+from keras_mri.systems.sr.pairs import Pair, brain_of, split_pairs
+from keras_mri.systems.sr.settings import SETTINGS, SPLIT, inference
 from keras_mri.training.callbacks import Pace
 
-__all__ = ["PRESETS", "Config", "PredictConfig", "example", "predict", "prepare", "results", "train"]
+__all__ = ["SYSTEM", "outcome", "predict", "prepare", "train"]
 
 _LOGGER = logging.getLogger(__name__)
 _EPSILON = 1e-8
@@ -44,7 +45,7 @@ def prepare(images, config):
 
     Parameters
     ----------
-    images : sequence of str, path-like or Pair, or Parts
+    images : sequence of str, path-like or Pair
         As `keras_mri.systems.sr.pair_sources.open_pairs` takes them, or what it returned.
     config : Config
 
@@ -57,18 +58,17 @@ def prepare(images, config):
     InputError
         If the images cannot be used, or come from too few subjects.
     """
-    if isinstance(images, Parts):
-        return images
     pairs = images if images and all(isinstance(image, Pair) for image in images) else open_pairs(images, config)
     return split_pairs(pairs, config.seed)
 
 
-def train(images, config, callbacks=()):
+def train(data, config, callbacks=()):
     """Train on pairs of scans: on the mean absolute error, then against the discriminator as well.
 
     Parameters
     ----------
-    images : as for `prepare`
+    data : keras_mri.systems.sr.pairs.Parts
+        From `prepare`.
     config : Config
     callbacks : sequence of keras.callbacks.Callback
         Added to every fit.
@@ -93,16 +93,15 @@ def train(images, config, callbacks=()):
     if config.patch_shape:
         check_patch(config.patch_shape, levels, normalization)
     keras.utils.set_random_seed(config.seed)
-    parts = prepare(images, config)
-    data = pair_data(parts, config, factor=2**levels)
-    check_patch(data.patch_shape, levels, normalization)
-    pace = Pace(config.epochs * data.steps, config.time_budget)
+    batches = pair_data(data, config, factor=2**levels)
+    check_patch(batches.patch_shape, levels, normalization)
+    pace = Pace(config.epochs * batches.steps, config.time_budget)
     with hidden_layers_in(config.precision) as precision:
         network = _generator(config)
-        discriminator = _discriminator(config, data.patch_shape)
+        discriminator = _discriminator(config, batches.patch_shape)
     _LOGGER.info(
         "%d parameters, discriminator %d, patches of %s voxels, %s",
-        network.count_params(), discriminator.count_params(), data.patch_shape, precision,
+        network.count_params(), discriminator.count_params(), batches.patch_shape, precision,
     )  # fmt: skip
     losses = discriminator_losses(config.adversarial_loss)
     model = AdversarialModel(
@@ -116,7 +115,7 @@ def train(images, config, callbacks=()):
         conditional=config.conditional,
     )
     adam, of_discriminator = (functools.partial(_adam, config, beta_1) for beta_1 in (config.beta_1, config.discriminator_beta_1))
-    fit_in_two_phases(model, data, pace, config, adam, config.discriminator_learning_rate, callbacks, of_discriminator)
+    fit_in_two_phases(model, batches, pace, config, adam, config.discriminator_learning_rate, callbacks, of_discriminator)
     return in_float32(network)
 
 
@@ -140,25 +139,23 @@ def predict(checkpoint, images, options):
     Raises
     ------
     InputError
-        If there is not exactly one image, or it is not 3D.
+        If the image is not 3D.
     """
-    if len(images) != 1:
-        raise InputError(f"this network restores one image at a time. Received: {len(images)} images.")
     volume = as_volume(images[0])
     if volume.n_frames > 1:
         raise InputError(f"this network restores 3D volumes. Received: {volume.name} of shape {volume.shape}. Split it.")
-    config = Config.from_json(checkpoint.config)
-    factors = options.upsample or (1, 1, 1)
-    if options.upsample and config.simulate and any((f > 1) != (g > 1) for f, g in zip(factors, config.simulate)):
+    stored = checkpoint.inference
+    factors, simulated = options.upsample or (1, 1, 1), stored["simulate"]
+    if options.upsample and simulated and any((f > 1) != (g > 1) for f, g in zip(factors, simulated)):
         _LOGGER.warning(
             "the network was trained on scans %s times coarser along their voxel axes, and is asked for %s: it sharpens the former only",
-            " × ".join(f"{factor:g}" for factor in config.simulate), " × ".join(map(str, factors)),
+            " × ".join(f"{factor:g}" for factor in simulated), " × ".join(map(str, factors)),
         )  # fmt: skip
     shape = tuple(side * factor for side, factor in zip(volume.shape, factors))
-    mask = brain_of(volume, options.mask) if config.scaling == "mask" or options.mask else None
+    mask = brain_of(volume, options.mask) if stored["scaling"] == "mask" or options.mask else None
     scaling = fit_zscore(volume.frame(0), mask)
     network = with_hidden_layers_in(checkpoint.network, options.precision)
-    run = _predictor(network, shape, config, options.tile, mirror_axes(volume.affine, options.mirror))
+    run = _predictor(network, shape, options.tile or stored["tile"], mirror_axes(volume.affine, options.mirror))
 
     def restored_frame(t):
         # Zero-filled in k-space, as simulated sources are, so that no blur is added that the network has not seen.
@@ -171,53 +168,32 @@ def predict(checkpoint, images, options):
     return on_finer_grid(volume, shape, finer_step(factors), restored_frame)
 
 
-def results(checkpoint, images, config):
-    """Return what training writes besides the network: which subject served for what.
+def outcome(checkpoint, data, config):
+    """Show what the network does to the brain of a subject it has not seen, if there is one, and write which subject served for what.
 
     Parameters
     ----------
     checkpoint : keras_mri.saving.checkpoints.Checkpoint
-    images : as for `prepare`
+    data : keras_mri.systems.sr.pairs.Parts
     config : Config
 
     Returns
     -------
-    dict of str to str
-        By the ending of the file's name.
+    keras_mri.systems.records.Outcome
     """
-    return {"_split.tsv": prepare(images, config).table()}
-
-
-def example(checkpoint, images, config):
-    """Make the panel that shows what the network does to the brain of a subject it has not seen, if there is one.
-
-    Parameters
-    ----------
-    checkpoint : keras_mri.saving.checkpoints.Checkpoint
-    images : as for `prepare`
-    config : Config
-
-    Returns
-    -------
-    dict of str to ndarray of float32, shape (x, y, z)
-    """
-    parts = prepare(images, config)
-    pair = (parts.test or parts.validation or parts.training)[0]
-    part = "test" if parts.test else "partly trained on"
-    data, mask = pair.z_scores(config.scaling)
-    inside = np.argwhere(mask)
-    box = tuple(slice(low, high + 1) for low, high in zip(inside.min(axis=0), inside.max(axis=0)))
-    data = data[box]
-    restored = _predictor(checkpoint.network, data.shape[:3], config)(data[..., :1])
+    pair = (data.test or data.validation or data.training)[0]
+    part = "test" if data.test else "partly trained on"
+    images, mask = pair.z_scores(config.scaling)
+    images = images[bounding_box(mask)]
+    restored = _predictor(checkpoint.network, images.shape[:3], inference(config, {})["tile"])(images[..., :1])
     # Panels are drawn from black at 0: the darkest voxel of the target.
-    dark = data[..., 1].min()
-    return {f"source ({part})": data[..., 0] - dark, "restored": restored - dark, "target": data[..., 1] - dark}
+    dark = images[..., 1].min()
+    panels = {f"source ({part})": images[..., 0] - dark, "restored": restored - dark, "target": images[..., 1] - dark}
+    return Outcome(panels, {SPLIT: data.table()})
 
 
-def _predictor(network, shape, config, tile=None, axes=()):
-    if tile is None and _shape_of_generator(config)[1] == "instance":
-        # Its statistics are those of a patch in training: of a patch they must be here.
-        tile = config.patch_shape or PATCH_SHAPE
+def _predictor(network, shape, tile=None, axes=()):
+    # A network that normalises over space must see the statistics of a training patch: its file names the tile.
     return predictor(network, shape, tile, axes, _OVERLAP)
 
 
@@ -244,3 +220,6 @@ def _adam(config, beta_1, learning_rate):
     from keras_mri.training import optimizers
 
     return optimizers.Adam(learning_rate, beta_1=beta_1, beta_2=config.beta_2, epsilon=_EPSILON, global_clipnorm=config.clip_norm)
+
+
+SYSTEM = System(settings=SETTINGS, train=train, predict=predict, outcome=outcome, prepare=prepare)

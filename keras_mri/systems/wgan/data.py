@@ -2,16 +2,16 @@
 
 import logging
 import math
-import typing
 
 import numpy as np
-import tensorflow as tf
 
-from keras_mri.data.patches import check_patch_fits, fitting_patch, foreground, foreground_corners, lattice_corners, thickened
-from keras_mri.data.pipelines import Corruption, PatchSource, activated, flipped, listed_patches, noisy_pairs, random_patches
+from keras_mri.data.corruption import Corruption, noisy_pairs
+from keras_mri.data.patches import check_patch_fits, fitting_patch, foreground_corners, lattice_corners, thickened
+from keras_mri.data.pipelines import Batches, PatchSource, activated, flipped, listed_patches, random_patches
 from keras_mri.data.run_cache import RunCache
 from keras_mri.data.splits import hold_out
 from keras_mri.errors import InputError
+from keras_mri.imaging.foreground import patch_foreground
 from keras_mri.imaging.intensity import fit_image_scaling
 from keras_mri.imaging.noise import estimate_sigma
 from keras_mri.systems.wgan.settings import PATCH_SHAPE
@@ -24,15 +24,6 @@ _SKEW_OF_FRAMES, _SKEW_OF_ONE = 3.0, 1.5
 _BATCH_OF_FRAMES, _BATCH_OF_ONE = 4, 2
 # The published sampling: time points per file, patches per file and in all, lowest mean of a patch, share that trains.
 _LATTICE_FRAMES, _LATTICE_PER_FILE, _LATTICE_TOTAL, _LATTICE_MEAN, _LATTICE_SHARE = 30, 500, 2000, 0.01, 0.8
-
-
-class DenoisingData(typing.NamedTuple):
-    """Batches of (noisy frames, target): without end, and the held-out ones; steps of an epoch; voxels of a patch."""
-
-    training: tf.data.Dataset
-    validation: tf.data.Dataset
-    steps: int
-    patch_shape: tuple[int, int, int]
 
 
 def denoising_data(volumes, config, frames, factor):
@@ -50,7 +41,8 @@ def denoising_data(volumes, config, frames, factor):
 
     Returns
     -------
-    DenoisingData
+    keras_mri.data.pipelines.Batches
+        Elements (noisy frames, target): float32, shapes (batch, x, y, z, frames) and (batch, x, y, z, 1).
 
     Raises
     ------
@@ -90,7 +82,7 @@ def denoising_data(volumes, config, frames, factor):
     # Fewer held-out patches than a batch would give no batch, and with it no best network.
     pairs_held_out = {**pairs, "batch_size": min(_VALIDATION_BATCH, sum(len(source.corners) for source in held_out))}
     validation = noisy_pairs(listed_patches(held_out, validation_shape, window), seed=config.seed + 1, evenly=True, **pairs_held_out)
-    return DenoisingData(noisy_pairs(patches, seed=config.seed, **pairs), validation.cache(), steps, patch_shape)
+    return Batches(noisy_pairs(patches, seed=config.seed, **pairs), validation.cache(), steps)
 
 
 def target_weights(config, frames):
@@ -129,7 +121,7 @@ def _network_units(volume, config):
 
 def _source(run, patch_shape):
     check_patch_fits(patch_shape, run.shape)
-    return PatchSource(run, foreground_corners(foreground(run.mean(axis=3)), patch_shape))
+    return PatchSource(run, foreground_corners(patch_foreground(run.mean(axis=3)), patch_shape))
 
 
 def _listed(source, window, number, n_sources, seed):

@@ -15,19 +15,20 @@ from keras_mri.errors import InputError
 from keras_mri.imaging.intensity import fit_image_scaling
 from keras_mri.imaging.noise import add_gaussian_noise, add_rician_noise
 from keras_mri.inference.tiles import predictor
+from keras_mri.io.grids import mirror_axes
 from keras_mri.io.mask_files import load_mask
 from keras_mri.io.nifti_reading import as_volume
-from keras_mri.io.volumes import mirror_axes
 from keras_mri.networks.backends import check_trains
 from keras_mri.networks.blocks import check_sides
 from keras_mri.networks.dense_unet import dense_critic, dense_unet, published_levels
 from keras_mri.networks.encoder_critic import encoder_critic
 from keras_mri.networks.precision import hidden_layers_in, in_float32, with_hidden_layers_in
 from keras_mri.networks.residual_unet import residual_unet
-from keras_mri.systems.wgan.settings import PATCH_SHAPE, PRESETS, Config, PredictConfig
+from keras_mri.systems.records import Outcome, System
+from keras_mri.systems.wgan.settings import PATCH_SHAPE, SETTINGS, PredictConfig
 from keras_mri.training.callbacks import Pace
 
-__all__ = ["PRESETS", "Config", "PredictConfig", "example", "predict", "train"]
+__all__ = ["SYSTEM", "outcome", "predict", "train"]
 
 _LOGGER = logging.getLogger(__name__)
 _MOST_FRAMES = 5
@@ -35,12 +36,12 @@ _MOST_FRAMES = 5
 _DEPTHS_OF_FRAMES, _DEPTHS_OF_ONE = (2, 4), (1, 5)
 
 
-def train(images, config, callbacks=()):
+def train(data, config, callbacks=()):
     """Train a denoiser on the scans themselves.
 
     Parameters
     ----------
-    images : sequence of str, path-like or Volume
+    data : sequence of Volume
         3D or 4D, any shapes.
     config : Config
     callbacks : sequence of keras.callbacks.Callback
@@ -65,15 +66,14 @@ def train(images, config, callbacks=()):
     levels = _levels(config, config.patch_shape or PATCH_SHAPE)
     check_sides(config.patch_shape or PATCH_SHAPE, levels)
     keras.utils.set_random_seed(config.seed)
-    volumes = [as_volume(image) for image in images]
-    frames = config.frames or _frames_for(volumes, config)
-    data = denoising_data(volumes, config, frames, factor=2**levels)
-    pace = Pace(config.epochs * data.steps, config.time_budget)
+    frames = config.frames or _frames_for(data, config)
+    batches = denoising_data(data, config, frames, factor=2**levels)
+    pace = Pace(config.epochs * batches.steps, config.time_budget)
 
     with hidden_layers_in(config.precision) as precision:
         network = _generator(config, frames, levels)
-        critic = _critic(config, data.patch_shape)
-    _LOGGER.info("%d parameters, %d frame(s), patches of %s voxels, %s", network.count_params(), frames, data.patch_shape, precision)
+        critic = _critic(config, batches.patch_shape)
+    _LOGGER.info("%d parameters, %d frame(s), patches of %s voxels, %s", network.count_params(), frames, batches.patch_shape, precision)
 
     model = AdversarialModel(
         network,
@@ -85,7 +85,7 @@ def train(images, config, callbacks=()):
         adversarial_weight=config.adversarial_weight,
         seed=config.seed,
     )
-    fit_in_two_phases(model, data, pace, config, functools.partial(_adam, config), config.critic_learning_rate, callbacks)
+    fit_in_two_phases(model, batches, pace, config, functools.partial(_adam, config), config.critic_learning_rate, callbacks)
     return in_float32(network)
 
 
@@ -106,10 +106,8 @@ def predict(checkpoint, images, options):
     Raises
     ------
     InputError
-        If there is not exactly one image, or its run is shorter than the network's window.
+        If the run is shorter than the network's window.
     """
-    if len(images) != 1:
-        raise InputError(f"this network denoises one image at a time. Received: {len(images)} images.")
     volume = as_volume(images[0])
     frames = checkpoint.network.input_shape[-1]
     if volume.n_frames < (frames + 1) // 2 or (frames > 1 and volume.n_frames < 2):
@@ -117,7 +115,7 @@ def predict(checkpoint, images, options):
             f"this network looks at {frames} neighbouring frames. Received: {volume.name} with {volume.n_frames} frame(s). "
             "Use a network trained with --frames 1."
         )
-    scaling = fit_image_scaling(volume, checkpoint.config["scaling"])
+    scaling = fit_image_scaling(volume, checkpoint.inference["scaling"])
     network = with_hidden_layers_in(checkpoint.network, options.precision)
     restore = predictor(network, volume.shape[:3], options.tile, mirror_axes(volume.affine, options.mirror))
     mask = load_mask(options.mask, volume) if options.mask else None
@@ -132,20 +130,20 @@ def predict(checkpoint, images, options):
     return volume.with_frames(restored_frame)
 
 
-def example(checkpoint, images, config):
-    """Make the panel that shows what the network does: noise of the trained range's mean strength on a scan, and its removal.
+def outcome(checkpoint, data, config):
+    """Show what the network does: noise of the trained range's mean strength is added to a scan, and removed.
 
     Parameters
     ----------
     checkpoint : keras_mri.saving.checkpoints.Checkpoint
-    images : sequence of str, path-like or Volume
+    data : sequence of Volume
     config : Config
 
     Returns
     -------
-    dict of str to ndarray of float32, shape (x, y, z)
+    keras_mri.systems.records.Outcome
     """
-    volume = as_volume(images[-1])
+    volume = data[-1]
     frames = checkpoint.network.input_shape[-1]
     shown = range(max(0, volume.n_frames - frames), volume.n_frames)
     clean = np.stack([volume.frame(t) for t in shown], axis=-1)
@@ -155,7 +153,7 @@ def example(checkpoint, images, config):
     middle = len(shown) // 2
     run = volume.from_array(noisy, volume.affine)
     denoised = predict(checkpoint, [run], PredictConfig()).frame(middle)
-    return {f"noisy (SD {sigma:.3g})": noisy[..., middle], "denoised": denoised, "clean (as measured)": clean[..., middle]}
+    return Outcome({f"noisy (SD {sigma:.3g})": noisy[..., middle], "denoised": denoised, "clean (as measured)": clean[..., middle]})
 
 
 def _generator(config, frames, levels):
@@ -198,3 +196,6 @@ def _frames_for(volumes, config):
 def _levels(config, patch_shape):
     """Return how often the generator halves the grid."""
     return len(config.filters) - 1 if config.generator == "residual_unet" else published_levels(patch_shape)
+
+
+SYSTEM = System(settings=SETTINGS, train=train, predict=predict, outcome=outcome)

@@ -5,7 +5,8 @@ import pytest
 
 from keras_mri.systems.cnn.data import slice_data
 from keras_mri.systems.cnn.settings import PRESETS, Config
-from keras_mri.systems.cnn.slices import Slices, with_noise
+from keras_mri.systems.cnn.slices import Slices
+from tests.systems.cnn.test_slices import noisy_of
 
 PUBLISHED = Config(**{**PRESETS["published"], "batch_size": 4})
 
@@ -28,26 +29,26 @@ def batches(dataset, count):
 
 
 def test_fixed_noise_pairs_every_slice_with_its_own_draw(slices):
-    data = slice_data(slices, PUBLISHED)
+    data, held_out = slice_data(slices, PUBLISHED)
     # 32 of 40 train, in batches of 4.
-    assert data.steps == 8 and len(data.held_out) == 8
+    assert data.steps == 8 and len(held_out) == 8
     seen = []
     for noisy, clean in batches(data.training, 8):
         assert noisy.shape == clean.shape == (4, 8, 6, 1)
         rows = rows_of(clean)
-        np.testing.assert_allclose(noisy[..., 0], with_noise(slices, rows, PUBLISHED), atol=1e-6)
+        np.testing.assert_allclose(noisy[..., 0], noisy_of(slices, rows, PUBLISHED), atol=1e-6)
         seen += list(rows)
-    assert sorted([*seen, *data.held_out]) == list(range(40))
+    assert sorted([*seen, *held_out]) == list(range(40))
 
 
 def test_passes_differ_in_order(slices):
-    rows = [list(rows_of(clean)) for _, clean in batches(slice_data(slices, PUBLISHED).training, 16)]
+    rows = [list(rows_of(clean)) for _, clean in batches(slice_data(slices, PUBLISHED)[0].training, 16)]
     assert rows[:8] != rows[8:] and sorted(sum(rows[:8], [])) == sorted(sum(rows[8:], []))
 
 
 def test_fresh_noise_is_new_in_every_pass_and_the_same_for_one_seed(slices):
     config = Config(batch_size=4, noise_range=(0.05, 0.05), flips=False)
-    first, again = (batches(slice_data(slices, config).training, 12) for _ in range(2))
+    first, again = (batches(slice_data(slices, config)[0].training, 12) for _ in range(2))
     for (noisy, clean), (noisy_again, _) in zip(first, again):
         np.testing.assert_array_equal(noisy, noisy_again)
         assert noisy.shape == clean.shape == (4, 8, 6, 1)
@@ -63,7 +64,7 @@ def test_fresh_noise_is_new_in_every_pass_and_the_same_for_one_seed(slices):
 def test_flips_mirror_input_and_target_together(slices):
     config = Config(batch_size=4, noise_range=(0.0, 0.0), flips=True)
     orders = set()
-    for noisy, clean in batches(slice_data(slices, config).training, 20):
+    for noisy, clean in batches(slice_data(slices, config)[0].training, 20):
         np.testing.assert_allclose(noisy, clean, atol=1e-6)
         for row, image in zip(rows_of(clean), clean[..., 0]):
             ways = {(a, b): slices.clean[row][::a, ::b] for a in (1, -1) for b in (1, -1)}
@@ -74,7 +75,7 @@ def test_flips_mirror_input_and_target_together(slices):
 
 
 def test_validation_is_fixed_and_complete(slices):
-    data = slice_data(slices, Config(batch_size=3))
+    data, _ = slice_data(slices, Config(batch_size=3))
     first, second = (np.concatenate([noisy for noisy, _ in data.validation.as_numpy_iterator()]) for _ in range(2))
     np.testing.assert_array_equal(first, second)
     # A fifth of ten positions at four time points.
@@ -83,13 +84,13 @@ def test_validation_is_fixed_and_complete(slices):
 
 def test_clipped_noise_stays_between_0_and_1(slices):
     config = Config(batch_size=4, noise_range=(0.5, 0.5), clip=True)
-    noisy, clean = batches(slice_data(slices, config).training, 1)[0]
+    noisy, clean = batches(slice_data(slices, config)[0].training, 1)[0]
     assert noisy.min() == 0 and noisy.max() == 1 and clean.min() > 0.1
 
 
 def test_rician_noise_raises_the_dark(slices):
     dark = Slices(np.zeros((40, 8, 6), np.float32), slices.sigma, None, slices.places)
-    data = slice_data(dark, Config(batch_size=20, noise="rician", noise_range=(0.1, 0.1)))
+    data, _ = slice_data(dark, Config(batch_size=20, noise="rician", noise_range=(0.1, 0.1)))
     noisy = np.concatenate([noisy for noisy, _ in batches(data.training, 20)])
     # Rayleigh: mean σ sqrt(π / 2).
     assert noisy.mean() == pytest.approx(0.1 * np.sqrt(np.pi / 2), rel=0.02)

@@ -13,20 +13,20 @@ from keras_mri.systems.cnn.slices import Slices
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        (dict(axis=3), "--axis must be one of 0, 1, 2. Received: 3."),
-        (dict(slices=0), "--slices must be at least 1. Received: 0."),
-        (dict(time_points=0), "--time-points must be at least 1. Received: 0."),
-        (dict(percentiles=(99.0, 1.0)), r"--percentiles names the lower number first. Received: \(99.0, 1.0\)."),
-        (dict(percentiles=(5.0, 5.0)), r"--percentiles names the lower number first. Received: \(5.0, 5.0\)."),
-        (dict(percentiles=(1.0, 101.0)), "--percentiles must be at most 100.0"),
-        (dict(noise_range=(0.2, 0.1)), r"--noise-range names the lower number first. Received: \(0.2, 0.1\)."),
-        (dict(split="frames"), "--split must be one of slices, random. Received: 'frames'."),
-        (dict(network="slice_autoencoder", filters=(1, 2, 3)), "--network slice_autoencoder has two levels"),
-        (dict(filters=(1, 2, 3)), "--filters and --depths name the same levels"),
-        (dict(examples=0), "--examples must be at least 1. Received: 0."),
+        (dict(axis=3), "`axis` must be one of 0, 1, 2. Received: 3."),
+        (dict(slices=0), "`slices` must be at least 1. Received: 0."),
+        (dict(time_points=0), "`time_points` must be at least 1. Received: 0."),
+        (dict(percentiles=(99.0, 1.0)), r"`percentiles` names the lower number first. Received: \(99.0, 1.0\)."),
+        (dict(percentiles=(5.0, 5.0)), r"`percentiles` names the lower number first. Received: \(5.0, 5.0\)."),
+        (dict(percentiles=(1.0, 101.0)), "`percentiles` must be at most 100.0"),
+        (dict(noise_range=(0.2, 0.1)), r"`noise_range` names the lower number first. Received: \(0.2, 0.1\)."),
+        (dict(split="frames"), "`split` must be one of slices, random. Received: 'frames'."),
+        (dict(network="slice_autoencoder", filters=(1, 2, 3)), "`network` slice_autoencoder has two levels"),
+        (dict(filters=(1, 2, 3)), "`filters` and `depths` name the same levels"),
+        (dict(examples=0), "`examples` must be at least 1. Received: 0."),
     ],
 )
-def test_options_that_do_not_fit_are_refused_by_their_flag(values, message):
+def test_options_that_do_not_fit_are_refused_by_their_name(values, message):
     with pytest.raises(InputError, match=message):
         cnn.Config(**values)
 
@@ -72,5 +72,5 @@ def test_a_data_set_is_trained_from_alone(tmp_path):
     np.testing.assert_allclose(opened.clean, data, rtol=1e-6)
     with pytest.raises(InputError, match="trained from alone. Received: 2 files, .*slices.npz among them"):
         cnn.open_inputs([path, "scan.nii.gz"], cnn.Config(), False)
-    with pytest.raises(InputError, match="--save-dataset writes what was cut from images.*a data set already"):
+    with pytest.raises(InputError, match="`save_dataset` writes the slices cut from images.*a data set already"):
         cnn.open_inputs([path], cnn.Config(save_dataset="other.npz"), False)

@@ -8,27 +8,26 @@ import pytest
 from keras_mri.errors import InputError
 from keras_mri.systems.cnn.settings import PRESETS, Config
 from keras_mri.systems.cnn.slice_files import load_slices, save_slices
-from keras_mri.systems.cnn.slices import cut_slices, split_slices, with_noise
-from tests.systems.cnn.test_slices import numbered_run
+from tests.systems.cnn.test_slices import cut_of, noisy_of, numbered_run, split_of
 
 PUBLISHED = Config(**PRESETS["published"])
 
 
 def test_a_data_set_that_was_saved_is_loaded(tmp_path, affine, caplog):
     caplog.set_level(logging.INFO, "keras_mri")
-    slices = cut_slices([numbered_run((8, 6, 10, 3), affine)], PUBLISHED, 2)
-    save_slices(slices, tmp_path / "slices.npz", PUBLISHED)
+    slices = cut_of([numbered_run((8, 6, 10, 3), affine)], PUBLISHED, 2)
+    save_slices(slices, noisy_of(slices, range(len(slices)), PUBLISHED), tmp_path / "slices.npz")
     assert "slices.npz: 30 slices" in caplog.text
     # Anyone's NumPy reads it.
     with np.load(tmp_path / "slices.npz") as file:
         np.testing.assert_array_equal(file["clean"], slices.clean)
         assert file["noisy"].shape == slices.clean.shape
     loaded = load_slices(tmp_path / "slices.npz")
-    np.testing.assert_array_equal(loaded.noisy, with_noise(slices, range(30), PUBLISHED))
+    np.testing.assert_array_equal(loaded.noisy, noisy_of(slices, range(30), PUBLISHED))
     np.testing.assert_array_equal(loaded.places, slices.places)
     np.testing.assert_allclose(loaded.zooms, slices.zooms)
     assert (loaded.axis, loaded.percentiles) == (2, (1.0, 99.0))
-    np.testing.assert_array_equal(split_slices(loaded, Config())[1], split_slices(slices, Config())[1])
+    np.testing.assert_array_equal(split_of(loaded, Config())[1], split_of(slices, Config())[1])
 
 
 @pytest.mark.parametrize("channel", [(), (-1,), (1,)])
@@ -40,7 +39,7 @@ def test_a_data_set_from_elsewhere_needs_no_more_than_clean_and_noisy(tmp_path, 
     np.testing.assert_allclose(slices.clean, clean, rtol=1e-6)
     np.testing.assert_allclose(slices.sigma, np.std(noisy - clean), rtol=1e-3)
     assert (slices.places, slices.zooms, slices.axis) == (None, (), None)
-    np.testing.assert_allclose(with_noise(slices, [3], Config()), noisy[[3]], rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(noisy_of(slices, [3], Config()), noisy[[3]], rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize(

@@ -15,14 +15,15 @@ from keras_mri.imaging.intensity import fit_image_scaling
 from keras_mri.imaging.metrics import psnr
 from keras_mri.imaging.noise import add_gaussian_noise
 from keras_mri.io.volumes import Volume
-from keras_mri.networks.slice_autoencoder import residual_slice_unet, slice_autoencoder
+from keras_mri.networks.residual_unet import residual_slice_unet
+from keras_mri.networks.slice_autoencoder import slice_autoencoder
 from keras_mri.saving import checkpoints
-from keras_mri.saving.checkpoints import Checkpoint
 from keras_mri.systems.cnn import system as cnn
 from keras_mri.systems.cnn.settings import PRESETS, Config, PredictConfig
 from keras_mri.systems.cnn.slice_files import load_slices
-from keras_mri.systems.cnn.slices import cut_slices
-from tests.systems.contract import check_contract
+from keras_mri.systems.network_files import checkpoint_for
+from tests.systems.cnn.test_slices import cut_of
+from tests.systems.contract import check_contract, trained
 
 SMALL = dict(filters=(2, 3), depths=(1, 1), precision="float32")
 BOLD = FOLDER / "prisma-mini" / "bold.nii.gz"
@@ -43,7 +44,7 @@ def run_path(tmp_path, affine):
 
 def identity(**values):
     config = Config(**{**SMALL, **values})
-    return Checkpoint(residual_slice_unet(filters=config.filters, depths=config.depths), "cnn", config.to_json(), {})
+    return checkpoint_for(residual_slice_unet(filters=config.filters, depths=config.depths), "cnn", config)
 
 
 def published(bias=0.0):
@@ -52,7 +53,7 @@ def published(bias=0.0):
     for layer in network.layers:
         layer.set_weights([np.zeros_like(weight) for weight in layer.get_weights()])
     network.get_layer("dec2").set_weights([np.zeros((3, 3, 16, 1)), np.full(1, bias)])
-    return Checkpoint(network, "cnn", Config(**PRESETS["published"]).to_json(), {})
+    return checkpoint_for(network, "cnn", Config(**PRESETS["published"]))
 
 
 @pytest.mark.parametrize(
@@ -82,8 +83,8 @@ def test_an_untrained_network_gives_the_scan_back(run_path):
 def test_single_volumes_and_thin_and_odd_shapes_train_and_are_predicted(eagerly, write_nifti):
     for number, shape in enumerate([(17, 21, 5), (12, 30, 4), (20, 9, 8)]):
         path = write_nifti(phantoms.head(shape)[0] + 1, f"scan{number}.nii.gz")
-        network = cnn.train([path], Config(epochs=1, steps_per_epoch=1, batch_size=2, **SMALL))
-        restored = cnn.predict(Checkpoint(network, "cnn", Config().to_json(), {}), [path], PredictConfig())
+        network = trained(cnn.SYSTEM, [path], Config(epochs=1, steps_per_epoch=1, batch_size=2, **SMALL))
+        restored = cnn.predict(checkpoint_for(network, "cnn", Config()), [path], PredictConfig())
         assert restored.shape == shape and np.isfinite(restored.data).all()
 
 
@@ -162,12 +163,12 @@ def test_training_removes_noise_from_slices_that_were_held_out(affine, caplog):
     clean = phantoms.head((48, 48, 32), seed=1)[0]
     volume = Volume.from_array(clean, affine)
     config = Config(epochs=6, noise_range=(0.06, 0.06), steps_per_epoch=60, batch_size=8)
-    network = cnn.train([volume], config)
+    network = trained(cnn.SYSTEM, [volume], config)
     before, after = gain(caplog)
     assert after > before + 3
     # Noise of a generator of its own on the whole scan.
     noisy = add_gaussian_noise(clean, 0.06 * fit_image_scaling(volume).scale, np.random.default_rng(9))
-    restored = cnn.predict(Checkpoint(network, "cnn", config.to_json(), {}), [Volume.from_array(noisy, affine)], PredictConfig()).data
+    restored = cnn.predict(checkpoint_for(network, "cnn", config), [Volume.from_array(noisy, affine)], PredictConfig()).data
     assert psnr(clean, restored) > psnr(clean, noisy) + 2
 
 
@@ -181,7 +182,7 @@ def test_the_published_network_learns(affine):
 
     errors = Errors()
     volume = Volume.from_array(phantoms.head((48, 48, 32), seed=1)[0], affine)
-    cnn.train([volume], Config(epochs=3, steps_per_epoch=60, batch_size=8, **PUBLISHED), [errors])
+    trained(cnn.SYSTEM, [volume], Config(epochs=3, steps_per_epoch=60, batch_size=8, **PUBLISHED), [errors])
     # It has no skip to its input: what it is shown must be learned first.
     assert errors.values[-1] < 0.75 * errors.values[0]
 
@@ -195,7 +196,7 @@ def test_by_itself_it_is_better_than_as_published_on_a_real_run(caplog):
     same = dict(epochs=4, steps_per_epoch=60, batch_size=16, slices=10, noise_range=(0.06, 0.06), split="slices", percentiles=(1.0, 99.0))
     scores = []
     for settings in (dict(), PUBLISHED):
-        cnn.train([BOLD], Config(**{**settings, **same}))
+        trained(cnn.SYSTEM, [BOLD], Config(**{**settings, **same}))
         scores.append(gain(caplog))
     (_, default), (_, published) = scores
     assert default > published + 1
@@ -208,7 +209,7 @@ def test_ctrl_c_keeps_the_best_network_so_far(eagerly, run_path, caplog):
             if epoch == 2:
                 raise KeyboardInterrupt
 
-    network = cnn.train([run_path], Config(epochs=50, steps_per_epoch=2, batch_size=2, **SMALL), [Interrupt()])
+    network = trained(cnn.SYSTEM, [run_path], Config(epochs=50, steps_per_epoch=2, batch_size=2, **SMALL), [Interrupt()])
     assert "interrupted: keeping the best network so far" in caplog.text
     assert all(np.isfinite(weight).all() for weight in network.get_weights())
 
@@ -216,7 +217,7 @@ def test_ctrl_c_keeps_the_best_network_so_far(eagerly, run_path, caplog):
 def test_scores_are_those_of_the_held_out_slices(eagerly, run_path, caplog):
     caplog.set_level(logging.INFO, "keras_mri")
     config = Config(epochs=1, steps_per_epoch=1, batch_size=2, learning_rate=1e-9, noise_range=(0.1, 0.1), **SMALL)
-    cnn.train([run_path], config)
+    trained(cnn.SYSTEM, [run_path], config)
     before, after = re.search(r"PSNR (\S+) -> (\S+) dB", caplog.text).groups()
     # White noise of SD 0.1 of the data range: 20 dB; a network that has not moved changes nothing.
     assert float(before) == pytest.approx(20, abs=0.5) and float(after) == pytest.approx(float(before), abs=0.02)
@@ -224,10 +225,10 @@ def test_scores_are_those_of_the_held_out_slices(eagerly, run_path, caplog):
 
 def test_the_example_is_one_slice_noisy_denoised_and_clean(run_path):
     config = Config(**SMALL)
-    panels = cnn.example(identity(), [run_path], config)
+    panels = cnn.outcome(identity(), [run_path], config).panels
     assert [title.split(" ")[0].strip(",") for title in panels] == ["noisy", "denoised", "clean"]
     assert {panel.shape for panel in panels.values()} == {(18, 16, 1)}
-    slices = cut_slices([Volume.from_array(nibabel.load(run_path).get_fdata(), np.eye(4))], config, 2)
+    slices = cut_of([Volume.from_array(nibabel.load(run_path).get_fdata(), np.eye(4))], config, 2)
     assert any(np.allclose(list(panels.values())[-1][..., 0], clean, atol=1e-4) for clean in slices.clean)
 
 

@@ -22,14 +22,14 @@ def test_the_published_preset_is_valid():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (dict(stage="diffusion"), "named by --initial MODEL.h5"),
-        (dict(initial="a.h5"), "no other stage takes one. Received: --stage both, --initial a.h5"),
-        (dict(events=("a.tsv",), labels=("b.tsv",)), "--events and --labels both"),
+        (dict(stage="diffusion"), "`stage` diffusion needs `initial`, a network"),
+        (dict(initial="a.h5"), "no other stage takes one. Received: `stage` both, `initial` a.h5"),
+        (dict(events=("a.tsv",), labels=("b.tsv",)), "`events` and `labels` both"),
         (dict(patch_shape=(16, 15, 16)), r"divisible by 4: .* halves it 2 times. Received: \(16, 15, 16\). Nearest valid: \(16, 16, 16\)"),
-        (dict(filters=(8, 15)), "--filters must be even"),
-        (dict(unet_filters=(9,)), "--unet-filters must be even"),
-        (dict(schedule="sine"), "--schedule must be one of cosine, linear, scaled-linear"),
-        (dict(latent="ae"), "--latent must be one of kl, vq"),
+        (dict(filters=(8, 15)), "`filters` must be even"),
+        (dict(unet_filters=(9,)), "`unet_filters` must be even"),
+        (dict(schedule="sine"), "`schedule` must be one of cosine, linear, scaled-linear"),
+        (dict(latent="ae"), "`latent` must be one of kl, vq"),
     ],
 )
 def test_options_that_do_not_go_together(options, message):
@@ -39,7 +39,7 @@ def test_options_that_do_not_go_together(options, message):
 
 @pytest.mark.parametrize("options", [dict(task="imputation"), dict(missing="m.nii"), dict(task="super-resolution", missing="m.nii")])
 def test_missing_and_imputation_go_together(options):
-    with pytest.raises(InputError, match="--missing says which voxels --task imputation is to fill; they go together"):
+    with pytest.raises(InputError, match="`missing` marks the voxels that `task` imputation fills; they go together"):
         PredictConfig(**options)
 
 

@@ -18,7 +18,8 @@ from keras_mri.systems.ldm import system as ldm
 from keras_mri.systems.ldm.labelled_runs import Grid
 from keras_mri.systems.ldm.latent_space import LatentSpace
 from keras_mri.systems.ldm.settings import Config, GenerateConfig, PredictConfig
-from tests.systems.contract import check_contract
+from keras_mri.systems.network_files import checkpoint_for
+from tests.systems.contract import check_contract, trained
 
 SMALL = dict(
     filters=(4, 6), unet_filters=(4, 6), latent_channels=2, codes=8, diffusion_steps=20, diffusion_batch_size=4, precision="float32"
@@ -55,7 +56,7 @@ def checkpoint(with_denoiser=True, **options):
         denoiser if with_denoiser else None,
     )
     grid = Grid(SHAPE, phantoms.oblique_affine()).to_json()
-    return Checkpoint(network, "ldm", config.to_json(), {"grid": grid, "labels": list(NAMES), "scaling": [0.0, 1000.0]})
+    return checkpoint_for(network, "ldm", config, {"grid": grid, "labels": list(NAMES), "scaling": [0.0, 1000.0]})
 
 
 def test_the_contract(eagerly, scan, tmp_path):
@@ -78,7 +79,7 @@ def test_what_the_file_says_and_unit_variance_latents(trained_pair):
 
 def test_the_panel_shows_a_sample_and_a_held_out_frame(trained_pair):
     network, _, data = loaded(trained_pair)
-    panels = ldm.example(network, data, Config.from_json(network.config))
+    panels = ldm.outcome(network, data, Config.from_json(network.config)).panels
     assert list(panels) == ["sample", "through the latent (held out)", "measured"]
     assert {volume.shape for volume in panels.values()} == {(13, 15, 11)}
     np.testing.assert_array_equal(panels["measured"], data.runs[0][..., -1])
@@ -90,7 +91,7 @@ def test_the_image_goes_through_the_latent(latent, trained_pair):
     network, space, data = loaded(trained_pair)
     if latent == "vq":
         config = dataclasses.replace(Config.from_json(network.config), stage="autoencoder", latent="vq", codes=64, epochs=3)
-        space = LatentSpace(parts(ldm.train(data, config)), config)
+        space = LatentSpace(parts(trained(ldm.SYSTEM, data, config)), config)
     frame = data.divided()[1].runs[0][..., 0]
     latent = space.encode(frame)
     through, without = (psnr(frame, space.decode(value, frame.shape)) for value in (latent, np.zeros_like(latent)))
@@ -100,14 +101,14 @@ def test_the_image_goes_through_the_latent(latent, trained_pair):
 def test_the_denoiser_can_be_trained_on_an_autoencoder_that_exists(eagerly, scan, tmp_path):
     short = dict(epochs=1, steps_per_epoch=1, diffusion_batch_size=4)
     first = Config(**{**SMALL, **short}, stage="autoencoder")
-    network = ldm.train([scan], first)
+    network = trained(ldm.SYSTEM, [scan], first)
     assert parts(network).denoiser is None
     path = tmp_path / "autoencoder.h5"
-    checkpoints.save(Checkpoint(network, "ldm", first.to_json(), {}), path)
+    checkpoints.save(checkpoint_for(network, "ldm", first), path)
     # Its own options about the autoencoder do not count.
     second = ldm.settle(Config(stage="diffusion", initial=str(path), **short, unet_filters=(4,), diffusion_steps=10))
     assert (second.filters, second.latent_channels) == (first.filters, 2)
-    both = parts(ldm.train([scan], second))
+    both = parts(trained(ldm.SYSTEM, [scan], second))
     assert both.denoiser is not None
     for name in ("encoder", "decoder"):
         pairs = zip(getattr(parts(network), name).get_weights(), getattr(both, name).get_weights(), strict=True)

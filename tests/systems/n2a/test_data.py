@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_mri.imaging import phantoms
-from keras_mri.systems.n2a.data import RepetitionBlocks
+from keras_mri.systems.n2a.data import BlockOptions, RepetitionBlocks
 from keras_mri.systems.n2a.settings import Config
 
 SMALL = dict(initial="none", patch_shape=(8, 8, 8), batch_size=1)
@@ -12,7 +12,7 @@ SHAPE = (19, 17, 14)
 
 
 def blocks_of(units, config, channels=1):
-    return RepetitionBlocks(units, phantoms.head(SHAPE)[1], phantoms.oblique_affine(), channels, config)
+    return RepetitionBlocks(units, phantoms.head(SHAPE)[1], channels, BlockOptions.of(config, phantoms.oblique_affine()))
 
 
 def constant(*values):

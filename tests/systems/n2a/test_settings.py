@@ -12,15 +12,15 @@ from keras_mri.systems.n2a import settings as n2a
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        (dict(iterations=0), "--iterations must be at least 1. Received: 0."),
-        (dict(repetitions="runs"), "--repetitions must be one of images, volumes. Received: 'runs'."),
-        (dict(target="clean"), "--target must be one of others, average. Received: 'clean'."),
-        (dict(align_above=-1.0), "--align-above must be at least 0.0. Received: -1.0."),
-        (dict(network="unet"), "--network must be one of munet, munet_diffusion. Received: 'unet'."),
-        (dict(network="munet_diffusion"), "there is no pre-trained munet_diffusion. Use --initial none, or name a file."),
+        (dict(iterations=0), "`iterations` must be at least 1. Received: 0."),
+        (dict(repetitions="runs"), "`repetitions` must be one of images, volumes. Received: 'runs'."),
+        (dict(target="clean"), "`target` must be one of others, average. Received: 'clean'."),
+        (dict(align_above=-1.0), "`align_above` must be at least 0.0. Received: -1.0."),
+        (dict(network="unet"), "`network` must be one of munet, munet_diffusion. Received: 'unet'."),
+        (dict(network="munet_diffusion"), "there is no pre-trained munet_diffusion. Use `initial` none, or name a file."),
     ],
 )
-def test_options_that_do_not_fit_are_refused_by_their_flag(values, message):
+def test_options_that_do_not_fit_are_refused_by_their_name(values, message):
     with pytest.raises(InputError, match=f"^{message}$"):
         n2a.Config(**values)
 

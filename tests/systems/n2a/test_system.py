@@ -18,6 +18,7 @@ from keras_mri.systems.n2a import system as n2a
 from keras_mri.systems.n2a.published_munet import load_published_munet
 from keras_mri.systems.n2a.repetitions import Repetitions
 from keras_mri.systems.n2a.settings import PRESETS, Config, PredictConfig
+from keras_mri.systems.network_files import checkpoint_for
 from keras_mri.training.resuming import TrainingState
 from tests.systems.contract import check_contract
 from tests.systems.n2a.test_published_munet import structural
@@ -33,7 +34,11 @@ def paths(write_nifti):
 
 
 def identity(filters=2, **values):
-    return Checkpoint(munet(1, filters, 0.05), "n2a", Config(**{**SMALL, **values}).to_json(), {})
+    return checkpoint_for(munet(1, filters, 0.05), "n2a", Config(**{**SMALL, **values}))
+
+
+def train(scan, config, callbacks=()):
+    return n2a.train(scan, n2a.settle(config), callbacks)
 
 
 def repetitions(affine, count=2, sigma=60, frames=1):
@@ -93,7 +98,7 @@ def test_magnitudes_do_not_become_negative(affine):
     checkpoint.network.get_layer("residual").set_weights([np.zeros((3, 3, 3, 2, 1)), np.full(1, -100.0)])
     scan = repetitions(affine)
     for magnitude in (True, False):
-        denoised = n2a.results(checkpoint, dataclasses.replace(scan, magnitude=magnitude), Config(**SMALL))["_denoised.nii.gz"].data
+        denoised = n2a.outcome(checkpoint, dataclasses.replace(scan, magnitude=magnitude), Config(**SMALL)).files["_denoised.nii.gz"].data
         assert (denoised[scan.mask].min() < 0) != magnitude
 
 
@@ -101,7 +106,7 @@ def test_outside_the_mask_the_average_stays(affine):
     checkpoint = identity()
     checkpoint.network.get_layer("residual").set_weights([np.zeros((3, 3, 3, 2, 1)), np.full(1, 2.0)])
     scan = repetitions(affine)
-    denoised = n2a.results(checkpoint, scan, Config(**SMALL))["_denoised.nii.gz"].data
+    denoised = n2a.outcome(checkpoint, scan, Config(**SMALL)).files["_denoised.nii.gz"].data
     average = scan.average[..., 0]
     np.testing.assert_array_equal(denoised[~scan.mask], average[~scan.mask])
     assert np.abs(denoised - average)[scan.mask].min() > 1
@@ -119,7 +124,7 @@ def test_restoring_each_repetition_averages_the_restored_ones(affine):
 
     # Each repetition and its mirror image; the phantom's first axis runs from right to left.
     wanted = np.mean([(restored(member) + restored(member[::-1])[::-1]) / 2 for member in scan.data], axis=0)
-    denoised = n2a.results(checkpoint, scan, Config(**{**SMALL, "restore": "each", "mirror": "left-right"}))["_denoised.nii.gz"].data
+    denoised = n2a.outcome(checkpoint, scan, Config(**{**SMALL, "restore": "each", "mirror": "left-right"})).files["_denoised.nii.gz"].data
     np.testing.assert_allclose(denoised[scan.mask], wanted[scan.mask], rtol=1e-3, atol=0.5)
 
 
@@ -128,16 +133,16 @@ def test_the_result_averages_mirror_images_along_all_axes_and_a_target_none(affi
     rng = np.random.default_rng(3)
     checkpoint.network.get_layer("residual").set_weights([rng.normal(0, 0.3, (3, 3, 3, 2, 1)), np.zeros(1)])
     scan, config = repetitions(affine), Config(**SMALL)
-    scaling = n2a._scaling(scan, config)
+    scaling = n2a._scaling(scan, config.scaling)
 
     def restored(data):
         return scaling.invert(checkpoint.network.predict_on_batch(scaling.apply(data)[None])[0, ..., 0])
 
     choices = [[axis for axis in range(3) if number >> axis & 1] for number in range(8)]
     wanted = np.mean([np.flip(restored(np.flip(scan.average, axes)), axes) for axes in choices], axis=0)
-    found = n2a.results(checkpoint, scan, config)["_denoised.nii.gz"].data
+    found = n2a.outcome(checkpoint, scan, config).files["_denoised.nii.gz"].data
     np.testing.assert_allclose(found[scan.mask], wanted[scan.mask], rtol=1e-3, atol=0.5)
-    plain = n2a._denoised(checkpoint.network, scan, config, "none").data
+    plain = n2a._denoised(checkpoint.network, scan, checkpoint.inference, "none").data
     np.testing.assert_allclose(plain[scan.mask], restored(scan.average)[scan.mask], rtol=1e-3, atol=0.5)
     assert np.abs(plain - found)[scan.mask].max() > 5
 
@@ -147,7 +152,7 @@ def test_training_is_no_worse_than_its_start(eagerly, affine, caplog):
     # A learning rate that destroys the network: the start must be what is kept.
     config = Config(epochs=1, steps_per_epoch=3, learning_rate=1.0, **{**SMALL, "clip_norm": None, "anneal": False})
     scan = repetitions(affine, sigma=1)
-    network = n2a.train(scan, config)
+    network = train(scan, config)
     example = np.random.default_rng(0).random((1, 8, 8, 8, 1), dtype=np.float32)
     np.testing.assert_allclose(network.predict_on_batch(example), example, atol=1e-5)
     assert "kept: the network of the start" in caplog.text
@@ -159,8 +164,8 @@ def test_what_is_worse_than_the_average_is_not_kept(eagerly, affine, tmp_path, c
     checkpoints.save(harmful, tmp_path / "harmful.h5")
     config = Config(epochs=1, steps_per_epoch=1, learning_rate=1e-9, **{**SMALL, "initial": str(tmp_path / "harmful.h5")})
     scan = repetitions(affine)
-    network = n2a.train(scan, config)
-    denoised = n2a.results(Checkpoint(network, "n2a", config.to_json(), {}), scan, config)["_denoised.nii.gz"].data
+    network = train(scan, config)
+    denoised = n2a.outcome(checkpoint_for(network, "n2a", config), scan, config).files["_denoised.nii.gz"].data
     np.testing.assert_allclose(denoised, scan.average[..., 0], atol=0.01)
     assert "restores nothing; train longer" in caplog.text
 
@@ -172,18 +177,18 @@ def test_training_beats_the_average(affine):
     data = np.stack([add_gaussian_noise(clean[..., None], 60, rng) for _ in range(2)])
     scan = Repetitions(data, brain, False, False, Volume.from_array(data[0, ..., 0], affine))
     config = Config(patch_shape=(16, 16, 16), epochs=3, steps_per_epoch=60, iterations=1, learning_rate=1e-3)
-    network = n2a.train(scan, config)
-    denoised = n2a.results(Checkpoint(network, "n2a", config.to_json(), {}), scan, config)["_denoised.nii.gz"].data
+    network = train(scan, config)
+    denoised = n2a.outcome(checkpoint_for(network, "n2a", config), scan, config).files["_denoised.nii.gz"].data
     assert psnr(clean, denoised, brain) > psnr(clean, scan.average[..., 0], brain) + 0.5
 
 
 def test_training_goes_on_from_a_network_of_ours(eagerly, affine, tmp_path):
     checkpoints.save(identity(filters=3), tmp_path / "start.h5")
     config = Config(epochs=1, steps_per_epoch=1, **{**SMALL, "filters": None, "initial": str(tmp_path / "start.h5")})
-    network = n2a.train(repetitions(affine), config)
+    network = train(repetitions(affine), config)
     assert network.get_layer("c1_1").filters == 3
     with pytest.raises(InputError, match="start.h5 has 3 filters. Received: --filters 2. Use --initial none"):
-        n2a.train(repetitions(affine), Config(**{**SMALL, "initial": str(tmp_path / "start.h5")}))
+        train(repetitions(affine), Config(**{**SMALL, "initial": str(tmp_path / "start.h5")}))
 
 
 def test_training_starts_from_a_published_network_in_its_units(tmp_path):
@@ -215,21 +220,21 @@ def test_a_network_of_many_channels_needs_as_many_frames(affine, tmp_path):
     from keras_mri.networks.munet import munet_diffusion
 
     config = Config(**{**SMALL, "network": "munet_diffusion", "filters": 4, "noise_scale": None})
-    checkpoints.save(Checkpoint(munet_diffusion(3, 4), "n2a", config.to_json(), {}), tmp_path / "start.h5")
+    checkpoints.save(checkpoint_for(munet_diffusion(3, 4), "n2a", config), tmp_path / "start.h5")
     config = Config(**{**SMALL, "filters": None, "initial": str(tmp_path / "start.h5")})
     with pytest.raises(InputError, match="sees 3 frames together. Received: repetitions of 2"):
-        n2a.train(repetitions(affine, frames=2), config)
+        train(repetitions(affine, frames=2), config)
 
 
 def test_the_example_shows_average_mask_and_what_was_removed(affine):
-    panels = n2a.example(identity(), repetitions(affine), Config(**SMALL))
+    panels = n2a.outcome(identity(), repetitions(affine), Config(**SMALL)).panels
     assert list(panels) == ["first repetition", "average of 2", "mask (given)", "removed × 5", "denoised"]
     assert {panel.shape for panel in panels.values()} == {SHAPE}
 
 
 def test_frames_are_restored_one_by_one(affine):
     scan = repetitions(affine, frames=2)
-    denoised = n2a.results(identity(), scan, Config(**SMALL))["_denoised.nii.gz"]
+    denoised = n2a.outcome(identity(), scan, Config(**SMALL)).files["_denoised.nii.gz"]
     assert denoised.shape == (*SHAPE, 2)
     np.testing.assert_allclose(denoised.data, scan.average, atol=1e-2)
 
@@ -240,7 +245,7 @@ def test_ctrl_c_keeps_the_best_network_so_far(eagerly, affine, caplog):
             if epoch == 2:
                 raise KeyboardInterrupt
 
-    network = n2a.train(repetitions(affine), Config(epochs=50, steps_per_epoch=2, **SMALL), [Interrupt()])
+    network = train(repetitions(affine), Config(epochs=50, steps_per_epoch=2, **SMALL), [Interrupt()])
     assert "interrupted: keeping the best network so far" in caplog.text
     assert all(np.isfinite(weight).all() for weight in network.get_weights())
 
@@ -253,5 +258,5 @@ def test_ctrl_c_between_two_iterations_is_remembered(eagerly, affine, tmp_path, 
 
     monkeypatch.setattr(n2a, "_denoised", interrupted)
     state = TrainingState(tmp_path / "network.state", None, {})
-    n2a.train(repetitions(affine), Config(epochs=1, steps_per_epoch=1, **{**SMALL, "iterations": 2}), [state])
+    train(repetitions(affine), Config(epochs=1, steps_per_epoch=1, **{**SMALL, "iterations": 2}), [state])
     assert state.interrupted

@@ -12,22 +12,22 @@ from keras_mri.systems.sr import settings as sr
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        (dict(simulate=(1.0, 1.0, 1.0)), "--simulate needs a factor above 1"),
-        (dict(simulate=(2.0, 0.5, 1.0)), "--simulate must be at least 1.0"),
+        (dict(simulate=(1.0, 1.0, 1.0)), "`simulate` needs a factor above 1"),
+        (dict(simulate=(2.0, 0.5, 1.0)), "`simulate` must be at least 1.0"),
         (dict(simulate=(2.0, 2.0, 1.0), pairs="pairs.tsv"), "choose one way to name the scans"),
-        (dict(pairs="pairs.tsv", source_session="1", target_session="2"), "--pairs names the scans"),
+        (dict(pairs="pairs.tsv", source_session="1", target_session="2"), "`pairs` names the scans"),
         (dict(source_session="1"), "go together"),
         (dict(source_session="1", target_session="1"), "must differ. Received: '1' twice"),
-        (dict(adversarial_loss="wgan"), "--adversarial-loss must be one of lsgan, bce, hinge. Received: 'wgan'"),
-        (dict(normalization="batch"), "--normalization must be one of none, instance"),
-        (dict(levels=0), "--levels must be at least 1. Received: 0"),
-        (dict(affine=1.5), "--affine must be at most 1.0"),
-        (dict(filters=(8, 16)), r"--filters and --depths name the same levels. Received: \(8, 16\) and \(1, 3, 1\)"),
-        (dict(base_filters=32, levels=4), r"--base-filters, --levels belong\(s\) to --generator unet3d"),
-        (dict(generator="unet3d", depths=(1, 2, 2)), r"--depths belong\(s\) to --generator residual_unet"),
+        (dict(adversarial_loss="wgan"), "`adversarial_loss` must be one of lsgan, bce, hinge. Received: 'wgan'"),
+        (dict(normalization="batch"), "`normalization` must be one of none, instance"),
+        (dict(levels=0), "`levels` must be at least 1. Received: 0"),
+        (dict(affine=1.5), "`affine` must be at most 1.0"),
+        (dict(filters=(8, 16)), r"`filters` and `depths` name the same levels. Received: \(8, 16\) and \(1, 3, 1\)"),
+        (dict(base_filters=32, levels=4), r"`base_filters`, `levels` belong\(s\) to `generator` unet3d"),
+        (dict(generator="unet3d", depths=(1, 2, 2)), r"`depths` belong\(s\) to `generator` residual_unet"),
     ],
 )
-def test_options_that_do_not_fit_are_refused_by_their_flag(values, message):
+def test_options_that_do_not_fit_are_refused_by_their_name(values, message):
     with pytest.raises(InputError, match=message):
         sr.Config(**values)
 

@@ -8,11 +8,11 @@ from keras_mri.imaging.metrics import psnr
 from keras_mri.io.volumes import Volume
 from keras_mri.networks.residual_unet import residual_unet
 from keras_mri.networks.unet3d import unet3d
-from keras_mri.saving.checkpoints import Checkpoint
+from keras_mri.systems.network_files import checkpoint_for
 from keras_mri.systems.sr import system as sr
 from keras_mri.systems.sr.pairs import simulated_pair
 from keras_mri.systems.sr.settings import PRESETS, Config, PredictConfig
-from tests.systems.contract import check_contract
+from tests.systems.contract import check_contract, trained
 
 SIMULATE = (2.0, 2.0, 1.0)
 BASE = dict(simulate=SIMULATE, discriminator_filters=2, patch_shape=(12, 12, 12), precision="float32")
@@ -29,7 +29,7 @@ def paths(write_nifti):
 def checkpoint(network=None, **values):
     config = Config(**{**SMALL, **values})
     network = network or residual_unet((None, None, None, 1), config.filters, config.depths, with_image=True)
-    return Checkpoint(network, "sr", config.to_json(), {})
+    return checkpoint_for(network, "sr", config)
 
 
 def shifted(by, **values):
@@ -49,7 +49,15 @@ def head(affine, shape=SHAPE, seed=1):
     [
         dict(**SMALL, warm_up=0.5),
         dict(
-            **BASE, **UNET3D, once=True, conditional=True, adversarial_loss="hinge", normalization="instance", residual=False, warm_up=0.0, affine=0.5
+            **BASE,
+            **UNET3D,
+            once=True,
+            conditional=True,
+            adversarial_loss="hinge",
+            normalization="instance",
+            residual=False,
+            warm_up=0.0,
+            affine=0.5,
         ),
         dict(**BASE, **UNET3D, once=True, warm_up=0.5),
         dict(**SMALL, once=True, adversarial_weight=0.0, scaling="volume", adversarial_loss="bce", sampling="fixed"),
@@ -168,31 +176,31 @@ def test_a_mask_on_another_grid_is_refused_before_anything_is_computed(affine):
 def test_a_patch_that_cannot_be_halved_names_the_nearest(paths):
     for network in (UNET3D, dict(filters=(2, 3, 4), depths=(1, 1, 1))):
         with pytest.raises(InputError, match=r"divisible by 4: .*\(10, 12, 15\). Nearest valid: \(8, 12, 16\)"):
-            sr.train(paths, Config(**{**BASE, **network, "patch_shape": (10, 12, 15)}))
+            trained(sr.SYSTEM, paths, Config(**{**BASE, **network, "patch_shape": (10, 12, 15)}))
 
 
 def test_a_patch_too_small_for_the_discriminator_says_what_to_do(eagerly, paths):
     config = Config(**{**SMALL, "patch_shape": (12, 12, 4)})
     with pytest.raises(InputError, match=r"at least 6 voxels along every side. Received: \(12, 12, 4\).*--adversarial-weight 0"):
-        sr.train(paths, config)
-    sr.train(paths, Config(**{**SMALL, "patch_shape": (12, 12, 4)}, adversarial_weight=0.0, epochs=1, steps_per_epoch=1))
+        trained(sr.SYSTEM, paths, config)
+    trained(sr.SYSTEM, paths, Config(**{**SMALL, "patch_shape": (12, 12, 4)}, adversarial_weight=0.0, epochs=1, steps_per_epoch=1))
 
 
 def test_fewer_than_three_scans_hold_out_slabs_and_thin_ones_train(eagerly, write_nifti):
     path = write_nifti(phantoms.head((30, 26, 5))[0] + 5, "thin.nii.gz")
     config = Config(**{**SMALL, "patch_shape": None}, adversarial_weight=0.0, epochs=1, steps_per_epoch=1)
-    network = sr.train([path], config)
+    network = trained(sr.SYSTEM, [path], config)
     parts = sr.prepare([path], config)
-    assert parts.slabs and "slab" in sr.results(None, parts, config)["_split.tsv"]
+    assert parts.slabs and "slab" in sr.outcome(None, parts, config).files["_split.tsv"]
     assert sr.predict(checkpoint(network), [path], PredictConfig()).shape == (30, 26, 5)
 
 
 def test_the_split_is_written_and_the_example_shows_a_subject_of_the_test(paths):
     config = Config(**SMALL)
     parts = sr.prepare(paths, config)
-    table = sr.results(checkpoint(), parts, config)["_split.tsv"]
+    table = sr.outcome(checkpoint(), parts, config).files["_split.tsv"]
     assert sorted(line.split("\t")[1] for line in table.splitlines()[1:]) == ["test", "training", "validation"]
-    panels = sr.example(checkpoint(), parts, config)
+    panels = sr.outcome(checkpoint(), parts, config).panels
     assert list(panels) == ["source (test)", "restored", "target"]
     source, restored, target = panels.values()
     assert source.shape == restored.shape == target.shape and target.min() == 0
@@ -208,8 +216,8 @@ def test_training_sharpens_a_head_it_has_not_seen(affine):
         simulate=SIMULATE, filters=(16, 16, 16), depths=(1, 2, 1), patch_shape=(16, 16, 16), epochs=10, steps_per_epoch=60,
         adversarial_weight=0.0,
     )  # fmt: skip
-    network = sr.train(pairs, config)
+    network = trained(sr.SYSTEM, pairs, config)
     unseen, brain = phantoms.head((38, 34, 30), seed=9)
     source = truncated(unseen, SIMULATE)
-    restored = sr.predict(Checkpoint(network, "sr", config.to_json(), {}), [Volume.from_array(source, affine)], PredictConfig()).frame(0)
+    restored = sr.predict(checkpoint_for(network, "sr", config), [Volume.from_array(source, affine)], PredictConfig()).frame(0)
     assert psnr(unseen, restored, brain) > psnr(unseen, source, brain) + 1

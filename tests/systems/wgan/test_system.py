@@ -8,10 +8,10 @@ from keras_mri.imaging.metrics import psnr
 from keras_mri.io import nifti_reading as nifti
 from keras_mri.io.volumes import Volume
 from keras_mri.networks.residual_unet import residual_unet
-from keras_mri.saving.checkpoints import Checkpoint
+from keras_mri.systems.network_files import checkpoint_for
 from keras_mri.systems.wgan import system as wgan
 from keras_mri.systems.wgan.settings import PRESETS, Config, PredictConfig
-from tests.systems.contract import check_contract
+from tests.systems.contract import check_contract, trained
 
 SMALL = dict(filters=(2, 3), depths=(1, 1), patch_shape=(8, 8, 4), precision="float32")
 
@@ -29,7 +29,7 @@ def run_path(tmp_path, affine):
 
 
 def identity(frames=1):
-    return Checkpoint(residual_unet((None, None, None, frames), (2, 2), (1, 1)), "wgan", Config().to_json(), {})
+    return checkpoint_for(residual_unet((None, None, None, frames), (2, 2), (1, 1)), "wgan", Config())
 
 
 @pytest.mark.parametrize(
@@ -66,11 +66,11 @@ def test_the_published_preset_has_the_networks_of_the_original():
 def test_a_single_volume_and_thin_and_odd_shapes_train(eagerly, write_nifti):
     for number, shape in enumerate([(17, 21, 3), (12, 30, 1), (20, 9, 8)]):
         path = write_nifti(phantoms.head(shape)[0] + 1, f"scan{number}.nii.gz")
-        network = wgan.train(
-            [path], Config(epochs=1, steps_per_epoch=1, batch_size=1, filters=(2, 2), depths=(1, 1), adversarial_weight=0.0)
+        network = trained(
+            wgan.SYSTEM, [path], Config(epochs=1, steps_per_epoch=1, batch_size=1, filters=(2, 2), depths=(1, 1), adversarial_weight=0.0)
         )
         assert network.input_shape[-1] == 1
-        restored = wgan.predict(Checkpoint(network, "wgan", Config().to_json(), {}), [path], PredictConfig())
+        restored = wgan.predict(checkpoint_for(network, "wgan", Config()), [path], PredictConfig())
         assert restored.frame(0).shape == shape
 
 
@@ -79,12 +79,14 @@ def test_several_scans_of_different_shapes_train_together(eagerly, write_nifti):
         write_nifti(phantoms.head(shape, seed)[0], f"scan{seed}.nii")
         for seed, shape in enumerate([(20, 18, 9), (14, 22, 12), (16, 16, 16)])
     ]
-    network = wgan.train(paths, Config(epochs=1, steps_per_epoch=2, **{**SMALL, "patch_shape": None}))
+    network = trained(wgan.SYSTEM, paths, Config(epochs=1, steps_per_epoch=2, **{**SMALL, "patch_shape": None}))
     assert all(np.isfinite(weight).all() for weight in network.get_weights())
 
 
 def test_another_seed_gives_other_weights(eagerly, run_path):
-    networks = [wgan.train([run_path], Config(epochs=1, steps_per_epoch=1, seed=seed, adversarial_weight=0.0, **SMALL)) for seed in (0, 1)]
+    networks = [
+        trained(wgan.SYSTEM, [run_path], Config(epochs=1, steps_per_epoch=1, seed=seed, adversarial_weight=0.0, **SMALL)) for seed in (0, 1)
+    ]
     assert any(not np.array_equal(a, b) for a, b in zip(networks[0].get_weights(), networks[1].get_weights()))
 
 
@@ -92,10 +94,10 @@ def test_another_seed_gives_other_weights(eagerly, run_path):
 def test_training_denoises_a_phantom_it_has_not_seen(tmp_path, affine):
     clean, *_ = phantoms.bold_run((32, 32, 16, 20), seed=0)
     config = Config(epochs=5, steps_per_epoch=80, filters=(8, 16), depths=(1, 2), frames=1, adversarial_weight=0.0, learning_rate=3e-3)
-    network = wgan.train([Volume.from_array(clean, affine)], config)
+    network = trained(wgan.SYSTEM, [Volume.from_array(clean, affine)], config)
     unseen, brain = phantoms.head((36, 30, 18), seed=5)
     noisy = phantoms.noisy_volume(unseen, 80, seed=3)
-    restored = wgan.predict(Checkpoint(network, "wgan", Config().to_json(), {}), [noisy], PredictConfig()).frame(0)
+    restored = wgan.predict(checkpoint_for(network, "wgan", Config()), [noisy], PredictConfig()).frame(0)
     assert psnr(unseen, restored, brain) > psnr(unseen, noisy.frame(0), brain) + 1
 
 
@@ -115,7 +117,7 @@ def test_outside_the_mask_the_input_stays(run_path, write_nifti):
     mask[5:10, 4:12, 3:9] = 1
     network = identity().network
     network.get_layer("residual").set_weights([np.ones((1, 1, 1, 2, 1)), np.full(1, 0.5)])
-    checkpoint = Checkpoint(network, "wgan", Config().to_json(), {})
+    checkpoint = checkpoint_for(network, "wgan", Config())
     masked = wgan.predict(checkpoint, [run_path], PredictConfig(mask=str(write_nifti(mask, "mask.nii.gz")))).frame(3)
     free = wgan.predict(checkpoint, [run_path], PredictConfig()).frame(3)
     np.testing.assert_array_equal(masked[mask == 0], image.frame(3)[mask == 0])
@@ -126,14 +128,14 @@ def test_outside_the_mask_the_input_stays(run_path, write_nifti):
 def test_negative_values_are_kept_but_not_invented(affine, rng):
     network = identity().network
     network.get_layer("residual").set_weights([np.zeros((1, 1, 1, 2, 1)), np.full(1, -100.0)])
-    checkpoint = Checkpoint(network, "wgan", Config().to_json(), {})
+    checkpoint = checkpoint_for(network, "wgan", Config())
     magnitude = rng.random((8, 7, 6), dtype=np.float32)
     assert wgan.predict(checkpoint, [Volume.from_array(magnitude, affine)], PredictConfig()).frame(0).min() == 0
     assert wgan.predict(checkpoint, [Volume.from_array(magnitude - 0.5, affine)], PredictConfig()).frame(0).min() < 0
 
 
 def test_the_example_shows_noisy_denoised_and_clean(run_path):
-    panels = wgan.example(identity(3), [run_path], Config())
+    panels = wgan.outcome(identity(3), [run_path], Config()).panels
     noisy, denoised, clean = panels.values()
     assert noisy.shape == denoised.shape == clean.shape == (19, 17, 11)
     assert np.abs(noisy - clean).mean() > 10
@@ -169,18 +171,18 @@ def test_a_patch_larger_than_the_volume_names_the_largest_valid(run_path):
     with pytest.raises(
         InputError, match=r"--patch-shape must lie inside.*\(32, 32, 8\), volume \(19, 17, 11\).*Largest valid: \(19, 17, 8\)"
     ):
-        wgan.train([run_path], Config(patch_shape=(32, 32, 8)))
+        trained(wgan.SYSTEM, [run_path], Config(patch_shape=(32, 32, 8)))
 
 
 def test_a_patch_that_the_network_cannot_halve_names_the_nearest(run_path):
     with pytest.raises(InputError, match=r"divisible by 2.*\(9, 8, 4\).*Nearest valid: \(8, 8, 4\)"):
-        wgan.train([run_path], Config(**{**SMALL, "patch_shape": (9, 8, 4)}))
+        trained(wgan.SYSTEM, [run_path], Config(**{**SMALL, "patch_shape": (9, 8, 4)}))
 
 
 def test_five_frames_of_a_run_of_three_are_refused(write_nifti, rng):
     path = write_nifti(rng.random((9, 8, 7, 3)).astype(np.float32))
     with pytest.raises(InputError, match="spans 5 frames. Received: a run of 3. Use --frames 1 "):
-        wgan.train([path], Config(**{**SMALL, "frames": 5}))
+        trained(wgan.SYSTEM, [path], Config(**{**SMALL, "frames": 5}))
 
 
 def test_ctrl_c_keeps_the_best_network_so_far(eagerly, run_path, caplog):
@@ -191,7 +193,7 @@ def test_ctrl_c_keeps_the_best_network_so_far(eagerly, run_path, caplog):
             if epoch == 2:
                 raise KeyboardInterrupt
 
-    network = wgan.train([run_path], Config(epochs=50, steps_per_epoch=2, **SMALL), [Interrupt()])
+    network = trained(wgan.SYSTEM, [run_path], Config(epochs=50, steps_per_epoch=2, **SMALL), [Interrupt()])
     assert "interrupted: keeping the best network so far" in caplog.text
     assert all(np.isfinite(weight).all() for weight in network.get_weights())
 

@@ -1,0 +1,305 @@
+"""The Python door: what `import keras_mri` offers. The commands call these same functions."""
+
+import logging
+import os
+import typing
+
+import numpy as np
+
+from keras_mri.cli.training_job import TrainingJob
+from keras_mri.errors import InputError
+from keras_mri.imaging import noise
+from keras_mri.inference.training_range import remarks
+from keras_mri.io import header_comparison
+from keras_mri.io.mask_files import load_mask
+from keras_mri.io.nifti_reading import Image, open_image, read_header
+from keras_mri.io.volumes import Volume
+from keras_mri.saving.checkpoints import Checkpoint
+from keras_mri.systems import get_settings, get_system, that_generate
+from keras_mri.systems.network_files import load_network, path_of_network, system_of
+from keras_mri.systems.trained import TrainedNetwork
+
+_LOGGER = logging.getLogger(__name__)
+
+# A name such as "epi", a file, or a network in memory.
+Network = str | os.PathLike | Checkpoint | TrainedNetwork
+
+# Successive frames of a run from which its noise is estimated: enough for a median, few enough to be read at once.
+_MOST_FRAMES = 16
+
+
+def restore(network: Network, images: Image | typing.Sequence[Image], *, replace_nonfinite: bool = False, **options) -> Volume:
+    """Restore a scan with a trained network: `python -m keras_mri.predict`.
+
+    Parameters
+    ----------
+    network : str, path-like, Checkpoint or TrainedNetwork
+        Name of a pre-trained network ("epi", "t1w", …), its file, or what `fit` returned.
+    images : image or sequence of images
+        Path, nibabel image or Volume; a list of repetitions for a Noise2Average network.
+    replace_nonfinite : bool
+        Read NaN and infinity as 0 instead of refusing them.
+    **options
+        Those of the network's system, named as the flags of the command: `mirror`, `tile`, `precision`, `mask`, …
+
+    Returns
+    -------
+    Volume
+        On the input's grid, with its header, in its unit. Frames are computed when they are asked for, or saved.
+
+    Raises
+    ------
+    InputError
+        If the network, an option or an image cannot be used.
+
+    Examples
+    --------
+    >>> import keras_mri
+    >>> restored = keras_mri.restore("epi", "sample", mirror="left-right")
+    >>> restored.shape
+    (128, 96, 24, 2)
+    """
+    name = _system_of(network)
+    settings = get_settings(name)
+    chosen = settings.PredictConfig.from_names(name, **options)
+    volumes = [open_image(image, replace_nonfinite) for image in _sequence(images)]
+    _check_count(volumes, settings.images)
+    system, checkpoint = get_system(name), checkpoint_of(network)
+    for difference in remarks(volumes[0], checkpoint.training, checkpoint.inference, averaged=len(volumes)):
+        _LOGGER.warning("warning: %s", difference)
+    return system.predict(checkpoint, volumes, chosen)
+
+
+def fit(
+    system: str,
+    images: Image | typing.Sequence[Image],
+    *,
+    preset: str | None = None,
+    devices: int | str = 1,
+    replace_nonfinite: bool = False,
+    callbacks: typing.Sequence = (),
+    **options,
+) -> TrainedNetwork:
+    """Train a system: `python -m keras_mri.train`. Needs TensorFlow; writes no file.
+
+    Parameters
+    ----------
+    system : {"wgan", "n2a", "sr", "cnn", "ldm"}
+    images : image or sequence of images
+        Path, nibabel image or Volume. For "sr" also a BIDS folder, for "cnn" also an `.npz` data set.
+    preset : str, optional
+        A named set of options, such as "published"; `options` override it.
+    devices : int or "all"
+        GPUs, or logical processors where there are none, that share every batch.
+    replace_nonfinite : bool
+        Read NaN and infinity as 0 instead of refusing them.
+    callbacks : sequence of keras.callbacks.Callback
+        Added to every fit.
+    **options
+        Those of the system, named as the flags of the command, with the same defaults: `time_budget="5m"`, `epochs`, `seed`, …
+
+    Returns
+    -------
+    TrainedNetwork
+        With `save(path)`, `history`, `panels` and `network`, the functional keras.Model.
+
+    Raises
+    ------
+    InputError
+        If an option or an image cannot be used, or training diverges.
+
+    Examples
+    --------
+    >>> import keras_mri
+    >>> network = keras_mri.fit("wgan", "sample", epochs=1, steps_per_epoch=1)
+    >>> len(network.history)
+    1
+    """
+    settings = get_settings(system)
+    if preset is not None and preset not in settings.presets:
+        raise InputError(f"`preset` must be one of {', '.join(sorted(settings.presets))}. Received: {preset!r}.")
+    if devices != "all" and not (type(devices) is int and devices > 0):
+        raise InputError(f"`devices` must be a number from 1 on, or 'all'. Received: {devices!r}.")
+    config = settings.Config.from_names(system, **{**(settings.presets[preset] if preset else {}), **options})
+    opened = settings.open_inputs(_sequence(images), config, replace_nonfinite)
+    return TrainingJob(system, config, opened, devices, callbacks=callbacks).run()
+
+
+def sample(network: Network, count: int, **options) -> list[Volume]:
+    """Draw new volumes from a latent diffusion network: `python -m keras_mri.generate`.
+
+    Parameters
+    ----------
+    network : str, path-like, Checkpoint or TrainedNetwork
+    count : int
+        How many.
+    **options
+        Those of the network's system, named as the flags of the command: `label`, `guidance`, `steps`, `sampler`, `seed`.
+
+    Returns
+    -------
+    list of Volume
+        Synthetic: no scan of anyone, not for diagnosis.
+
+    Raises
+    ------
+    InputError
+        If the network restores scans and draws none, or an option cannot be used.
+
+    Examples
+    --------
+    >>> import keras_mri
+    >>> [volume.shape for volume in keras_mri.sample("ldm_epi", 1, steps=2, label="forrest")]
+    [(80, 80, 35)]
+    """
+    name = _system_of(network)
+    settings = get_settings(name)
+    if settings.GenerateConfig is None:
+        generating = ", ".join(that_generate())
+        raise InputError(f"a network of {name!r} restores scans and cannot make new ones. Expected a network of one of: {generating}.")
+    chosen = settings.GenerateConfig.from_names(name, **options)
+    if not (type(count) is int and count > 0):
+        raise InputError(f"`count` must be at least 1. Received: {count!r}.")
+    return list(get_system(name).generate(checkpoint_of(network), count, chosen))
+
+
+def estimate_noise(image: Image, mask: Image | None = None) -> float:
+    """Estimate the standard deviation of the noise of a scan.
+
+    Parameters
+    ----------
+    image : image
+        Path, nibabel image or Volume.
+    mask : image, optional
+        3D, 0 outside: only the box around it is looked at.
+
+    Returns
+    -------
+    float
+        In the image's unit; of a run, from the differences of successive frames.
+
+    Raises
+    ------
+    InputError
+        If an image cannot be used.
+
+    Examples
+    --------
+    >>> import keras_mri
+    >>> import nibabel
+    >>> import numpy as np
+    >>> noisy = 100 + np.random.default_rng(0).normal(0, 5, (32, 32, 32))
+    >>> round(keras_mri.estimate_noise(nibabel.Nifti1Image(noisy, np.eye(4))))
+    5
+    """
+    volume = open_image(image)
+    # Successive frames from the middle of a run, where the magnetisation is in its steady state.
+    first = max(0, (volume.n_frames - _MOST_FRAMES) // 2)
+    data = np.stack([volume.frame(t) for t in range(first, min(first + _MOST_FRAMES, volume.n_frames))], axis=-1)
+    if mask is not None:
+        # The estimate leaves out exact zeros.
+        data = np.where(load_mask(mask, volume)[..., None], data, 0)
+    return noise.estimate_sigma(data)
+
+
+def evaluate(reference: Image, image: Image, mask: Image | None = None, data_range: float | None = None) -> dict[str, float]:
+    """Compare a scan with a reference: `python -m keras_mri.evaluate`.
+
+    Parameters
+    ----------
+    reference : image
+        Path, nibabel image or Volume; 3D, or with as many frames as `image`.
+    image : image
+    mask : image, optional
+        Region of the values whose names end in `_in`; by default where the reference exceeds 10/255 of the data range.
+    data_range : float, optional
+        Peak of PSNR and SSIM, in the image's unit; by default the reference's maximum.
+
+    Returns
+    -------
+    dict of str to float
+        `psnr` (dB), `ssim`, `nrmse`, the same inside the mask (`psnr_in`, …) and outside (`psnr_out`, …); for a run also `tsnr` and
+        `fwhm` (mm).
+
+    Raises
+    ------
+    InputError
+        If an image cannot be used, the grids differ, or the data range is not positive.
+
+    Examples
+    --------
+    >>> import keras_mri
+    >>> keras_mri.evaluate("sample", "sample")["ssim"]
+    1.0
+    """
+    # Only here: scikit-image takes a second to import.
+    from keras_mri.imaging import evaluation
+
+    reference, image = open_image(reference), open_image(image)
+    region, peak = evaluation.region_and_peak(reference, mask, data_range)
+    return evaluation.evaluate(reference, image, region, peak)
+
+
+def compare_headers(first: Image, second: Image) -> list[header_comparison.Field]:
+    """Compare the NIfTI headers of two images: `python -m keras_mri.check`.
+
+    Parameters
+    ----------
+    first, second : image
+        A path is read as it lies in the file; a nibabel image or a Volume is compared by the header it carries.
+
+    Returns
+    -------
+    list of Field
+        Those that differ, with `name`, `before`, `after` and `why`; empty if the headers are equal.
+
+    Raises
+    ------
+    InputError
+        If an image has no NIfTI header.
+
+    Examples
+    --------
+    >>> import keras_mri
+    >>> keras_mri.compare_headers("sample", "sample")
+    []
+    """
+    return [field for field in header_comparison.compare(_header(first), _header(second)) if not field.equal]
+
+
+def checkpoint_of(network: Network) -> Checkpoint:
+    """Return a network with what prediction needs: loaded from its file, by its name, or as it is in memory."""
+    if isinstance(network, TrainedNetwork):
+        return network.checkpoint
+    return network if isinstance(network, Checkpoint) else load_network(path_of_network(network))
+
+
+def _system_of(network):
+    if isinstance(network, (TrainedNetwork, Checkpoint)):
+        return checkpoint_of(network).system
+    if not isinstance(network, (str, os.PathLike)):
+        raise InputError(
+            "`network` must be a name such as 'epi', the path of a network's file, or a network in memory. "
+            f"Received: {type(network).__name__}."
+        )
+    return system_of(path_of_network(network))
+
+
+def _sequence(images):
+    """Return one image, or a sequence of images, as a list."""
+    return list(images) if isinstance(images, (list, tuple)) else [images]
+
+
+def _check_count(volumes, wanted):
+    if not volumes or wanted is not None and len(volumes) != wanted:
+        expected = "at least one image" if wanted is None else f"{wanted} image at a time"
+        raise InputError(f"this network restores {expected}. Received: {len(volumes)} images.")
+
+
+def _header(image):
+    if isinstance(image, (str, os.PathLike)):
+        return read_header(image)
+    header = open_image(image).header
+    if header is None:
+        raise InputError("the image has no NIfTI header to compare. Expected a path, or an image that was opened from one.")
+    return header

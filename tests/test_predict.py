@@ -115,7 +115,7 @@ def test_ctrl_c_leaves_no_output(model, scan, tmp_path, capsys, monkeypatch):
         (["{model}", "{scan}"], "-o/--output"),
         (["{model}", "{scan}", "-o", "out.nii", "--miror"], "unknown option --miror. Did you mean --mirror?"),
         (["{model}", "{scan}", "-o", "out.mgz"], "must end in .nii.gz or .nii"),
-        (["{model}", "{scan}", "-o", "out.nii", "--report", "out.pdf"], "the file of --report must end in .html"),
+        (["{model}", "{scan}", "-o", "out.nii", "--report", "out.pdf"], "--report must end in .html"),
         (["missing.h5", "{scan}", "-o", "out.nii"], "missing.h5 is not a file"),
         (["{scan}", "{model}", "-o", "out.nii"], "scan.nii.gz must end in .h5"),
         (["{model}", "nowhere.nii", "-o", "out.nii"], "nowhere.nii is not a file"),
@@ -167,7 +167,7 @@ def test_super_resolution_predicts_on_a_finer_grid(tmp_path, write_nifti):
 
 
 def test_a_pre_trained_network_is_called_by_its_name(model, scan, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(predict.pretrained, "_FOLDERS", [tmp_path])
+    monkeypatch.setattr(predict.pretrained, "FOLDERS", [tmp_path])
     (tmp_path / "model.h5").rename(tmp_path / "wgan_epi.h5")
     for name in ("epi", "wgan_epi"):
         out = tmp_path / f"{name}.nii.gz"

@@ -229,12 +229,12 @@ SLICES = "--filters 2 3 --depths 1 1 --epochs 1 --steps-per-epoch 2 --batch-size
 
 @pytest.fixture(scope="module")
 def interrupted_training(tmp_path_factory):
-    """Train on slices once, interrupted: the folder of what is left, and what was printed."""
+    """Train on slices once, interrupted: the scan, the folder of what is left, and what was printed."""
     from keras_mri.training.resuming import TrainingState
 
-    folder = tmp_path_factory.mktemp("interrupted")
+    folder, scan = tmp_path_factory.mktemp("interrupted"), tmp_path_factory.mktemp("slices") / "scan.nii.gz"
     data = (1000 * np.random.default_rng(0).random((16, 16, 9))).astype(np.float32)
-    nibabel.save(nibabel.Nifti1Image(data, phantoms.oblique_affine()), folder / "scan.nii.gz")
+    nibabel.save(nibabel.Nifti1Image(data, phantoms.oblique_affine()), scan)
 
     def interrupted(self, batch, logs=None):
         saved(self, batch, logs)
@@ -246,16 +246,16 @@ def interrupted_training(tmp_path_factory):
         patch.setattr(TrainingState, "every", property(lambda self: 0.0, lambda self, value: None), raising=False)
         patch.setattr(TrainingState, "on_train_batch_begin", interrupted)
         with contextlib.redirect_stderr(io.StringIO()) as said:
-            assert train.main(["cnn", str(folder / "scan.nii.gz"), *SLICES, "-o", str(folder / "model.h5")]) == 0
-    return folder, said.getvalue()
+            assert train.main(["cnn", str(scan), *SLICES, "-o", str(folder / "model.h5")]) == 0
+    return scan, folder, said.getvalue()
 
 
 @pytest.fixture
 def unfinished(interrupted_training, tmp_path):
     """A copy of the interrupted training: its command, its folder, and what was printed."""
-    left, said = interrupted_training
+    scan, left, said = interrupted_training
     folder = shutil.copytree(left, tmp_path / "copy")
-    return ["cnn", str(folder / "scan.nii.gz"), *SLICES, "-o", str(folder / "model.h5")], folder, said
+    return ["cnn", str(scan), *SLICES, "-o", str(folder / "model.h5")], folder, said
 
 
 def test_an_interrupted_training_is_written_and_can_be_taken_up(unfinished, capfd):

@@ -7,8 +7,8 @@ import numpy as np
 from keras_mri.errors import InputError
 from keras_mri.imaging import metrics
 from keras_mri.imaging.foreground import metric_foreground
+from keras_mri.io.grids import check_same_grid
 from keras_mri.io.mask_files import load_mask
-from keras_mri.io.volumes import check_same_grid
 
 
 def evaluate(reference, image, mask, data_range):

@@ -114,7 +114,7 @@ def _restore(scan, path, parsed, restore, made_by):
 
 
 # For help texts of `predict`.
-USAGE = "a BIDS folder and one for its derivatives restore a whole study: MODEL BIDS_DIR OUTPUT_DIR [participant] --help"
+USAGE = "For a whole study in BIDS: python -m keras_mri.predict MODEL BIDS_DIR OUTPUT_DIR [participant] --help"
 
 
 def names_a_study(arguments, options):

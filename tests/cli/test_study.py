@@ -157,6 +157,15 @@ def test_a_file_in_the_place_of_the_derivatives_is_kept(model, folder, tmp_path,
     assert "out is a file. Expected the folder for the derivatives" in capsys.readouterr().err
 
 
+def test_help_without_a_network_says_where_further_options_are(capsys):
+    with pytest.raises(SystemExit):
+        predict.main(["--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "Further options depend on MODEL: python -m keras_mri.predict MODEL --help." in text
+    assert "For a whole study in BIDS: python -m keras_mri.predict MODEL BIDS_DIR OUTPUT_DIR [participant] --help." in text
+    assert "example: python -m keras_mri.predict epi bold.nii.gz -o" in text and "--mask" not in text
+
+
 def test_help_names_the_options_of_the_system(model, folder, capsys):
     with pytest.raises(SystemExit) as ended:
         predict.main([model, str(folder), "--help"])

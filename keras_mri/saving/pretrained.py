@@ -16,8 +16,6 @@ FOLDERS = (
 )
 # Neither an ending nor a folder: that would be a path.
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
-# Falls away once every caller passes `restoring`, which only the table of systems knows.
-_RESTORING = ("wgan", "cnn", "sr", "n2a")
 
 
 def path_of(name, folders=None):
@@ -49,14 +47,14 @@ def path_of(name, folders=None):
     )
 
 
-def networks(restoring=_RESTORING, folders=None):
+def networks(restoring, folders=None):
     """List the pre-trained networks at hand.
 
     Parameters
     ----------
     restoring : sequence of str
         The systems that restore a scan of any shape, best first: where two of them restore one kind of scan, its short name means the
-        first's. Those that need a single scan come before those that need repetitions.
+        first's. Known to the table of systems (`keras_mri.systems.that_restore`).
     folders : sequence of path-like, optional
         Where to look: the first folder's networks hide others of the same name. By default `FOLDERS`.
 
@@ -74,7 +72,7 @@ def networks(restoring=_RESTORING, folders=None):
     return {**short, **files}
 
 
-def resolve(model, restoring=_RESTORING, folders=None):
+def resolve(model, restoring, folders=None):
     """Return the path of a network that is given by its path or by the name of a pre-trained one.
 
     Parameters

@@ -3,7 +3,7 @@
 from keras_mri.errors import ForeignNetworkError
 from keras_mri.networks.backends import check_usable
 from keras_mri.saving import checkpoints, pretrained
-from keras_mri.systems import SYSTEMS, get_settings
+from keras_mri.systems import SYSTEMS, get_settings, that_restore
 from keras_mri.systems.records import with_inference
 
 
@@ -82,12 +82,12 @@ def checkpoint_for(network, system, config, training=None):
 
 def pretrained_networks():
     """List the pre-trained networks at hand by name; see `keras_mri.saving.pretrained.networks`."""
-    return pretrained.networks()
+    return pretrained.networks(that_restore())
 
 
 def path_of_network(model):
     """Return the path of a network given by its path or by the name of a pre-trained one; see `pretrained.resolve`."""
-    return pretrained.resolve(model)
+    return pretrained.resolve(model, that_restore())
 
 
 def is_network(word):

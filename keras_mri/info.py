@@ -34,8 +34,9 @@ def describe(path):
     CheckpointError
         If keras_mri did not write it, or it cannot be read.
     """
-    opened, card = checkpoints.open_network(path), path.with_suffix(".md")
+    opened = checkpoints.open_network(path)
     facts = opened.facts
+    card = path.with_suffix(".md")
     return {
         "file": str(path),
         "system": facts["system"],

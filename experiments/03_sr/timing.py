@@ -20,7 +20,7 @@ from keras_mri.io.nifti_reading import open_image
 from keras_mri.io.volumes import Volume
 from keras_mri.networks.patchgan import patch_discriminator
 from keras_mri.networks.unet3d import unet3d
-from keras_mri.saving import checkpoints
+from keras_mri.systems.network_files import load_network
 from keras_mri.systems.sr import system as sr
 from keras_mri.systems.sr.settings import PRESETS, Config
 from keras_mri.training.adversarial import AdversarialModel, discriminator_losses
@@ -68,7 +68,7 @@ def _prediction(path):
     """Time the default network on adi-t1t2's T1w, 192×192×176."""
     target = open_image(FOLDER / "adi-t1t2" / "T1w_defaced.nii.gz")
     source = Volume.from_array(truncated(target.frame(0), (2, 2, 1)), target.affine)
-    checkpoint = checkpoints.load(path, "sr")
+    checkpoint = load_network(path)
     shapes, run = [], checkpoint.network.predict_on_batch
 
     def recorded(batch):

@@ -54,7 +54,7 @@ def networks(restoring, folders=None):
     ----------
     restoring : sequence of str
         The systems that restore a scan of any shape, best first: where two of them restore one kind of scan, its short name means the
-        first's. Those that need a single scan come before those that need repetitions.
+        first's. Known to the table of systems (`keras_mri.systems.that_restore`).
     folders : sequence of path-like, optional
         Where to look: the first folder's networks hide others of the same name. By default `FOLDERS`.
 

@@ -11,10 +11,9 @@ from keras_mri.imaging.kspace import truncated
 from keras_mri.imaging.metrics import psnr
 from keras_mri.imaging.noise import add_gaussian_noise
 from keras_mri.saving import checkpoints, pretrained
+from keras_mri.systems import that_restore
 from keras_mri.systems.ldm import system as ldm
 from keras_mri.systems.ldm.settings import GenerateConfig
-
-RESTORING = ("wgan", "cnn", "sr", "n2a")
 
 
 def test_a_network_is_found_in_the_first_folder_that_has_it(tmp_path):
@@ -65,31 +64,31 @@ def test_networks_have_a_full_and_a_short_name(folders):
 def test_the_order_of_the_systems_decides_whose_a_short_name_is(folders):
     assert pretrained.resolve("epi", ("n2a", "wgan"), folders).name == "n2a_epi.h5"
     assert set(pretrained.networks((), folders)) == {"wgan_epi", "n2a_epi", "n2a_t1w", "sr_t1w_7t", "ldm_bold"}
-    # By default, as the commands have it.
-    assert pretrained.networks(RESTORING, folders)["epi"].name == "wgan_epi.h5"
+    # The commands take the order of the table of systems.
+    assert pretrained.networks(that_restore(), folders)["epi"].name == "wgan_epi.h5"
 
 
 def test_a_name_is_resolved_and_a_path_is_left_alone(folders, tmp_path, monkeypatch):
-    assert pretrained.resolve("epi", restoring=RESTORING, folders=folders) == folders[0] / "wgan_epi.h5"
+    assert pretrained.resolve("epi", ("wgan",), folders) == folders[0] / "wgan_epi.h5"
     for path in ("epi.h5", "networks/epi", "./epi", "scan.nii.gz", str(tmp_path / "epi")):
-        assert str(pretrained.resolve(path, restoring=RESTORING, folders=folders)) == str(pretrained.pathlib.Path(path))
+        assert str(pretrained.resolve(path, ("wgan",), folders)) == str(pretrained.pathlib.Path(path))
     # A file of the user's comes first.
     monkeypatch.chdir(tmp_path)
     (tmp_path / "epi").touch()
-    assert str(pretrained.resolve("epi", restoring=RESTORING, folders=folders)) == "epi"
+    assert str(pretrained.resolve("epi", ("wgan",), folders)) == "epi"
 
 
 @pytest.mark.parametrize(("name", "hint"), [("epi1", " Did you mean 'epi'?"), ("wgan_ep", " Did you mean 'wgan_epi'?"), ("xyz", "")])
 def test_a_name_that_is_none_is_an_error_with_the_nearest(folders, name, hint):
     with pytest.raises(InputError) as caught:
-        pretrained.resolve(name, restoring=RESTORING, folders=folders)
+        pretrained.resolve(name, ("wgan", "n2a", "sr"), folders)
     known = "epi, ldm_bold, n2a_epi, n2a_t1w, sr_t1w_7t, t1w, t1w_7t, wgan_epi"
     assert str(caught.value) == f"there is no pre-trained network {name!r}. Expected the path of an .h5 file or one of: {known}.{hint}"
 
 
 def test_without_any_network_that_is_said(tmp_path):
     with pytest.raises(InputError, match="or one of: none.$"):
-        pretrained.resolve("epi", restoring=RESTORING, folders=[tmp_path])
+        pretrained.resolve("epi", ("wgan",), [tmp_path])
 
 
 def test_every_network_of_this_checkout_has_a_card_and_a_checksum():

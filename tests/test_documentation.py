@@ -274,13 +274,13 @@ _QUICKER = {
 
 def write_scans(folder):
     """Write phantoms under the names that the pages use."""
-    run, *_ = phantoms.bold_run((24, 22, 16, 12))
-    head, brain = phantoms.head((24, 22, 16))
+    run, *_ = phantoms.bold_run((24, 20, 16, 12))
+    head, brain = phantoms.head((24, 20, 16))
     rng = np.random.default_rng(0)
     noisy = {name: head + rng.normal(0, 30, head.shape) for name in ("noisy", "rep1", "rep2", "t1w", "t1a", "t1b", "t1_3t")}
     missing = np.zeros(head.shape)
     missing[:, :, 7:9] = 1
-    coarse = phantoms.head((12, 11, 8))[0]
+    coarse = phantoms.head((12, 10, 8))[0]
     images = {"bold": run, "clean": head, **noisy, "mask": brain, "missing": missing, "damaged": run * (1 - missing)[..., None]}
     for name, data in images.items():
         _write(folder / f"{name}.nii.gz", data)

@@ -86,8 +86,8 @@ def train(data, config, callbacks=()):
     check_trains()
     # Only here: they need TensorFlow, and using a network does not.
     from keras_mri.systems.sr.data import pair_data
-    from keras_mri.training.adversarial import AdversarialModel, discriminator_losses
-    from keras_mri.training.two_phases import fit_in_two_phases
+    from keras_mri.training.adversarial import AdversarialModel, Rules, discriminator_losses
+    from keras_mri.training.two_phases import NewOptimizers, fit_in_two_phases
 
     levels, normalization = _shape_of_generator(config)
     if config.patch_shape:
@@ -103,19 +103,13 @@ def train(data, config, callbacks=()):
         "%d parameters, discriminator %d, patches of %s voxels, %s",
         network.count_params(), discriminator.count_params(), batches.patch_shape, precision,
     )  # fmt: skip
-    losses = discriminator_losses(config.adversarial_loss)
-    model = AdversarialModel(
-        network,
-        discriminator,
-        **losses._asdict(),
-        critic_steps=1,
-        l1_weight=config.l1_weight,
-        adversarial_weight=config.adversarial_weight,
-        seed=config.seed,
-        conditional=config.conditional,
+    rules = Rules(1, config.l1_weight, config.adversarial_weight, config.conditional)
+    model = AdversarialModel(network, discriminator, discriminator_losses(config.adversarial_loss), rules, config.seed)
+    new = NewOptimizers(
+        functools.partial(_adam, config, config.beta_1, config.learning_rate),
+        functools.partial(_adam, config, config.discriminator_beta_1, config.discriminator_learning_rate),
     )
-    adam, of_discriminator = (functools.partial(_adam, config, beta_1) for beta_1 in (config.beta_1, config.discriminator_beta_1))
-    fit_in_two_phases(model, batches, pace, config, adam, config.discriminator_learning_rate, callbacks, of_discriminator)
+    fit_in_two_phases(model, batches, pace, config, new, callbacks)
     return in_float32(network)
 
 

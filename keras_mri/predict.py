@@ -8,7 +8,7 @@ import time
 from keras_mri.cli import options as _cli
 from keras_mri.cli import study
 from keras_mri.config import PredictConfig
-from keras_mri.inference.training_range import remarks
+from keras_mri.inference.training_range import differences_from_training
 from keras_mri.io import nifti_reading as nifti
 from keras_mri.io import nifti_writing
 from keras_mri.io.whole_files import check_output
@@ -49,7 +49,7 @@ def _predict(arguments):
 
     checkpoint = load_network(model)
     with _cli.kept_messages() as messages:
-        for remark in remarks(images[0], checkpoint.training, checkpoint.config, averaged=len(images)):
+        for remark in differences_from_training(images[0], checkpoint.training, checkpoint.config, averaged=len(images)):
             _LOGGER.warning("warning: %s", remark)
         start = time.perf_counter()
         restored = system.predict(checkpoint, images, chosen)

@@ -8,7 +8,7 @@ import time
 
 from keras_mri.cli import options as _cli
 from keras_mri.errors import InputError
-from keras_mri.inference.training_range import remarks
+from keras_mri.inference.training_range import differences_from_training
 from keras_mri.io import nifti_reading as nifti
 from keras_mri.io import nifti_writing
 from keras_mri.io.derivatives import claimed, derivative_path, study_scans, write_dataset_description, write_sidecar
@@ -85,7 +85,7 @@ def _attempt(scan, path, parsed, restore, checkpoint, made_by):
 
 def _restore(scan, path, parsed, restore, checkpoint, made_by):
     image = nifti.open_image(scan, parsed.replace_nonfinite)
-    remarked = remarks(image, checkpoint.training, checkpoint.config)
+    remarked = differences_from_training(image, checkpoint.training, checkpoint.config)
     for remark in remarked:
         _LOGGER.warning("warning: %s", remark)
     start = time.perf_counter()

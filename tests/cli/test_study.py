@@ -71,14 +71,14 @@ def test_a_scan_that_fails_is_named_and_the_others_go_on(model, folder, tmp_path
 
 
 def test_a_bug_of_ours_keeps_its_traceback_and_the_others_go_on(model, folder, tmp_path, capsys, monkeypatch):
-    real = study.remarks
+    real = study.differences_from_training
 
     def failing(volume, *rest):
         if "sub-01" in volume.name:
             raise ZeroDivisionError
         return real(volume, *rest)
 
-    monkeypatch.setattr(study, "remarks", failing)
+    monkeypatch.setattr(study, "differences_from_training", failing)
     assert predict.main([model, str(folder), str(tmp_path / "derivatives")]) == 1
     said = capsys.readouterr().err
     assert "ZeroDivisionError" in said and "Traceback" in said and "1 restored; 1 failed" in said

@@ -17,7 +17,7 @@ from keras_mri.systems.ldm.data import Latents, denoising_batches, volume_batche
 from keras_mri.systems.ldm.imputation import best_reach
 from keras_mri.systems.ldm.latent_denoising import LatentDenoising
 from keras_mri.systems.ldm.latent_space import LatentSpace
-from keras_mri.systems.ldm.models import VolumeAutoencoder
+from keras_mri.systems.ldm.models import LossWeights, VolumeAutoencoder
 from keras_mri.systems.ldm.schedules import schedule
 from keras_mri.training import optimizers
 from keras_mri.training.callbacks import FollowPace, KeepBest, Pace, StopOnNonFinite
@@ -57,9 +57,8 @@ def fit_autoencoder(training, held_out, config, callbacks=(), begun=None):
         encoder = volume_encoder(config.filters, config.depth, config.latent_channels, not vq, config.shortcut)
         decoder = volume_decoder(config.filters, config.depth, config.latent_channels, config.shortcut)
     weight = _LATENT_WEIGHTS[config.latent] if config.latent_weight is None else config.latent_weight
-    model = VolumeAutoencoder(
-        encoder, decoder, config.codes if vq else None, config.l1_weight, config.mse_weight, weight, config.seed
-    )  # fmt: skip
+    weights = LossWeights(config.l1_weight, config.mse_weight, weight)
+    model = VolumeAutoencoder(encoder, decoder, weights, config.codes if vq else None, config.seed)
     space = LatentSpace(Parts(encoder, decoder, None, None), config)
     axis = left_right_axis(training.grid.affine) if config.mirror_training else None
     data = volume_batches((training.runs, held_out.runs), config, space.padded, axis)
@@ -68,7 +67,8 @@ def fit_autoencoder(training, held_out, config, callbacks=(), begun=None):
     model.compile(optimizer, jit_compile=False)
     share = config.autoencoder_share if config.stage == "both" else 1.0
     pace = Pace(max(1, round(share * config.epochs * data.steps)), _seconds_left(config, share, begun))
-    _fit(model, data, pace, config, optimizer, config.learning_rate, "val_l1", callbacks)
+    following = FollowPace(pace, 1.0, [(optimizer, config.learning_rate)] if config.anneal else [])
+    _fit(model, data, following, "val_l1", callbacks)
 
     encoder, decoder = in_float32(latent_only(encoder)), in_float32(decoder)
     codebook = model.quantizer.get_weights()[0] if vq else None
@@ -122,7 +122,8 @@ def fit_denoiser(start, training, held_out, config, callbacks=(), begun=None):
     swap = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if config.ema > 0 else []
     share = 1 - config.autoencoder_share if config.stage == "both" else 1.0
     pace = Pace(max(1, round(share * config.epochs * data.steps)), _seconds_left(config, 1.0, begun))
-    _fit(model, data, pace, config, optimizer, config.diffusion_learning_rate, "val_loss", callbacks, swap)
+    following = FollowPace(pace, 1.0, [(optimizer, config.diffusion_learning_rate)] if config.anneal else [])
+    _fit(model, data, following, "val_loss", callbacks, swap)
     return in_float32(denoiser)
 
 
@@ -193,11 +194,10 @@ def _seconds_left(config, share, begun):
     return config.time_budget and max(1.0, share * config.time_budget - (time.monotonic() - begun))
 
 
-def _fit(model, data, pace, config, optimizer, learning_rate, monitor, callbacks, first=()):
+def _fit(model, data, following, monitor, callbacks, first=()):
     """Fit until the pace says that it is enough, and leave the model with its best weights; Ctrl-C stops earlier."""
     best = KeepBest(model, monitor)
-    schedules = [(optimizer, learning_rate)] if config.anneal else []
-    followed = [*first, FollowPace(pace, 1.0, schedules), StopOnNonFinite(best), best, *callbacks]
+    followed = [*first, following, StopOnNonFinite(best), best, *callbacks]
     try:
         fit(model, data.training, data.validation, data.steps, followed)
     except KeyboardInterrupt:

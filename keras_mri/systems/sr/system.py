@@ -24,7 +24,7 @@ from keras_mri.networks.precision import hidden_layers_in, in_float32, with_hidd
 from keras_mri.networks.residual_unet import residual_unet
 from keras_mri.networks.unet3d import check_patch, unet3d
 from keras_mri.systems.sr.pair_sources import open_pairs
-from keras_mri.systems.sr.pairs import Pair, Parts, brain_of, split_pairs
+from keras_mri.systems.sr.pairs import Pair, PairSplit, brain_of, split_pairs
 from keras_mri.systems.sr.settings import PATCH_SHAPE, PRESETS, Config, PredictConfig
 from keras_mri.training.callbacks import Pace
 
@@ -44,20 +44,20 @@ def prepare(images, config):
 
     Parameters
     ----------
-    images : sequence of str, path-like or Pair, or Parts
+    images : sequence of str, path-like or Pair, or PairSplit
         As `keras_mri.systems.sr.pair_sources.open_pairs` takes them, or what it returned.
     config : Config
 
     Returns
     -------
-    keras_mri.systems.sr.pairs.Parts
+    keras_mri.systems.sr.pairs.PairSplit
 
     Raises
     ------
     InputError
         If the images cannot be used, or come from too few subjects.
     """
-    if isinstance(images, Parts):
+    if isinstance(images, PairSplit):
         return images
     pairs = images if images and all(isinstance(image, Pair) for image in images) else open_pairs(images, config)
     return split_pairs(pairs, config.seed)

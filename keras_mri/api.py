@@ -9,7 +9,7 @@ import numpy as np
 from keras_mri.cli.training_job import TrainingJob
 from keras_mri.errors import InputError
 from keras_mri.imaging import noise
-from keras_mri.inference.training_range import remarks
+from keras_mri.inference.training_range import differences_from_training
 from keras_mri.io import header_comparison
 from keras_mri.io.mask_files import load_mask
 from keras_mri.io.nifti_reading import Image, open_image, read_header
@@ -65,7 +65,7 @@ def restore(network: Network, images: Image | typing.Sequence[Image], *, replace
     volumes = [open_image(image, replace_nonfinite) for image in _sequence(images)]
     _check_count(volumes, settings.images)
     system, checkpoint = get_system(name), checkpoint_of(network)
-    for difference in remarks(volumes[0], checkpoint.training, checkpoint.inference, averaged=len(volumes)):
+    for difference in differences_from_training(volumes[0], checkpoint.training, checkpoint.inference, averaged=len(volumes)):
         _LOGGER.warning("warning: %s", difference)
     return system.predict(checkpoint, volumes, chosen)
 

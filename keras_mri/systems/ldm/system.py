@@ -6,7 +6,6 @@ Rombach et al., CVPR 2022. arXiv:2112.10752
 """
 
 import dataclasses
-import time
 
 import keras
 import numpy as np
@@ -24,6 +23,7 @@ from keras_mri.systems.ldm.latent_space import LatentSpace
 from keras_mri.systems.ldm.settings import SETTINGS, Inference, SamplingOptions
 from keras_mri.systems.ldm.tasks import imputed, reconstructed, super_resolved
 from keras_mri.systems.records import Outcome, System, stored_inference
+from keras_mri.training.callbacks import Pace
 
 __all__ = ["SYSTEM", "facts", "generate", "outcome", "predict", "prepare", "settle", "train"]
 
@@ -104,17 +104,16 @@ def train(data, config, callbacks=()):
     # Only here: it needs TensorFlow, and using a network does not.
     from keras_mri.systems.ldm.training import fit_autoencoder, fit_denoiser
 
-    # A training that is taken up has used some of its time already.
-    begun = time.monotonic() - sum(getattr(callback, "seconds_before", 0.0) for callback in callbacks)
+    whole = Pace(1)
     keras.utils.set_random_seed(config.seed)
     training, held_out = data.divided()
     if config.stage == "diffusion":
         start = parts(checkpoints.load(config.initial, "ldm").network)._replace(denoiser=None)
     else:
-        start = fit_autoencoder(training, held_out, config, callbacks, begun)
+        start = fit_autoencoder(training, held_out, config, callbacks, whole)
     if config.stage == "autoencoder":
         return assembled(*start)
-    return assembled(*start._replace(denoiser=fit_denoiser(start, training, held_out, config, callbacks, begun)))
+    return assembled(*start._replace(denoiser=fit_denoiser(start, training, held_out, config, callbacks, whole)))
 
 
 def predict(checkpoint, images, options):

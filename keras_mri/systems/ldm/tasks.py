@@ -158,8 +158,8 @@ def _rehearsals(missing_at, n_frames):
 def _change(space, given, known, coarse, options, code):
     """Return the mean over samples of what a sample has that its condition has not, both decoded."""
     latent = space.encode(given)
-    told = condition(latent, space.padded(known), coarse)
-    samples = space.sample(given.shape, options.samples, options, code, told)
+    view = condition(latent, space.padded(known), coarse)
+    samples = space.sample(given.shape, options.samples, options, code, view)
     before = space.decode(latent, given.shape)
     return sum(space.decode(sample, given.shape) - before for sample in samples) / np.float32(len(samples))
 

@@ -51,7 +51,7 @@ def prepare(images, config):
 
     Returns
     -------
-    keras_mri.systems.sr.pairs.Parts
+    keras_mri.systems.sr.pairs.PairSplit
 
     Raises
     ------
@@ -67,7 +67,7 @@ def train(data, config, callbacks=()):
 
     Parameters
     ----------
-    data : keras_mri.systems.sr.pairs.Parts
+    data : keras_mri.systems.sr.pairs.PairSplit
         From `prepare`.
     config : Config
     callbacks : sequence of keras.callbacks.Callback
@@ -168,7 +168,7 @@ def outcome(checkpoint, data, config):
     Parameters
     ----------
     checkpoint : keras_mri.saving.checkpoints.Checkpoint
-    data : keras_mri.systems.sr.pairs.Parts
+    data : keras_mri.systems.sr.pairs.PairSplit
     config : Config
 
     Returns

@@ -113,11 +113,6 @@ def read_header(path):
         raise InputError(f"the header of {path} is damaged: {first_line(error)}. Copy or download it again.") from error
 
 
-def as_volume(image, replace_nonfinite=False):
-    """Return `image`, a path, a nibabel image or a Volume, as a Volume; see `open_image`."""
-    return open_image(image, replace_nonfinite)
-
-
 def name_of(image):
     """Return the name of an image in messages: its path, the name of a Volume, or "image in memory"."""
     if isinstance(image, Volume):

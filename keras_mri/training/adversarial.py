@@ -5,7 +5,7 @@ import typing
 import keras
 import tensorflow as tf
 
-from keras_mri.training import devices as replicas
+from keras_mri.training import devices
 
 # Keeps the gradient of the square root finite where the critic's gradient is zero.
 _SMALL = 1e-12
@@ -114,7 +114,7 @@ class AdversarialModel(keras.Model):
             adversarial_loss = self.losses.adversarial_loss(self.critic(judged, training=True))
             loss = self.rules.l1_weight * error + self.rules.adversarial_weight * adversarial_loss
             # What optimizers add up over the devices is to be the gradient of the whole batch's mean.
-            share = loss / replicas.count()
+            share = loss / devices.count()
         gradients = tape.gradient(share, self.network.trainable_variables)
         self.optimizer.apply(gradients, self.network.trainable_variables)
         return self._averaged(loss=loss, error=error, critic_loss=critic_loss, adversarial_loss=adversarial_loss)
@@ -126,7 +126,7 @@ class AdversarialModel(keras.Model):
 
     def next_seed(self):
         """Return the two numbers of the next critic update's draws: tensor of int32, shape (2,)."""
-        return replicas.numbered_seed(self.seed, self.critic_optimizer.iterations)
+        return devices.numbered_seed(self.seed, self.critic_optimizer.iterations)
 
     @property
     def metrics(self):
@@ -144,7 +144,7 @@ class AdversarialModel(keras.Model):
     def _update_critic(self, real, fake):
         with tf.GradientTape() as tape:
             loss = self.losses.critic_loss(self.critic, real, fake, self.next_seed())
-            share = loss / replicas.count()
+            share = loss / devices.count()
         gradients = tape.gradient(share, self.critic.trainable_variables)
         self.critic_optimizer.apply(gradients, self.critic.trainable_variables)
         return loss
@@ -225,7 +225,7 @@ def penalty(critic, real, fake, seed):
     scalar tensor of float32
     """
     # Gulrajani 2017, Alg. 1: one uniform draw per patch, not per voxel.
-    alpha = replicas.own_share(lambda size: tf.random.stateless_uniform([size, 1, 1, 1, 1], tf.cast(seed, tf.int32)), tf.shape(real)[0])
+    alpha = devices.own_share(lambda size: tf.random.stateless_uniform([size, 1, 1, 1, 1], tf.cast(seed, tf.int32)), tf.shape(real)[0])
     between = alpha * real + (1 - alpha) * fake
     with tf.GradientTape() as tape:
         tape.watch(between)

@@ -7,7 +7,7 @@ from keras import ops
 
 from keras_mri.networks.latent_diffusion import assembled, latent_only
 from keras_mri.systems.ldm.vector_quantizer import VectorQuantizer, perplexity
-from keras_mri.training import devices as replicas
+from keras_mri.training import devices
 
 # Weight of the commitment loss (van den Oord 2017).
 _COMMITMENT = 0.25
@@ -85,10 +85,10 @@ class VolumeAutoencoder(keras.Model):
             self.trackers["usage"].update_state(ops.mean(ops.cast(y_pred["shares"] > 0, "float32")))
         errors = self.term_weights.l1 * l1 + self.term_weights.mse * ops.mean(ops.square(difference))
         # Optimizers sum gradients over devices; dividing by their number yields the gradient of the batch mean.
-        return (errors + self.term_weights.latent * y_pred["latent_loss"]) / replicas.count()
+        return (errors + self.term_weights.latent * y_pred["latent_loss"]) / devices.count()
 
     def _noise(self, latent):
-        return replicas.own_noise(latent, self.seed, 0 if self.optimizer is None else self.optimizer.iterations)
+        return devices.own_noise(latent, self.seed, 0 if self.optimizer is None else self.optimizer.iterations)
 
 
 def kl_divergence(mean, log_variance):

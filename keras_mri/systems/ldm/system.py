@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from keras_mri.errors import InputError
-from keras_mri.io.nifti_reading import as_volume
+from keras_mri.io.nifti_reading import open_image
 from keras_mri.io.volumes import Volume
 from keras_mri.networks.backends import check_trains
 from keras_mri.networks.latent_diffusion import assembled, parts
@@ -135,7 +135,7 @@ def predict(checkpoint, images, options):
     InputError
         If the image is not on the grid that the task needs, or the network was not trained for the task.
     """
-    volume = as_volume(images[0])
+    volume = open_image(images[0])
     space, code = _space(checkpoint, options, needs_denoiser=options.task != "reconstruction")
     if options.task != "reconstruction" and not space.config.condition:
         raise InputError(f"this network was trained with --no-condition and knows no {options.task}. Train one without that option.")

@@ -9,7 +9,7 @@ Dhariwal et al., 2020 (revival of dead codes). arXiv:2005.00341
 import keras
 from keras import ops
 
-from keras_mri.training import devices as replicas
+from keras_mri.training import devices
 
 _DECAY = 0.99
 # A code that is chosen less often than this, where 1 is the average of all codes, is moved to where latents are.
@@ -74,7 +74,7 @@ class VectorQuantizer(keras.layers.Layer):
             Of the latent vectors of this batch.
         """
         own = ops.reshape(ops.stop_gradient(latent), (-1, latent.shape[-1]))
-        vectors = replicas.together(own)
+        vectors = devices.together(own)
         if training:
             self._revive(vectors)
         quantized = ops.reshape(ops.take(self.codebook.value, nearest(own, self.codebook.value), axis=0), ops.shape(latent))
@@ -89,7 +89,7 @@ class VectorQuantizer(keras.layers.Layer):
     def _revive(self, vectors):
         """Move codes that hardly anything chooses to random latents; at first that is all of them."""
         dead = ops.expand_dims(self.counts.value < _DEAD, 1)
-        picked = replicas.picks(self.codes, ops.shape(vectors)[0], self.seed, self.draws.value[0])
+        picked = devices.picks(self.codes, ops.shape(vectors)[0], self.seed, self.draws.value[0])
         self.draws.assign(self.draws.value + 1)
         fresh = ops.take(vectors, picked, axis=0)
         self.codebook.assign(ops.where(dead, fresh, self.codebook.value))

@@ -17,7 +17,7 @@ from keras_mri.imaging.kspace import finer_step, resampled
 from keras_mri.inference.tiles import predictor
 from keras_mri.io.grids import bounding_box, mirror_axes
 from keras_mri.io.nifti_headers import on_finer_grid
-from keras_mri.io.nifti_reading import as_volume
+from keras_mri.io.nifti_reading import open_image
 from keras_mri.networks import patchgan
 from keras_mri.networks.backends import check_trains
 from keras_mri.networks.precision import hidden_layers_in, in_float32, with_hidden_layers_in
@@ -135,7 +135,7 @@ def predict(checkpoint, images, options):
     InputError
         If the image is not 3D.
     """
-    volume = as_volume(images[0])
+    volume = open_image(images[0])
     if volume.n_frames > 1:
         raise InputError(f"this network restores 3D volumes. Received: {volume.name} of shape {volume.shape}. Split it.")
     stored = checkpoint.inference

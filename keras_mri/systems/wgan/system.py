@@ -17,7 +17,7 @@ from keras_mri.imaging.noise import add_gaussian_noise, add_rician_noise
 from keras_mri.inference.tiles import predictor
 from keras_mri.io.grids import mirror_axes
 from keras_mri.io.mask_files import load_mask
-from keras_mri.io.nifti_reading import as_volume
+from keras_mri.io.nifti_reading import open_image
 from keras_mri.networks.backends import check_trains
 from keras_mri.networks.blocks import check_sides
 from keras_mri.networks.dense_unet import dense_critic, dense_unet, published_levels
@@ -101,7 +101,7 @@ def predict(checkpoint, images, options):
     InputError
         If the run is shorter than the network's window.
     """
-    volume = as_volume(images[0])
+    volume = open_image(images[0])
     frames = checkpoint.network.input_shape[-1]
     if volume.n_frames < (frames + 1) // 2 or (frames > 1 and volume.n_frames < 2):
         raise InputError(

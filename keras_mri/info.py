@@ -8,8 +8,9 @@ from keras_mri.cli.options import network_help
 from keras_mri.config import shown
 from keras_mri.inference.training_range import range_of_sides, trained_sigma, trained_zooms
 from keras_mri.saving import checkpoints
-from keras_mri.systems import SYSTEMS
+from keras_mri.systems import SYSTEMS, get_settings
 from keras_mri.systems.network_files import path_of_network
+from keras_mri.systems.records import stored_inference
 
 
 def main(arguments=None):
@@ -27,7 +28,8 @@ def describe(path):
     Returns
     -------
     dict
-        file, system, version, format, network (name, input_shape, parameters), config, training, card (a path, or None).
+        file, system, version, format, network (name, input_shape, parameters), inference (the values that prediction uses), config,
+        training, card (a path, or None).
 
     Raises
     ------
@@ -43,6 +45,7 @@ def describe(path):
         "version": facts["version"],
         "format": facts["format"],
         "network": opened.outline(),
+        "inference": stored_inference(facts, get_settings(facts["system"])) if facts["system"] in SYSTEMS else facts["inference"],
         "config": facts["config"],
         "training": facts["training"],
         "card": str(card) if card.is_file() else None,
@@ -68,12 +71,20 @@ def lines(facts):
         "voxels in training": f"{range_of_sides(zooms)} mm, of {len(zooms)} scan(s)" if len(zooms) else "not recorded",
         "noise in training": f"SD {sigma[0]:.3g} to {sigma[1]:.3g} in network units" if sigma else "not recorded",
         "card": facts["card"] or "none beside the file",
-        "settings": "",
     }
     width = max(map(len, rows)) + 2
-    inner = max(map(len, facts["config"]), default=0) + 2
-    settings = [f"  {name:{inner}s}{shown(value)}" for name, value in facts["config"].items()]
-    return [*(f"{name:{width}s}{text}".rstrip() for name, text in rows.items()), *settings]
+    used = {name: value for name, value in (facts["inference"] or {}).items() if not isinstance(value, dict)}
+    return [
+        *(f"{name:{width}s}{text}" for name, text in rows.items()),
+        *_listed("used in prediction", used),
+        *_listed("settings of the training", facts["config"]),
+    ]
+
+
+def _listed(title, values):
+    """Return a title and one line for each value: list of str."""
+    width = max(map(len, values), default=0) + 2
+    return [title, *(f"  {name:{width}s}{shown(value)}" for name, value in values.items())]
 
 
 def _shape(sides):

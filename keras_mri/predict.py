@@ -10,6 +10,7 @@ from keras_mri.cli.options import FURTHER_OPTIONS, add_options, add_output_flags
 from keras_mri.config import PredictConfig
 from keras_mri.io import nifti_writing
 from keras_mri.io.whole_files import check_output
+from keras_mri.saving import pretrained
 from keras_mri.systems import get_settings, get_system
 from keras_mri.systems.network_files import is_network, path_of_network, system_of
 
@@ -68,7 +69,7 @@ def _options_among(arguments):
     word = next((argument for argument in arguments if is_network(argument)), None)
     if word is None and arguments and not arguments[0].startswith("-"):
         word = arguments[0]
-    if word is None or not is_network(word):
+    if word is None or not (is_network(word) or pretrained.is_name(word)):
         return PredictConfig
     model = path_of_network(word)
     if {"-h", "--help"} & set(arguments) and not model.exists():

@@ -176,7 +176,7 @@ def test_a_pre_trained_network_is_called_by_its_name(model, scan, tmp_path, monk
         assert nibabel.load(out).shape == (9, 8, 7, 3)
     assert predict.main(["ep", scan, "-o", str(tmp_path / "none.nii.gz"), "--mask", "mask.nii"]) == 2
     assert (
-        "no pre-trained network 'ep'. Expected the path of an .h5 file or one of: epi, wgan_epi. Did you mean 'epi'?"
+        "no pre-trained network 'ep'. Expected the path of a network's file (.h5 or .keras) or one of: epi, wgan_epi. Did you mean 'epi'?"
         in capsys.readouterr().err
     )
 

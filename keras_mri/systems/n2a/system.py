@@ -256,7 +256,9 @@ def _denoised(network, scan, config, mirror, tile=None):
     reach = geometry(network).reach
     # No wider around the mask than between tiles.
     box = _with_surroundings(scan.mask, tuple(min(side, _OVERLAP) for side in reach) if reach else (_SURROUNDINGS,) * 3)
-    run = predictor(network, average[box].shape[:3], tile, mirror_axes(scan.reference.affine, mirror), _OVERLAP)
+    run = predictor(
+        network, average[box].shape[:3], tile, mirror_axes(scan.reference.affine, mirror), _OVERLAP, scan.reference.n_frames == 1
+    )
 
     def restored_frame(frame):
         first = frame // channels * channels

@@ -158,7 +158,7 @@ def predict(checkpoint, images, options):
     mask = brain_of(volume, options.mask) if config.scaling == "mask" or options.mask else None
     scaling = fit_zscore(volume.frame(0), mask)
     network = with_hidden_layers_in(checkpoint.network, options.precision)
-    run = _predictor(network, shape, config, options.tile, mirror_axes(volume.affine, options.mirror))
+    run = _predictor(network, shape, config, options.tile, mirror_axes(volume.affine, options.mirror), progress=True)
 
     def restored_frame(t):
         # Zero-filled in k-space, as simulated sources are, so that no blur is added that the network has not seen.
@@ -214,11 +214,11 @@ def example(checkpoint, images, config):
     return {f"source ({part})": data[..., 0] - dark, "restored": restored - dark, "target": data[..., 1] - dark}
 
 
-def _predictor(network, shape, config, tile=None, axes=()):
+def _predictor(network, shape, config, tile=None, axes=(), progress=None):
     if tile is None and _shape_of_generator(config)[1] == "instance":
         # Its statistics are those of a patch in training: of a patch they must be here.
         tile = config.patch_shape or PATCH_SHAPE
-    return predictor(network, shape, tile, axes, _OVERLAP)
+    return predictor(network, shape, tile, axes, _OVERLAP, progress)
 
 
 def _generator(config):

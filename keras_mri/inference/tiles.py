@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_mri.errors import InputError
 from keras_mri.inference.tile_grid import PatchGrid
+from keras_mri.inference.volume_bar import volume_bar
 from keras_mri.memory import available_bytes
 from keras_mri.networks.geometry import geometry
 
@@ -22,7 +23,7 @@ _MOST_BYTES_AGAINST_HALOS = 4e9
 _BLEND_SHARE = 0.25
 
 
-def predictor(network, shape, tile=None, mirror_axes=(), overlap=None):
+def predictor(network, shape, tile=None, mirror_axes=(), overlap=None, progress=None):
     """Prepare a network for volumes of one shape.
 
     A convolutional network runs on the whole volume, or on tiles with a halo as wide as its reach, which gives the same
@@ -41,6 +42,8 @@ def predictor(network, shape, tile=None, mirror_axes=(), overlap=None):
         Average the results for the volume and its mirror images along every choice of these axes.
     overlap : int, optional
         Blend tiles that go on for this many voxels beyond their share on either side, instead of cutting exact halos off.
+    progress : bool, optional
+        Show a bar for each volume, on a terminal only; none by default, because the frames of a run are counted elsewhere.
 
     Returns
     -------
@@ -56,33 +59,36 @@ def predictor(network, shape, tile=None, mirror_axes=(), overlap=None):
     tiling = _tiling(network, shape, tile, overlap, _MOST_BYTES)
     if tiling.exact and not tile and tiling.work > 2:
         tiling = _tiling(network, shape, tile, overlap, _MOST_BYTES_AGAINST_HALOS)
-    return mirrored(
-        _Tiles(network, shape, tiling, None if tile else functools.partial(_tiling, network, shape, None, overlap)), mirror_axes
-    )
+    tiles = _Tiles(network, shape, tiling, None if tile else functools.partial(_tiling, network, shape, None, overlap))
+    return mirrored(tiles, mirror_axes, progress)
 
 
-def mirrored(run, mirror_axes):
+def mirrored(run, mirror_axes, progress=None):
     """Average a restoration over the mirror images of its input.
 
     Parameters
     ----------
     run : callable
-        From an ndarray of float32, shape (x, y, z, …), to one with the same x, y, z.
+        `run(data, advance)` returns an ndarray of float32 with the same x, y, z as `data`, and calls `advance` with the share of its
+        work that each part was; `advance` returns the sum so far.
     mirror_axes : sequence of int
         Every choice of these axes is mirrored before `run`, and back after it.
+    progress : bool, optional
+        Show a bar for each volume, on a terminal only.
 
     Returns
     -------
     callable
-        As `run`.
+        From `data`, shape (x, y, z, …), to the average.
     """
     chosen = [axes for count in range(len(mirror_axes) + 1) for axes in itertools.combinations(mirror_axes, count)]
 
     def average(data):
-        restored = run(data)
-        for axes in chosen[1:]:
-            restored = restored + np.flip(run(np.flip(data, axes)), axes)
-        return restored / np.float32(len(chosen))
+        with volume_bar(data.shape[:3], len(chosen), progress) as advance:
+            restored = run(data, advance)
+            for axes in chosen[1:]:
+                restored = restored + np.flip(run(np.flip(data, axes), advance), axes)
+            return restored / np.float32(len(chosen))
 
     return average
 
@@ -115,22 +121,31 @@ class _Tiles:
     def __init__(self, network, shape, tiling, smaller):
         self.network, self.shape, self.tiling, self.smaller = network, shape, tiling, smaller
 
-    def __call__(self, data):
-        """Return the network's output for the volume `data`."""
+    def __call__(self, data, advance):
+        """Return the network's output for the volume `data`; `advance` takes the share of each tile and returns their sum."""
         while True:
+            before = advance(0)
             try:
-                return self._run(data)
+                return self._run(data, advance)
             except Exception as error:
                 if not _out_of_memory(error):
                     raise
                 self._shrink(error)
+                # These tiles are run again.
+                advance(before - advance(0))
 
-    def _run(self, data):
+    def _run(self, data, advance):
         grid, exact, _ = self.tiling
         margins = [(0, full - side) for full, side in zip(grid.shape, self.shape)]
         padded = np.pad(data, [*margins, (0, 0)], mode="reflect")
-        windows = ((corner, _single(np.asarray(self.network.predict_on_batch(window[None]))[0])) for corner, window in grid.split(padded))
-        restored = grid.merge(windows) if exact else grid.blend(windows)
+        share = 1 / len(grid.starts())
+
+        def results():
+            for corner, window in grid.split(padded):
+                yield corner, _single(np.asarray(self.network.predict_on_batch(window[None]))[0])
+                advance(share)
+
+        restored = grid.merge(results()) if exact else grid.blend(results())
         return restored[tuple(slice(side) for side in self.shape)]
 
     def _shrink(self, error):

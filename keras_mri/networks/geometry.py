@@ -1,4 +1,4 @@
-"""How far a network looks, in which blocks, and how much memory a voxel costs: read off its graph."""
+"""A network's reach, its stride and its memory per voxel, read off its graph."""
 
 import dataclasses
 import math
@@ -15,7 +15,7 @@ _BYTES = {"bfloat16": 2, "float16": 2, "float64": 8}
 
 @dataclasses.dataclass(frozen=True)
 class Geometry:
-    """What tiling must know of a network.
+    """The facts about a network that tiling needs.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class _Axis:
 
 
 def geometry(network):
-    """Follow a functional network layer by layer.
+    """Read a functional network's reach, stride and memory off its graph.
 
     Parameters
     ----------
@@ -56,28 +56,39 @@ def geometry(network):
     -------
     Geometry
     """
-    axes = {id(network.inputs[0]): [_Axis()] * 4}
-    steps = []
+    graph = _Graph(network)
+    final = graph.axes.get(id(graph.output))
+    strides = [axis.jump for tensor in graph.axes.values() if tensor for axis in tensor]
+    bounded = final and all(math.isfinite(axis.high) for axis in final[:3])
+    reach = tuple(math.ceil(max(-axis.low, axis.high, 0)) for axis in final[:3]) if bounded else None
+    return Geometry(reach, int(max(strides)), _peak_bytes(graph.steps, graph.axes))
 
-    def follow(layer, *inputs, **options):
+
+class _Graph:
+    """A network's layers in the order in which they are called, and the four axes of every tensor between them.
+
+    Keras has no public way to walk a graph. `clone_model` calls every layer once, in order, through a function of ours: that function
+    records the calls. The clone itself, which shares all layers, is not used.
+    """
+
+    def __init__(self, network):
+        # Tensors are known by their identity, which is unique as long as they live: `kept` keeps them alive.
+        self.axes, self.steps, self.kept = {}, [], []
+        source = keras.Input(batch_shape=network.inputs[0].shape, dtype=network.inputs[0].dtype)
+        self.axes[id(source)] = [_Axis()] * 4
+        self.kept.append(source)
+        clone = keras.models.clone_model(network, input_tensors=source, call_function=self._record, clone_function=lambda layer: layer)
+        self.output = clone.outputs[0]
+
+    def _record(self, layer, *inputs, **options):
         outputs = layer(*inputs, **options)
         tensors = [tensor for tensor in keras.tree.flatten(inputs) if hasattr(tensor, "shape")]
-        known = [axes.get(id(tensor)) for tensor in tensors]
-        axes[id(outputs)] = None if None in known or not known else _through(layer, known)
+        known = [self.axes.get(id(tensor)) for tensor in tensors]
+        self.axes[id(outputs)] = None if None in known or not known else _through(layer, known)
         size = (outputs.shape[-1] or 1) * _BYTES.get(outputs.dtype, 4)
-        steps.append(([id(tensor) for tensor in tensors], id(outputs), size))
-        kept.append(outputs)
+        self.steps.append(([id(tensor) for tensor in tensors], id(outputs), size))
+        self.kept.append(outputs)
         return outputs
-
-    kept = []  # identifiers stay unique while the tensors live
-    source = keras.Input(batch_shape=network.inputs[0].shape, dtype=network.inputs[0].dtype)
-    axes[id(source)] = [_Axis()] * 4
-    clone = keras.models.clone_model(network, input_tensors=source, call_function=follow, clone_function=lambda layer: layer)
-    final = axes.get(id(clone.outputs[0]))
-    strides = [axis.jump for tensor in axes.values() if tensor for axis in tensor]
-    known = final and all(math.isfinite(axis.high) for axis in final[:3])
-    reach = tuple(math.ceil(max(-axis.low, axis.high, 0)) for axis in final[:3]) if known else None
-    return Geometry(reach, int(max(strides)), _peak_bytes(steps, axes))
 
 
 def _through(layer, inputs):

@@ -83,7 +83,10 @@ def test_a_name_that_is_none_is_an_error_with_the_nearest(folders, name, hint):
     with pytest.raises(InputError) as caught:
         pretrained.resolve(name, ("wgan", "n2a", "sr"), folders)
     known = "epi, ldm_bold, n2a_epi, n2a_t1w, sr_t1w_7t, t1w, t1w_7t, wgan_epi"
-    assert str(caught.value) == f"there is no pre-trained network {name!r}. Expected the path of a network's file (.h5 or .keras) or one of: {known}.{hint}"
+    assert (
+        str(caught.value)
+        == f"there is no pre-trained network {name!r}. Expected the path of a network's file (.h5 or .keras) or one of: {known}.{hint}"
+    )
 
 
 def test_without_any_network_that_is_said(tmp_path):

@@ -125,7 +125,7 @@ def predict(checkpoint, images, options):
     scaling = fit_image_scaling(volume, stored["percentiles"] or "percentile")
     axis = stored["axis"] if options.axis is None else options.axis
     network = with_hidden_layers_in(checkpoint.network, options.precision)
-    restore = slice_predictor(network, axis, mirror_axes(volume.affine, options.mirror, across=axis))
+    restore = slice_predictor(network, axis, mirror_axes(volume.affine, options.mirror, across=axis), progress=volume.n_frames == 1)
     mask = load_mask(options.mask, volume) if options.mask else None
     magnitude = volume.extremes[0] >= 0
 

@@ -232,7 +232,8 @@ def _denoised(network, scan, stored, mirror, tile=None):
     reach = geometry(network).reach
     # No wider around the mask than between tiles.
     box = bounding_box(scan.mask, tuple(min(side, _OVERLAP) for side in reach) if reach else (_SURROUNDINGS,) * 3)
-    run = predictor(network, average[box].shape[:3], tile, mirror_axes(scan.reference.affine, mirror), _OVERLAP)
+    mirrored = mirror_axes(scan.reference.affine, mirror)
+    run = predictor(network, average[box].shape[:3], tile, mirrored, _OVERLAP, scan.reference.n_frames == 1)
 
     def restored_frame(frame):
         first = frame // channels * channels

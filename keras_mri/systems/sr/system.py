@@ -149,7 +149,7 @@ def predict(checkpoint, images, options):
     mask = brain_of(volume, options.mask) if stored["scaling"] == "mask" or options.mask else None
     scaling = fit_zscore(volume.frame(0), mask)
     network = with_hidden_layers_in(checkpoint.network, options.precision)
-    run = _predictor(network, shape, options.tile or stored["tile"], mirror_axes(volume.affine, options.mirror))
+    run = _predictor(network, shape, options.tile or stored["tile"], mirror_axes(volume.affine, options.mirror), progress=True)
 
     def restored_frame(t):
         # Zero-filled in k-space, as simulated sources are, so that no blur is added that the network has not seen.
@@ -186,9 +186,9 @@ def outcome(checkpoint, data, config):
     return Outcome(panels, {SPLIT: data.table()})
 
 
-def _predictor(network, shape, tile=None, axes=()):
+def _predictor(network, shape, tile=None, axes=(), progress=None):
     # A network that normalises over space must see the statistics of a training patch: its file names the tile.
-    return predictor(network, shape, tile, axes, _OVERLAP)
+    return predictor(network, shape, tile, axes, _OVERLAP, progress)
 
 
 def _generator(config):

@@ -110,7 +110,7 @@ def predict(checkpoint, images, options):
         )
     scaling = fit_image_scaling(volume, checkpoint.inference["scaling"])
     network = with_hidden_layers_in(checkpoint.network, options.precision)
-    restore = predictor(network, volume.shape[:3], options.tile, mirror_axes(volume.affine, options.mirror))
+    restore = predictor(network, volume.shape[:3], options.tile, mirror_axes(volume.affine, options.mirror), progress=volume.n_frames == 1)
     mask = load_mask(options.mask, volume) if options.mask else None
     magnitude = volume.extremes[0] >= 0
 

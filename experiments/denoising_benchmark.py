@@ -28,7 +28,7 @@ from keras_mri.imaging.noise import add_gaussian_noise, add_rician_noise
 from keras_mri.io.mask_files import load_mask
 from keras_mri.io.nifti_reading import open_image
 from keras_mri.io.volumes import Volume
-from keras_mri.saving import checkpoints, pretrained
+from keras_mri.systems.network_files import load_network, path_of_network, pretrained_networks
 
 matplotlib.use("Agg")
 
@@ -128,15 +128,15 @@ def baselines(scan, wanted):
 def strangers(image):
     """List the paths of the pre-trained networks that never saw the head of `image`."""
     known = KNOW_THE_HEAD.get(image or "t1w", ())
-    return sorted({str(path) for path in pretrained.networks().values() if path.stem not in known})
+    return sorted({str(path) for path in pretrained_networks().values() if path.stem not in known})
 
 
 def ours(scan, networks):
     """Return our denoisers by name, for files or names of pre-trained networks."""
     methods = {}
     for network in networks if networks != ["none"] else ():
-        path = pretrained.resolve(network)
-        checkpoint = checkpoints.load(path)
+        path = path_of_network(network)
+        checkpoint = load_network(path)
         restore = _restorer(scan, checkpoint)
         if restore is None:
             print(
@@ -221,7 +221,7 @@ def _restorer(scan, checkpoint):
     from keras_mri.systems import get_settings, get_system
 
     frames, middle = checkpoint.network.input_shape[-1], scan.tested
-    if checkpoint.system == "n2a" and frames == 1 and checkpoint.config.get("scaling") == "percentile":
+    if checkpoint.system == "n2a" and frames == 1 and checkpoint.inference.get("scaling") == "percentile":
         return lambda noisy, sigma: _restored_alone(checkpoint.network, noisy[..., middle])
     if checkpoint.system not in ("wgan", "cnn") or frames > scan.frames.shape[3]:
         return None

@@ -9,55 +9,23 @@ import numpy as np
 from keras_mri.cli.training_job import TrainingJob
 from keras_mri.errors import InputError
 from keras_mri.imaging import noise
-from keras_mri.inference.training_range import remarks
-from keras_mri.io import header_comparison, nifti_reading
+from keras_mri.inference.training_range import differences_from_training
+from keras_mri.io import header_comparison
 from keras_mri.io.mask_files import load_mask
+from keras_mri.io.nifti_reading import Image, open_image, read_header
 from keras_mri.io.volumes import Volume
 from keras_mri.saving.checkpoints import Checkpoint
 from keras_mri.systems import get_settings, get_system, that_generate
 from keras_mri.systems.network_files import load_network, path_of_network, system_of
 from keras_mri.systems.trained import TrainedNetwork
 
-if typing.TYPE_CHECKING:
-    import nibabel
-
 _LOGGER = logging.getLogger(__name__)
 
-# A file, or an image in memory.
-Image = typing.Union[str, os.PathLike, Volume, "nibabel.spatialimages.SpatialImage"]  # noqa: UP007 - nibabel has its own door
 # A name such as "epi", a file, or a network in memory.
 Network = str | os.PathLike | Checkpoint | TrainedNetwork
 
 # Successive frames of a run from which its noise is estimated: enough for a median, few enough to be read at once.
 _MOST_FRAMES = 16
-
-
-def open_image(image: Image, replace_nonfinite: bool = False) -> Volume:
-    """Open an image and check all of it once, without keeping more than a few frames in memory.
-
-    Parameters
-    ----------
-    image : str, path-like, nibabel image or Volume
-        NIfTI-1 or -2, Analyze or MGH, 3D or 4D; "sample" is the EPI scan that nibabel ships.
-    replace_nonfinite : bool
-        Read NaN and infinity as 0 instead of refusing them.
-
-    Returns
-    -------
-    Volume
-
-    Raises
-    ------
-    InputError
-        If it is no such image, is damaged or constant, or its affine places no voxels.
-
-    Examples
-    --------
-    >>> import keras_mri
-    >>> keras_mri.open_image("sample").shape
-    (128, 96, 24, 2)
-    """
-    return nifti_reading.as_volume(image, replace_nonfinite)
 
 
 def restore(network: Network, images: Image | typing.Sequence[Image], *, replace_nonfinite: bool = False, **options) -> Volume:
@@ -97,7 +65,7 @@ def restore(network: Network, images: Image | typing.Sequence[Image], *, replace
     volumes = [open_image(image, replace_nonfinite) for image in _sequence(images)]
     _check_count(volumes, settings.images)
     system, checkpoint = get_system(name), checkpoint_of(network)
-    for difference in remarks(volumes[0], checkpoint.training, checkpoint.inference, averaged=len(volumes)):
+    for difference in differences_from_training(volumes[0], checkpoint.training, checkpoint.inference, averaged=len(volumes)):
         _LOGGER.warning("warning: %s", difference)
     return system.predict(checkpoint, volumes, chosen)
 
@@ -330,7 +298,7 @@ def _check_count(volumes, wanted):
 
 def _header(image):
     if isinstance(image, (str, os.PathLike)):
-        return nifti_reading.read_header(image)
+        return read_header(image)
     header = open_image(image).header
     if header is None:
         raise InputError("the image has no NIfTI header to compare. Expected a path, or an image that was opened from one.")

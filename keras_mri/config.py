@@ -24,13 +24,12 @@ _KINDS = {
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?")
 
 
-def option(default, help, *, auto=None, basic=False, low=None, high=None, choices=None, parse=None, unit=None, path=False):
-    """Declare one option of a Config.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Declaration:
+    """What is declared of an option besides its name, type and default.
 
     Parameters
     ----------
-    default : any
-        Value when the user says nothing.
     help : str
         What `--help` says of the option, without its default.
     auto : str, optional
@@ -47,13 +46,37 @@ def option(default, help, *, auto=None, basic=False, low=None, high=None, choice
         Shown as the value's placeholder in `--help`.
     path : bool
         Whether the value names a file of the user's, whose folder is written to no file.
+    """
+
+    help: str
+    auto: str | None = None
+    basic: bool = False
+    low: float | None = None
+    high: float | None = None
+    choices: typing.Sequence | None = None
+    parse: typing.Callable | None = None
+    unit: str | None = None
+    path: bool = False
+
+
+def option(default, help, **declared):
+    """Declare one option of a Config.
+
+    Parameters
+    ----------
+    default : any
+        Value when the user gives none.
+    help : str
+        What `--help` says of the option, without its default.
+    **declared
+        Further fields of the Declaration.
 
     Returns
     -------
     dataclasses.Field
+        Its metadata are the fields of the Declaration.
     """
-    metadata = dict(help=help, auto=auto, basic=basic, low=low, high=high, choices=choices, parse=parse, unit=unit, path=path)
-    return dataclasses.field(default=default, metadata=metadata)
+    return dataclasses.field(default=default, metadata=vars(Declaration(help=help, **declared)))
 
 
 def parse_duration(text):
@@ -94,7 +117,7 @@ class Options:
     def to_json(self):
         """Return the options as a dict that `json.dumps` accepts and `from_json` restores; of the user's files only the names."""
         paths = {field.name for field in dataclasses.fields(self) if field.metadata["path"]}
-        return {name: _without_folders(value) if name in paths else value for name, value in dataclasses.asdict(self).items()}
+        return {name: _without_folders(value) if name in paths else value for name, value in vars(self).items()}
 
     @classmethod
     def from_json(cls, values):
@@ -237,6 +260,8 @@ def _converted(field, hint, value):
     """Return a value that Python gave for a field as the field's type; raise InputError if it has another."""
     if value is None:
         return None
+    if field.metadata["unit"] == "NIFTI" and not isinstance(value, (str, os.PathLike)):
+        return _image(field, value)
     if field.metadata["parse"] and isinstance(value, str):
         try:
             return field.metadata["parse"](value)
@@ -249,6 +274,13 @@ def _converted(field, hint, value):
     if not isinstance(value, (tuple, list)):
         raise InputError(f"`{field.name}` must be a tuple or a list. Received: {value!r}.")
     return tuple(_entry(field, typing.get_args(hint)[0], entry, value) for entry in value)
+
+
+def _image(field, value):
+    """Return an image in memory that stands for a file; raise InputError if it is none."""
+    if not {"affine", "shape"} <= set(dir(value)):
+        raise InputError(f"`{field.name}` must be a path, a nibabel image or a Volume. Received: {type(value).__name__}.")
+    return value
 
 
 def _entry(field, kind, entry, value):
@@ -267,6 +299,8 @@ def _without_folders(value):
     """Return the file's name of a path, of each of several, or None."""
     if isinstance(value, (tuple, list)):
         return tuple(map(_without_folders, value))
+    if value is not None and not isinstance(value, str):
+        return "image in memory"
     # A path of either system, on either system.
     return value and re.split(r"[\\/]", value.rstrip("\\/"))[-1]
 

@@ -7,8 +7,9 @@ from keras_mri.cli import running
 from keras_mri.cli.options import network_help
 from keras_mri.config import shown
 from keras_mri.inference.training_range import range_of_sides, trained_sigma, trained_zooms
-from keras_mri.saving import checkpoints, pretrained
+from keras_mri.saving import checkpoints
 from keras_mri.systems import SYSTEMS
+from keras_mri.systems.network_files import path_of_network
 
 
 def main(arguments=None):
@@ -33,14 +34,15 @@ def describe(path):
     CheckpointError
         If keras_mri did not write it, or it cannot be read.
     """
-    facts = checkpoints.inspect(path)
+    opened = checkpoints.open_network(path)
+    facts = opened.facts
     card = path.with_suffix(".md")
     return {
         "file": str(path),
         "system": facts["system"],
         "version": facts["version"],
         "format": facts["format"],
-        "network": checkpoints.outline(path),
+        "network": opened.outline(),
         "config": facts["config"],
         "training": facts["training"],
         "card": str(card) if card.is_file() else None,
@@ -49,7 +51,7 @@ def describe(path):
 
 def _info(arguments):
     parsed = _parser().parse_all(arguments)
-    facts = describe(pretrained.resolve(parsed.model))
+    facts = describe(path_of_network(parsed.model))
     print(json.dumps(facts, indent=1, ensure_ascii=False) if parsed.json else "\n".join(lines(facts)))
 
 

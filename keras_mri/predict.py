@@ -6,7 +6,7 @@ import time
 
 from keras_mri import api
 from keras_mri.cli import running, study
-from keras_mri.cli.options import add_options, add_output_flags, chosen_options, network_help
+from keras_mri.cli.options import FURTHER_OPTIONS, add_options, add_output_flags, chosen_options, network_help
 from keras_mri.config import PredictConfig
 from keras_mri.io import nifti_writing
 from keras_mri.io.whole_files import check_output
@@ -22,7 +22,7 @@ def main(arguments=None):
 def _predict(arguments):
     options = _options_among(arguments)
     if study.names_a_study(arguments, options):
-        return study.restore_study(arguments, options)
+        return study.restore_study(arguments, options, api.restore)
     parsed = _parser(options).parse_all(arguments)
     model = path_of_network(parsed.model)
     system = system_of(model)
@@ -78,7 +78,9 @@ def _options_among(arguments):
 
 def _parser(options):
     parser = running.Parser(
-        prog="python -m keras_mri.predict", description=f"Apply a trained network to a scan, or to its repetitions; {study.USAGE}."
+        prog="python -m keras_mri.predict",
+        description=f"Apply a trained network to a scan, or to its repetitions. {FURTHER_OPTIONS}. {study.USAGE}.",
+        epilog="example: python -m keras_mri.predict epi bold.nii.gz -o denoised.nii.gz --report report.html",
     )
     parser.add_argument("model", metavar="MODEL", help=network_help())
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="NIfTI, 3D or 4D, any shape")

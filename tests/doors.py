@@ -18,9 +18,7 @@ import numpy as np
 
 from keras_mri import info
 from keras_mri.errors import InputError
-from keras_mri.io import header_comparison as headers
-from keras_mri.io import nifti_reading as nifti
-from keras_mri.io import nifti_writing
+from keras_mri.io import header_comparison, nifti_reading, nifti_writing
 from keras_mri.io.mask_files import load_mask
 from keras_mri.io.nifti_headers import on_finer_grid
 from keras_mri.io.volumes import Volume
@@ -39,19 +37,19 @@ def image(content, folder, name="scan.nii"):
     path, out = folder / name, folder / "out.nii"
     path.write_bytes(content)
     with _REFUSED:
-        nifti.read_header(path)
+        nifti_reading.read_header(path)
     with _REFUSED:
-        volume = nifti.open_image(path)
+        volume = nifti_reading.open_image(path)
         for frame in volume.frames():
             assert frame.shape == volume.shape[:3] and np.isfinite(frame).all()
         assert np.isfinite(volume.affine).all() and min(volume.zooms) > 0
         with _REFUSED:
             labels_of_events(read_events(_events_table(folder)), volume.n_frames, repetition_time(volume), 5.0)
         nifti_writing.save(volume, out)
-        again = nifti.open_image(out)
+        again = nifti_reading.open_image(out)
         np.testing.assert_array_equal(again.frame(0), volume.frame(0))
-        with contextlib.suppress(nifti.NoNiftiError):
-            headers.compare(nifti.read_header(path), nifti.read_header(out))
+        with contextlib.suppress(nifti_reading.NoNiftiError):
+            header_comparison.compare(nifti_reading.read_header(path), nifti_reading.read_header(out))
         finer = (2 * volume.shape[0], *volume.shape[1:3])
         nifti_writing.save(on_finer_grid(volume, finer, np.diag([0.5, 1, 1, 1]), lambda t: np.ones(finer, np.float32)), out)
     _check_folder(folder, name, "out.nii", "run.tsv")
@@ -71,7 +69,7 @@ def pair(content, folder):
     """The same for a header and its data in two files, cut where NIfTI-1 and Analyze headers end."""
     (folder / "scan.img").write_bytes(content[352:])
     with _REFUSED:
-        nifti.open_image(_written(folder / "scan.hdr", content[:352]))
+        nifti_reading.open_image(_written(folder / "scan.hdr", content[:352]))
     _check_folder(folder, "scan.hdr", "scan.img")
 
 
@@ -124,7 +122,7 @@ def pairs_table(content, folder):
     with _REFUSED:
         for row in read_table(_written(folder / "pairs.tsv", content)):
             with _REFUSED:
-                nifti.open_image(row["source"])
+                nifti_reading.open_image(row["source"])
     _check_folder(folder, "pairs.tsv")
 
 

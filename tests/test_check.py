@@ -9,8 +9,7 @@ import pytest
 from nibabel.nifti1 import Nifti1Extension
 
 from keras_mri import check
-from keras_mri.io import nifti_reading as nifti
-from keras_mri.io import nifti_writing
+from keras_mri.io import nifti_reading, nifti_writing
 
 _SHAPE = (4, 3, 5, 2)
 _KINDS = {"nifti1.nii": nibabel.Nifti1Image, "nifti1.nii.gz": nibabel.Nifti1Image, "pair1.hdr": nibabel.Nifti1Pair,
@@ -49,7 +48,7 @@ def write(path, kind=nibabel.Nifti1Image, endianness="<", qform=None, sform=None
 
 def proven(source, out, capsys):
     """Write a scan as predictions are written, and return the names of the fields that differ."""
-    nifti_writing.save(nifti.open_image(source), out)
+    nifti_writing.save(nifti_reading.open_image(source), out)
     status = check.main([str(source), str(out), "--json"])
     differing = {field["name"] for field in json.loads(capsys.readouterr().out)}
     assert status == (1 if differing else 0)

@@ -46,7 +46,7 @@ def test_what_cannot_be_drawn_leaves_nothing(options, message, model, tmp_path, 
 
 def test_a_pre_trained_network_is_called_by_its_name(model, tmp_path, monkeypatch, capsys):
     (tmp_path / "ldm_phantom.h5").write_bytes(pathlib.Path(model).read_bytes())
-    monkeypatch.setattr(pretrained, "_FOLDERS", [tmp_path])
+    monkeypatch.setattr(pretrained, "FOLDERS", [tmp_path])
     assert generate.main(["ldm_phantom", "--label", "face", "-o", str(tmp_path / "samples")]) == 2
     assert "unknown label 'face'" in capsys.readouterr().err
     assert generate.main(["ldm_phantoms", "-o", str(tmp_path / "samples")]) == 2

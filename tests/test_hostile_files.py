@@ -23,7 +23,7 @@ from scipy import io
 
 from keras_mri import info
 from keras_mri.errors import CheckpointError, ForeignNetworkError, InputError
-from keras_mri.io import nifti_reading as nifti
+from keras_mri.io import nifti_reading
 from keras_mri.io.mask_files import load_mask
 from keras_mri.io.nifti_headers import on_finer_grid
 from keras_mri.io.volumes import Volume
@@ -120,7 +120,7 @@ def _lying(path, kind=nibabel.Nifti1Header, extension=b"\0\0\0\0", data=bytes(ra
 
 def _refused(path, match):
     with pytest.raises(InputError, match=match):
-        nifti.open_image(path)
+        nifti_reading.open_image(path)
 
 
 @pytest.mark.parametrize("name", ["scan.nii", "scan.nii.gz"])
@@ -148,7 +148,7 @@ def test_a_mask_that_compresses_well_is_believed(tmp_path):
     data[60:70, 60:70, 30:40] = 1
     nibabel.save(nibabel.Nifti1Image(data, np.eye(4)), tmp_path / "mask.nii.gz")
     assert (tmp_path / "mask.nii.gz").stat().st_size < data.size / 100
-    np.testing.assert_array_equal(nifti.open_image(tmp_path / "mask.nii.gz").frame(0), data)
+    np.testing.assert_array_equal(nifti_reading.open_image(tmp_path / "mask.nii.gz").frame(0), data)
 
 
 def test_a_volume_larger_than_the_memory_is_refused(tmp_path, little_memory):
@@ -197,7 +197,7 @@ def test_every_field_that_cannot_be_is_refused(tmp_path, little_memory, name, fi
 @pytest.mark.parametrize("slope", [0, np.nan, np.inf])
 def test_a_slope_that_means_none_is_none(tmp_path, slope):
     # The standard: "if scl_slope is nonzero"; nibabel takes what is not finite likewise.
-    volume = nifti.open_image(_lying(tmp_path / "scan.nii", scl_slope=slope, scl_inter=7))
+    volume = nifti_reading.open_image(_lying(tmp_path / "scan.nii", scl_slope=slope, scl_inter=7))
     np.testing.assert_array_equal(volume.frame(0).ravel(order="F"), np.arange(60))
 
 
@@ -210,7 +210,7 @@ def test_an_extension_may_not_unpack_a_bomb(tmp_path, little_memory):
         file.write(bomb)
     del bomb
     tracemalloc.reset_peak()
-    for read in (nifti.open_image, nifti.read_header):
+    for read in (nifti_reading.open_image, nifti_reading.read_header):
         with pytest.raises(InputError, match="an extension claims 0 bytes where there is room for 64"):
             read(path)
 
@@ -219,19 +219,19 @@ def test_an_extension_may_not_unpack_a_bomb(tmp_path, little_memory):
 def test_units_that_the_standard_does_not_know_are_seconds(tmp_path, units):
     path = _lying(tmp_path / "run.nii", dim=[4, 5, 4, 3, 4, 1, 1, 1], pixdim=[1, 2, 2.5, 3, 2000, 1, 1, 1], xyzt_units=units)
     expected = {16: 2.0, 24: 0.002}.get(units & 0b111000, 2000.0)
-    assert repetition_time(nifti.open_image(path)) == pytest.approx(expected)
+    assert repetition_time(nifti_reading.open_image(path)) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("step", [np.inf, np.nan, -2.0, 0.0])
 def test_a_repetition_time_that_is_none(tmp_path, step):
     path = _lying(tmp_path / "run.nii", dim=[4, 5, 4, 3, 4, 1, 1, 1], pixdim=[1, 2, 2.5, 3, step, 1, 1, 1])
     with pytest.raises(InputError, match="says no repetition time"):
-        repetition_time(nifti.open_image(path))
+        repetition_time(nifti_reading.open_image(path))
 
 
 @pytest.mark.parametrize("field", [dict(quatern_b=5.0), dict(qoffset_x=np.nan), dict(pixdim=[1, np.inf, 1, 1, 1, 1, 1, 1])])
 def test_a_damaged_qform_beside_a_good_sform_is_given_up(tmp_path, field):
-    volume = nifti.open_image(_lying(tmp_path / "scan.nii", qform_code=1, **field))
+    volume = nifti_reading.open_image(_lying(tmp_path / "scan.nii", qform_code=1, **field))
     finer = on_finer_grid(volume, (10, 4, 3), np.diag([0.5, 1, 1, 1]), lambda t: np.ones((10, 4, 3), np.float32))
     assert (int(finer.header["qform_code"]), int(finer.header["sform_code"])) == (0, 1)
     np.testing.assert_allclose(finer.header.get_sform(), np.diag([1.0, 2.5, 3.0, 1.0]))
@@ -256,7 +256,7 @@ def test_formats_that_are_not_named_are_not_tried(tmp_path, name, content):
 def test_an_affine_of_spm_is_no_place_for_more(tmp_path):
     image = nibabel.Spm99AnalyzeImage(np.arange(60, dtype=np.int16).reshape(_SHAPE), np.diag([-2.0, 2.5, 3.0, 1.0]))
     image.to_filename(tmp_path / "scan.img")
-    nifti.open_image(tmp_path / "scan.img")
+    nifti_reading.open_image(tmp_path / "scan.img")
     for content in (b"no MATLAB file", b"MATLAB 7.3 MAT-file".ljust(124) + b"\0\2IM" + bytes(400)):
         (tmp_path / "scan.mat").write_bytes(content)
         _refused(tmp_path / "scan.img", "scan.img cannot be read as an image")
@@ -271,7 +271,7 @@ def test_a_surface_that_no_nifti_header_holds(tmp_path):
 
 @pytest.mark.parametrize("name", ["x" * 5000, "a\0b", "scan.nii/inside"])
 def test_a_name_that_no_file_can_have(name):
-    for read in (nifti.open_image, nifti.read_header, checkpoints.inspect, read_events, read_table):
+    for read in (nifti_reading.open_image, nifti_reading.read_header, checkpoints.inspect, read_events, read_table):
         with pytest.raises(InputError, match=r"is not a file|must end in"):
             read(name)
 

@@ -167,7 +167,7 @@ def test_super_resolution_predicts_on_a_finer_grid(tmp_path, write_nifti):
 
 
 def test_a_pre_trained_network_is_called_by_its_name(model, scan, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(predict.pretrained, "_FOLDERS", [tmp_path])
+    monkeypatch.setattr("keras_mri.saving.pretrained.FOLDERS", [tmp_path])
     (tmp_path / "model.h5").rename(tmp_path / "wgan_epi.h5")
     for name in ("epi", "wgan_epi"):
         out = tmp_path / f"{name}.nii.gz"

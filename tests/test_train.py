@@ -48,7 +48,7 @@ def test_train_writes_a_network_a_history_and_a_figure(training):
     assert keras.models.load_model(training.path, compile=False).input_shape == (None, None, None, None, 5)
     with open(training.path.with_suffix(".csv"), newline="") as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) >= 3 and rows[0]["l1"] and rows[-1]["critic_loss"]
+    assert len(rows) >= 3 and rows[0]["error"] and rows[-1]["critic_loss"]
     assert "estimated noise SD" in training.errors and "left" in training.errors and f"wrote {training.path}" in training.errors
     with h5py.File(training.path) as file:
         assert str(training.folder.parent) not in str(file.attrs["keras_mri"])
@@ -69,7 +69,7 @@ def test_a_training_that_fails_leaves_no_file(scan, tmp_path, capsys, monkeypatc
     from keras_mri.systems.wgan import system as wgan
 
     def diverge(images, config, callbacks):
-        callbacks[-1].on_epoch_end(0, {"l1": 1.0})
+        callbacks[-1].on_epoch_end(0, {"error": 1.0})
         assert (tmp_path / "out" / "model.csv").exists()
         raise InputError("training diverged")
 
@@ -216,7 +216,7 @@ def test_what_latent_diffusion_writes(trained_pair):
     assert {file.name for file in trained_pair.folder.iterdir()} == {"ldm.h5", "ldm.csv", "ldm.png"}
     with open(trained_pair.folder / "ldm.csv", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert float(rows[0]["val_l1"]) > float(rows[2]["val_l1"]) and float(rows[-1]["val_denoising"]) < 1.5
+    assert float(rows[0]["val_error"]) > float(rows[2]["val_error"]) and float(rows[-1]["val_error"]) < 1.5
     with h5py.File(trained_pair.path) as file:
         facts = str(file.attrs["keras_mri"])
     assert str(trained_pair.folder.parent) not in facts and "events.tsv" in facts and '"lh"' in facts
@@ -229,12 +229,12 @@ SLICES = "--filters 2 3 --depths 1 1 --epochs 1 --steps-per-epoch 2 --batch-size
 
 @pytest.fixture(scope="module")
 def interrupted_training(tmp_path_factory):
-    """Train on slices once, interrupted: the folder of what is left, and what was printed."""
+    """Train on slices once, interrupted: the scan, the folder of what is left, and what was printed."""
     from keras_mri.training.resuming import TrainingState
 
-    folder = tmp_path_factory.mktemp("interrupted")
+    folder, scan = tmp_path_factory.mktemp("interrupted"), tmp_path_factory.mktemp("slices") / "scan.nii.gz"
     data = (1000 * np.random.default_rng(0).random((16, 16, 9))).astype(np.float32)
-    nibabel.save(nibabel.Nifti1Image(data, phantoms.oblique_affine()), folder / "scan.nii.gz")
+    nibabel.save(nibabel.Nifti1Image(data, phantoms.oblique_affine()), scan)
 
     def interrupted(self, batch, logs=None):
         saved(self, batch, logs)
@@ -246,16 +246,16 @@ def interrupted_training(tmp_path_factory):
         patch.setattr(TrainingState, "every", property(lambda self: 0.0, lambda self, value: None), raising=False)
         patch.setattr(TrainingState, "on_train_batch_begin", interrupted)
         with contextlib.redirect_stderr(io.StringIO()) as said:
-            assert train.main(["cnn", str(folder / "scan.nii.gz"), *SLICES, "-o", str(folder / "model.h5")]) == 0
-    return folder, said.getvalue()
+            assert train.main(["cnn", str(scan), *SLICES, "-o", str(folder / "model.h5")]) == 0
+    return scan, folder, said.getvalue()
 
 
 @pytest.fixture
 def unfinished(interrupted_training, tmp_path):
     """A copy of the interrupted training: its command, its folder, and what was printed."""
-    left, said = interrupted_training
+    scan, left, said = interrupted_training
     folder = shutil.copytree(left, tmp_path / "copy")
-    return ["cnn", str(folder / "scan.nii.gz"), *SLICES, "-o", str(folder / "model.h5")], folder, said
+    return ["cnn", str(scan), *SLICES, "-o", str(folder / "model.h5")], folder, said
 
 
 def test_an_interrupted_training_is_written_and_can_be_taken_up(unfinished, capfd):

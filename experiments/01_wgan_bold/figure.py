@@ -10,7 +10,7 @@ import numpy as np
 
 from experiments.data import forrest_bold
 from keras_mri.io.volumes import Volume
-from keras_mri.saving import checkpoints
+from keras_mri.systems.network_files import load_network
 from keras_mri.systems.wgan import system as wgan
 
 matplotlib.use("Agg")
@@ -49,7 +49,7 @@ def _views(folder):
     peak = frames.mean(axis=-1).max()
     middle = TESTED - FIRST
     noisy = frames + np.float32(PERCENT / 100 * peak) * np.random.default_rng(0).standard_normal(frames.shape, dtype=np.float32)
-    checkpoint = checkpoints.load(train.network_path(folder, "default", 0), "wgan")
+    checkpoint = load_network(train.network_path(folder, "default", 0))
 
     def denoised(data):
         return wgan.predict(checkpoint, [Volume.from_array(data, run.affine)], wgan.PredictConfig()).frame(middle)[:, :, SLICE]

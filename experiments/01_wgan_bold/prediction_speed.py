@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from experiments.data import forrest_bold, peak_memory, write_rows
-from keras_mri.saving import checkpoints
+from keras_mri.systems.network_files import load_network
 from keras_mri.systems.wgan import system as wgan
 
 REPEATS = 3
@@ -22,7 +22,7 @@ REPEATS = 3
 def main(path):
     """Write prediction_speed.csv: seconds for the run, bare seconds for its convolutions, their ratio, peak memory."""
     run, _ = forrest_bold()
-    checkpoint = checkpoints.load(path, "wgan")
+    checkpoint = load_network(path)
     restored = wgan.predict(checkpoint, [run], wgan.PredictConfig())
     restored.frame(0)  # compiled
     bare = _bare_seconds(checkpoint.network, (*run.shape[:3], checkpoint.network.input_shape[-1]))

@@ -17,7 +17,7 @@ from experiments.baselines import dipy_mppca, smooth
 from experiments.data import forrest_bold, write_rows
 from keras_mri.imaging.metrics import RunStatistics
 from keras_mri.io.volumes import Volume
-from keras_mri.saving import checkpoints
+from keras_mri.systems.network_files import load_network
 from keras_mri.systems.wgan import system as wgan
 from keras_mri.systems.wgan.data import target_weights
 
@@ -133,7 +133,7 @@ def _response(design, frames):
 
 
 def _ours(path, run):
-    checkpoint = checkpoints.load(path, "wgan")
+    checkpoint = load_network(path)
     return lambda scan: wgan.predict(checkpoint, [Volume.from_array(scan, run.affine)], wgan.PredictConfig()).data
 
 

@@ -89,10 +89,10 @@ def _on_run(function, middle, mask):
 
 
 def _ours(path, run, middle):
-    from keras_mri.saving import checkpoints
+    from keras_mri.systems.network_files import load_network
     from keras_mri.systems.wgan import system as wgan
 
-    checkpoint = checkpoints.load(path, "wgan")
+    checkpoint = load_network(path)
 
     def denoise(noisy, sigma):
         return wgan.predict(checkpoint, [Volume.from_array(noisy, run.affine)], wgan.PredictConfig()).frame(middle)

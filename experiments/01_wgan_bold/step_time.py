@@ -15,7 +15,7 @@ import tensorflow as tf
 from experiments.data import peak_memory, write_rows
 from keras_mri.networks.dense_unet import dense_critic, dense_unet
 from keras_mri.networks.precision import hidden_layers_in
-from keras_mri.training.adversarial import AdversarialModel, wasserstein_adversarial_loss, wasserstein_critic_loss
+from keras_mri.training.adversarial import AdversarialModel, Rules, wasserstein_losses
 
 PATCH, BATCH, REPEATS = (32, 32, 8, 1), 4, 5
 
@@ -26,14 +26,15 @@ class PublishedProcedure(AdversarialModel):
     def train_step(self, data):
         """Update the critic five times and the generator once, as published."""
         noisy, target = data
-        for _ in range(self.critic_steps):
+        for _ in range(self.rules.critic_steps):
             critic_loss = self._update_critic(target, self.network(noisy, training=True))
         with tf.GradientTape() as tape:
             restored = self.network(noisy, training=True)
-            l1 = tf.reduce_mean(tf.abs(restored - target))
-            loss = self.l1_weight * l1 + self.adversarial_weight * self.adversarial_loss(self.critic(restored, training=True))
+            error = tf.reduce_mean(tf.abs(restored - target))
+            adversarial_loss = self.losses.adversarial_loss(self.critic(restored, training=True))
+            loss = self.rules.l1_weight * error + self.rules.adversarial_weight * adversarial_loss
         self.optimizer.apply(tape.gradient(loss, self.network.trainable_variables), self.network.trainable_variables)
-        return {"loss": loss, "l1": l1, "critic_loss": critic_loss}
+        return {"loss": loss, "error": error, "critic_loss": critic_loss}
 
 
 def main():
@@ -93,16 +94,7 @@ def _parts(data):
 def _model(kind, precision):
     with hidden_layers_in(precision):
         network, critic = dense_unet(PATCH), dense_critic(PATCH)
-    model = kind(
-        network,
-        critic,
-        critic_loss=wasserstein_critic_loss(10.0),
-        adversarial_loss=wasserstein_adversarial_loss,
-        critic_steps=5,
-        l1_weight=100.0,
-        adversarial_weight=1.0,
-        seed=0,
-    )
+    model = kind(network, critic, wasserstein_losses(10.0), Rules(critic_steps=5, l1_weight=100.0), seed=0)
     model.compile(keras.optimizers.Adam(1e-4, 0.0, 0.9), keras.optimizers.Adam(1e-4, 0.0, 0.9))
     return model
 

@@ -15,8 +15,7 @@ import nibabel
 import numpy as np
 
 from experiments.data import FOLDER, write_rows
-from keras_mri.io import nifti_reading as nifti
-from keras_mri.io import nifti_writing
+from keras_mri.io import nifti_reading, nifti_writing
 from keras_mri.io.volumes import Volume
 from keras_mri.systems.n2a import system as n2a
 from keras_mri.systems.n2a.data import BlockOptions, RepetitionBlocks
@@ -97,7 +96,7 @@ def _noise_variance(scan, region):
 
 
 def _seepi(folder):
-    run = nifti.open_image(FOLDER / "ge-seepi" / "series7_4rep.nii.gz")
+    run = nifti_reading.open_image(FOLDER / "ge-seepi" / "series7_4rep.nii.gz")
     paths = []
     for t in (1, 2):
         path = folder / f"seepi_{t}.nii.gz"

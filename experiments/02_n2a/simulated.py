@@ -17,8 +17,7 @@ from experiments.data import adi_t1w, read_rows, write_rows
 from keras_mri.imaging.metrics import psnr, ssim
 from keras_mri.imaging.noise import add_gaussian_noise, add_rician_noise
 from keras_mri.imaging.rigid import RigidTransform, resample_rigid
-from keras_mri.io import nifti_reading as nifti
-from keras_mri.io import nifti_writing
+from keras_mri.io import nifti_reading, nifti_writing
 from keras_mri.io.volumes import Volume
 from keras_mri.saving import pretrained
 from keras_mri.systems.n2a import system as n2a
@@ -74,7 +73,7 @@ def _repetitions(folder, case, clean, affine, model, moved, seed):
 
 def _methods(folder, case, paths, budget, seed, with_references):
     """Return method → (restored scan, seconds)."""
-    single, other = (nifti.open_image(path).frame(0) / 1000 for path in paths)
+    single, other = (nifti_reading.open_image(path).frame(0) / 1000 for path in paths)
     mask = ["--mask", str(folder / "mask.nii.gz")]
     model = folder / f"{case}.h5"
     start = time.monotonic()
@@ -85,7 +84,7 @@ def _methods(folder, case, paths, budget, seed, with_references):
     config = Config(mask=str(folder / "mask.nii.gz"), seed=seed)
     together = n2a.prepare(paths, config)
     aligned = together.average[..., 0] / 1000
-    trained = nifti.open_image(model.with_name(f"{case}_denoised.nii.gz")).frame(0) / 1000
+    trained = nifti_reading.open_image(model.with_name(f"{case}_denoised.nii.gz")).frame(0) / 1000
     results = {
         "one repetition": (single, 0),
         "average": ((single + other) / 2, 0),

@@ -119,10 +119,10 @@ def cubic(reference, factors):
 
 def restorer(path, target):
     """Return the function from a Volume to what the network in a file makes of it, compiled."""
-    from keras_mri.saving import checkpoints
+    from keras_mri.systems.network_files import load_network
     from keras_mri.systems.sr import system as sr
 
-    checkpoint = checkpoints.load(path, "sr")
+    checkpoint = load_network(path)
     # Compile outside the clock, on the middle of the head.
     middle = tuple(slice(side // 2 - 32, side // 2 + 32) for side in target.shape)
     sr.predict(checkpoint, [Volume.from_array(target.frame(0)[middle], target.affine)], sr.PredictConfig()).frame(0)

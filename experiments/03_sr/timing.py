@@ -20,10 +20,10 @@ from keras_mri.io.nifti_reading import open_image
 from keras_mri.io.volumes import Volume
 from keras_mri.networks.patchgan import patch_discriminator
 from keras_mri.networks.unet3d import unet3d
-from keras_mri.saving import checkpoints
+from keras_mri.systems.network_files import load_network
 from keras_mri.systems.sr import system as sr
 from keras_mri.systems.sr.settings import PRESETS, Config
-from keras_mri.training.adversarial import AdversarialModel, discriminator_losses
+from keras_mri.training.adversarial import AdversarialModel, Rules, discriminator_losses
 
 train = importlib.import_module("experiments.03_sr.train")
 
@@ -46,9 +46,7 @@ def _step():
     config = Config(**PRESETS["published"])
     network = unet3d(config.base_filters, config.levels)
     discriminator = patch_discriminator(config.discriminator_filters, config.discriminator_layers)
-    model = AdversarialModel(
-        network, discriminator, **discriminator_losses("lsgan")._asdict(), critic_steps=1, l1_weight=100.0, adversarial_weight=1.0, seed=0
-    )
+    model = AdversarialModel(network, discriminator, discriminator_losses("lsgan"), Rules(l1_weight=100.0), seed=0)
     model.compile(*(keras.optimizers.Adam(2e-4, 0.5, 0.999, epsilon=1e-8, global_clipnorm=1.0) for _ in range(2)))
     rng = np.random.default_rng(0)
     shape = (config.batch_size, *config.patch_shape, 1)
@@ -68,7 +66,7 @@ def _prediction(path):
     """Time the default network on adi-t1t2's T1w, 192×192×176."""
     target = open_image(FOLDER / "adi-t1t2" / "T1w_defaced.nii.gz")
     source = Volume.from_array(truncated(target.frame(0), (2, 2, 1)), target.affine)
-    checkpoint = checkpoints.load(path, "sr")
+    checkpoint = load_network(path)
     shapes, run = [], checkpoint.network.predict_on_batch
 
     def recorded(batch):

@@ -13,7 +13,7 @@ from experiments.data import FOLDER
 from keras_mri.imaging.metrics import psnr
 from keras_mri.imaging.noise import add_rician_noise
 from keras_mri.io.nifti_reading import open_image
-from keras_mri.saving import checkpoints
+from keras_mri.systems.network_files import load_network
 
 from . import lesson, scans
 from .train import blind
@@ -25,7 +25,7 @@ _MASKS = {"epi": "bold_mask.nii.gz", "t1w": "T1w_2mm_brainmask.nii.gz"}
 def main(paths):
     """Print one line for each network and noise level."""
     for path in paths:
-        checkpoint, kind = checkpoints.load(path, "wgan"), "epi" if "epi" in path else "t1w"
+        checkpoint, kind = load_network(path), "epi" if "epi" in path else "t1w"
         measured, truth = scans.held_out(kind)
         brain = open_image(FOLDER / "prisma-mini" / _MASKS[kind]).frame(0) > 0
         peak, region = float(truth.max()), brain & (truth > lesson.FOREGROUND * truth.max())

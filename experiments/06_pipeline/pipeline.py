@@ -22,12 +22,12 @@ from keras_mri.systems import get_system
 from keras_mri.systems.cnn import settings as cnn
 from keras_mri.systems.ldm import settings as ldm
 from keras_mri.systems.ldm import training as latent_training
-from keras_mri.systems.n2a import iterations as repetition_training
+from keras_mri.systems.n2a import iterations
 from keras_mri.systems.n2a import settings as n2a
 from keras_mri.systems.sr import settings as sr
 from keras_mri.systems.wgan import settings as wgan
-from keras_mri.training import fit as fitting
-from keras_mri.training import two_phases as two_players
+from keras_mri.training import fit as fit_room
+from keras_mri.training import two_phases
 
 BATCHES, TIMES = 5, 3
 RUN = FOLDER / "forrest-bold" / "bold.nii.gz"
@@ -69,8 +69,8 @@ def _repetitions(folder, head):
 def _rates(system, images, config):
     found = {}
 
-    def fit(model, training, validation, steps, callbacks):
-        batches = iter(training)
+    def fit(model, data, callbacks):
+        batches = iter(data.training)
         # The first ones begin the pipeline.
         batch = [next(batches) for _ in range(3)][-1]
         feeding = [_seconds(lambda: [next(batches) for _ in range(BATCHES)]) for _ in range(TIMES)]
@@ -82,7 +82,7 @@ def _rates(system, images, config):
 
     config = system.settle(config)
     with contextlib.ExitStack() as patched, contextlib.suppress(MeasuredError):
-        for module in (fitting, two_players, repetition_training, latent_training):
+        for module in (fit_room, two_phases, iterations, latent_training):
             patched.enter_context(mock.patch.object(module, "fit", fit))
         system.train(system.prepare(images, config), config)
     return {**found, "step / feeding": found["step, s"] / found["feeding, s per batch"]}

@@ -9,6 +9,9 @@ from keras_mri.config import shown
 from keras_mri.errors import InputError
 from keras_mri.systems.network_files import pretrained_networks
 
+# For the help of `predict`.
+FURTHER_OPTIONS = "Further options depend on MODEL: python -m keras_mri.predict MODEL --help"
+
 
 def add_options(parser, options):
     """Add one flag for each field of a dataclass of options: the basic ones to the parser, the others to a group behind them.

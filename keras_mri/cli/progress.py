@@ -14,15 +14,12 @@ _SECONDS_BETWEEN = 0.5
 class TrainingProgress(WatchesPace):
     """Show epoch, error and the time left; on a terminal in one moving line, else in one line for each epoch.
 
+    Without a `pace`, no bar and no time are shown.
+
     Parameters
     ----------
     stream : file, optional
         The standard error by default.
-
-    Attributes
-    ----------
-    pace : keras_mri.training.callbacks.Pace or None
-        The progress of the whole training. Without one, no bar and no time are shown.
     """
 
     STATE = ("epoch",)

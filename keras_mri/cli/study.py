@@ -1,13 +1,11 @@
 """python -m keras_mri.predict MODEL BIDS_DIR OUTPUT_DIR [participant]: every scan of a study, in the form of a BIDS App."""
 
-import functools
 import logging
 import pathlib
 import shlex
 import sys
 import time
 
-from keras_mri import api
 from keras_mri.cli import running
 from keras_mri.cli.options import add_options, add_output_flags, chosen_options, network_help
 from keras_mri.errors import InputError
@@ -15,15 +13,16 @@ from keras_mri.io import nifti_writing
 from keras_mri.io.bids import study_scans
 from keras_mri.io.derivatives import derivative_path, write_dataset_description, write_sidecar
 from keras_mri.io.locks import claimed
+from keras_mri.io.nifti_reading import open_image
 from keras_mri.report import provenance
 from keras_mri.systems import get_system
-from keras_mri.systems.network_files import path_of_network, system_of
+from keras_mri.systems.network_files import load_network, path_of_network, system_of
 
 _LOGGER = logging.getLogger(__name__)
 _PROG = "python -m keras_mri.predict"
 
 
-def restore_study(arguments, options):
+def restore_study(arguments, options, restore):
     """Restore the scans of a BIDS folder that are not yet restored; a scan that fails does not keep the others waiting.
 
     Parameters
@@ -32,6 +31,8 @@ def restore_study(arguments, options):
         As typed after `python -m keras_mri.predict`.
     options : type
         PredictConfig of the network's system.
+    restore : callable
+        `keras_mri.restore`.
 
     Returns
     -------
@@ -54,12 +55,12 @@ def restore_study(arguments, options):
 
     with running.native_messages_held_back():
         get_system(name)
-    restore = functools.partial(api.restore, api.checkpoint_of(model), **vars(chosen))
+    checkpoint = load_network(model)
     made_by = {"network": model.name, "sha256": provenance.digest(model), "system": name, "options": chosen.to_json()}
     counts = {"restored": 0, "were there already": 0, "being made by another job": 0, "failed": 0}
     for number, scan in enumerate(scans, start=1):
         path = derivative_path(scan, parsed.study, parsed.derivatives, parsed.description)
-        outcome = _attempt(scan, path, parsed, restore, made_by)
+        outcome = _attempt(scan, path, parsed, lambda image: restore(checkpoint, image, **vars(chosen)), made_by)
         counts[outcome] += 1
         _LOGGER.info("[%d/%d] %s: %s", number, len(scans), scan.relative_to(parsed.study), outcome)
     print("; ".join(f"{count} {outcome}" for outcome, count in counts.items() if count), file=sys.stderr)
@@ -100,8 +101,8 @@ def _attempt(scan, path, parsed, restore, made_by):
 
 
 def _restore(scan, path, parsed, restore, made_by):
-    image = api.open_image(scan, parsed.replace_nonfinite)
     start = time.perf_counter()
+    image = open_image(scan, parsed.replace_nonfinite)
     with running.kept_messages() as messages:
         restored = restore(image)
     warnings = [text.removeprefix("warning: ").replace(str(image.name), scan.name) for level, text in messages if level >= logging.WARNING]
@@ -113,7 +114,7 @@ def _restore(scan, path, parsed, restore, made_by):
 
 
 # For help texts of `predict`.
-USAGE = "a BIDS folder and one for its derivatives restore a whole study: MODEL BIDS_DIR OUTPUT_DIR [participant] --help"
+USAGE = "For a whole study in BIDS: python -m keras_mri.predict MODEL BIDS_DIR OUTPUT_DIR [participant] --help"
 
 
 def names_a_study(arguments, options):

@@ -25,15 +25,18 @@ class Corruption:
         The range of the standard deviation, in network units.
     skew : float
         The place in that range is a uniform number to this power: above 1, weak noise is drawn more often than strong.
+    evenly : bool
+        Spread the noise levels of a batch evenly instead of drawing them: less scatter in validation.
     """
 
     model: str
     low: float
     high: float
     skew: float = 1.0
+    evenly: bool = False
 
 
-def noisy_pairs(patches, batch_size, corruption, seed, frames, target_weights, evenly=False):
+def noisy_pairs(patches, batch_size, corruption, seed, frames, target_weights):
     """Make batches of (noisy frames, target frame).
 
     Parameters
@@ -46,8 +49,6 @@ def noisy_pairs(patches, batch_size, corruption, seed, frames, target_weights, e
         The first `frames` of the window, corrupted, are the input.
     target_weights : sequence of float
         The target is this sum over the frames of the window, free of added noise: one of them, or a filter in time.
-    evenly : bool
-        Spread the noise levels of a batch evenly instead of drawing them: less scatter in validation.
 
     Returns
     -------
@@ -59,7 +60,7 @@ def noisy_pairs(patches, batch_size, corruption, seed, frames, target_weights, e
     def corrupt(number, window):
         clean, target = window[..., :frames], tf.linalg.matmul(window, weights)
         shape = [batch_size, 1, 1, 1, 1]
-        if evenly:
+        if corruption.evenly:
             share = tf.reshape((tf.range(batch_size, dtype=tf.float32) + 0.5) / batch_size, shape)
         else:
             share = tf.random.stateless_uniform(shape, draw_seed([seed, 0], number, _LEVEL)) ** corruption.skew

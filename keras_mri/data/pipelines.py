@@ -116,7 +116,7 @@ def listed_patches(sources, patch_shape, window, seed=None):
     return _numbers().flat_map(shuffled).map(cut, num_parallel_calls=tf.data.AUTOTUNE)
 
 
-def flipped(patches, seed, axes=(0, 1, 2, 3)):
+def with_random_flips(patches, seed, axes=(0, 1, 2, 3)):
     """Mirror patches at random along each axis in space, and in time.
 
     Parameters
@@ -139,7 +139,7 @@ def flipped(patches, seed, axes=(0, 1, 2, 3)):
     return patches.enumerate().map(flip, num_parallel_calls=tf.data.AUTOTUNE)
 
 
-def activated(patches, seed, frames, amplitude):
+def with_simulated_activation(patches, seed, frames, amplitude):
     """Let small regions of a patch wax and wane over its frames, as activated brain does: signal that must survive.
 
     Each of a few balls of random place and size follows a sinusoid of random phase and period. Frames of the window

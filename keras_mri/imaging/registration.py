@@ -64,8 +64,8 @@ def estimate_rigid(fixed, moving, mask, affine):
         chosen = _choose(_shrink(mask, factors) >= 0.5)
         if len(chosen):
             widths = np.maximum(blur * side_in_mm / (zooms * factors), _LEAST_BLUR)
-            scans = (_blur(_shrink(scan, factors), widths) for scan in (fixed, moving))
-            matrix = _gauss_newton(*scans, chosen, grid, matrix, corners, reach=blur * side_in_mm)
+            scans = [_blur(_shrink(scan, factors), widths) for scan in (fixed, moving)]
+            matrix = _gauss_newton(scans, chosen, grid, matrix, corners, reach=blur * side_in_mm)
     return RigidTransform.from_matrix(matrix, corners.mean(axis=0)[:3])
 
 
@@ -132,8 +132,9 @@ def remaining_motion(fixed, moving, mask, affine):
     return float(np.percentile(lengths, 90)) if lengths else float("nan")
 
 
-def _gauss_newton(fixed, moving, voxels, affine, matrix, corners, reach):
+def _gauss_newton(scans, voxels, affine, matrix, corners, reach):
     """Refine `matrix` until gain * fixed(x) matches moving(matrix x); no update moves a voxel further than `reach` mm."""
+    fixed, moving = scans
     centre = corners.mean(axis=0)
     points = np.column_stack([voxels, np.ones(len(voxels))])
     expected = fixed[tuple(voxels.T)].astype(np.float64)

@@ -35,7 +35,7 @@ def trained_sigma(training):
     return (float(sigma[0]), float(sigma[1])) if len(sigma) else None
 
 
-def remarks(volume, training, config, averaged=1):
+def differences_from_training(volume, training, config, averaged=1):
     """Tell in what a scan differs from those of the training.
 
     Parameters

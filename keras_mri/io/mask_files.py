@@ -4,7 +4,7 @@ import numpy as np
 
 from keras_mri.errors import InputError
 from keras_mri.io.grids import check_same_grid
-from keras_mri.io.nifti_reading import ConstantImageError, as_volume, name_of
+from keras_mri.io.nifti_reading import ConstantImageError, name_of, open_image
 
 
 def load_mask(mask, volume):
@@ -29,7 +29,7 @@ def load_mask(mask, volume):
     """
     name = name_of(mask)
     try:
-        mask = as_volume(mask)
+        mask = open_image(mask)
     except ConstantImageError as error:
         raise InputError(f"the mask {name} is empty, or full: all its voxels have one value. Expected 0 outside and 1 inside.") from error
     if mask.n_frames > 1:

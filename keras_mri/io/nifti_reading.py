@@ -26,6 +26,8 @@ _KINDS = (
     nibabel.AnalyzeImage,
     nibabel.MGHImage,
 )
+# A file, or an image in memory.
+Image = str | os.PathLike | Volume | nibabel.spatialimages.SpatialImage
 # Bytes; the .mat file beside an image of SPM's holds its affine and nothing else.
 _LONGEST_MAT = 100_000
 
@@ -38,7 +40,7 @@ class NoNiftiError(InputError):
     """An image has another format than NIfTI where a NIfTI header is needed."""
 
 
-def open_image(image, replace_nonfinite=False):
+def open_image(image: Image, replace_nonfinite: bool = False) -> Volume:
     """Open an image and check all of it once, without keeping more than a few frames in memory.
 
     Parameters
@@ -109,11 +111,6 @@ def read_header(path):
             return type(image.header).from_fileobj(file, check=False)
     except _READ_ERRORS as error:
         raise InputError(f"the header of {path} is damaged: {first_line(error)}. Copy or download it again.") from error
-
-
-def as_volume(image, replace_nonfinite=False):
-    """Return `image`, a path, a nibabel image or a Volume, as a Volume; see `open_image`."""
-    return open_image(image, replace_nonfinite)
 
 
 def name_of(image):

@@ -7,7 +7,7 @@ import pathlib
 
 from keras_mri.config import PredictConfig, shown
 from keras_mri.inference.training_range import range_of_sides, trained_sigma, trained_zooms
-from keras_mri.io import nifti_reading as nifti
+from keras_mri.io import nifti_reading
 from keras_mri.io.header_comparison import compare
 from keras_mri.io.whole_files import replacing
 from keras_mri.report import provenance
@@ -89,7 +89,7 @@ class Reporter:
             memory=provenance.peak_memory(),
             warnings=[text.removeprefix("warning: ") for level, text in messages if level >= logging.WARNING],
             messages=[text for _, text in messages],
-            fields=compare(self._header, nifti.read_header(prediction.written)) if self._header is not None else None,
+            fields=compare(self._header, nifti_reading.read_header(prediction.written)) if self._header is not None else None,
             tables={
                 "Files, network, settings": {**self._files(), **_network(model, checkpoint)},
                 "Options of this prediction": _rows(dataclasses.asdict(prediction.options)),
@@ -136,6 +136,6 @@ def _shape(image):
 
 def _header(path):
     try:
-        return nifti.read_header(path)
-    except nifti.NoNiftiError:
+        return nifti_reading.read_header(path)
+    except nifti_reading.NoNiftiError:
         return None

@@ -1,4 +1,5 @@
-"""The `.h5`: written whole and verified, checked before anything in it is built; and the pre-trained networks by name.
+"""Networks in files, `.h5` and `.keras`: written whole and verified, checked before anything is built; and the pre-trained ones by name.
 
-Here belongs what knows how a network lies in its file. Not here: which system a file belongs to (`systems/network_files`). Door: h5py.
+Here belong the formats of a network's file. Not here: the table of systems and the networks of the originals (`systems/network_files`).
+Doors: h5py (`h5_guard`), `.keras` (`keras_files`).
 """

@@ -249,7 +249,7 @@ def parsed(written, path):
 
 
 def _is_deep(value):
-    """Tell whether what JSON holds is nested deeper than any description of a network; whatever walks it later may recurse."""
+    """Return True if a value from JSON is nested deeper than any description of a network: later readers may recurse."""
     level = [value]
     for _ in range(_DEEPEST):
         parts = [part.values() if isinstance(part, dict) else part for part in level if isinstance(part, (dict, list))]

@@ -1,4 +1,4 @@
-"""Keras' own files, `.keras`: the one door to zip archives, and its guard.
+"""Keras' own files, `.keras`: their one door, and its guard.
 
 Such a file is a zip of a description (JSON), weights (HDF5) and metadata (JSON, not read), none of them compressed. Ours has one member
 more, with the facts. A zip can claim any size, name any path and hold any number of members, so exactly these are accepted.

@@ -1,4 +1,4 @@
-"""The pre-trained networks: where they lie, in the checkout or where an installation put them, and what they are called."""
+"""The pre-trained networks: their folders, in the checkout or where an installation put them, and their names."""
 
 import difflib
 import pathlib
@@ -10,24 +10,23 @@ from keras_mri.errors import InputError
 
 # Where pip puts data differs between a virtual environment, the system's Python and a user's own folder.
 _PREFIXES = (sysconfig.get_path("data"), site.getuserbase(), "/usr/local")
-_FOLDERS = (
+FOLDERS = (
     pathlib.Path(__file__).parents[2] / "pretrained",
     *(pathlib.Path(prefix) / "share" / "keras_mri" / "pretrained" for prefix in _PREFIXES),
 )
 # Neither an ending nor a folder: that would be a path.
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
-# The systems that restore a scan of any shape. Where two of them restore one kind of scan, its short name means the one that needs a
-# single scan, not repetitions.
-_ORDER = ("wgan", "cnn", "sr", "n2a")
 
 
-def path_of(name):
+def path_of(name, folders=None):
     """Return the path of a pre-trained network.
 
     Parameters
     ----------
     name : str
         Its file name, for example "n2a_t1w.h5".
+    folders : sequence of path-like, optional
+        Where to look, in this order; by default `FOLDERS`.
 
     Returns
     -------
@@ -38,35 +37,49 @@ def path_of(name):
     InputError
         If it is in none of the folders.
     """
-    for folder in _FOLDERS:
-        if (folder / name).is_file():
-            return folder / name
+    folders = FOLDERS if folders is None else folders
+    for folder in folders:
+        if (pathlib.Path(folder) / name).is_file():
+            return pathlib.Path(folder) / name
     raise InputError(
-        f"the pre-trained network {name} was not found in {' or '.join(map(str, _FOLDERS))}. Copy it there, or "
+        f"the pre-trained network {name} was not found in {' or '.join(map(str, folders))}. Copy it there, or "
         "train without it (--initial none)."
     )
 
 
-def networks():
+def networks(restoring, folders=None):
     """List the pre-trained networks at hand.
+
+    Parameters
+    ----------
+    restoring : sequence of str
+        The systems that restore a scan of any shape, best first: where two of them restore one kind of scan, its short name means the
+        first's. Known to the table of systems (`keras_mri.systems.that_restore`).
+    folders : sequence of path-like, optional
+        Where to look: the first folder's networks hide others of the same name. By default `FOLDERS`.
 
     Returns
     -------
     dict of str to pathlib.Path
         By name: SYSTEM_SCAN as its file is called, for example "wgan_epi", and, where it restores scans, SCAN alone, "epi".
     """
-    files = {path.stem: path for folder in reversed(_FOLDERS) for path in sorted(folder.glob("*_*.h5"))}
-    split = {stem: stem.split("_", 1) for stem in files}
-    restoring = sorted((stem for stem in files if split[stem][0] in _ORDER), key=lambda stem: _ORDER.index(split[stem][0]), reverse=True)
-    return {**{split[stem][1]: files[stem] for stem in restoring}, **files}
+    folders = FOLDERS if folders is None else folders
+    files = {path.stem: path for folder in reversed(folders) for path in sorted(pathlib.Path(folder).glob("*_*.h5"))}
+    short = {}
+    for system in reversed(restoring):
+        prefix = f"{system}_"
+        short.update({stem.removeprefix(prefix): path for stem, path in files.items() if stem.startswith(prefix)})
+    return {**short, **files}
 
 
-def resolve(model):
+def resolve(model, restoring, folders=None):
     """Return the path of a network that is given by its path or by the name of a pre-trained one.
 
     Parameters
     ----------
     model : str or path-like
+    restoring, folders
+        As for `networks`.
 
     Returns
     -------
@@ -76,11 +89,11 @@ def resolve(model):
     Raises
     ------
     InputError
-        If `model` looks like a name and no pre-trained network is called so.
+        If `model` looks like a name and no pre-trained network has it.
     """
     if not is_name(model):
         return pathlib.Path(model)
-    known = networks()
+    known = networks(restoring, folders)
     if str(model) in known:
         return known[str(model)]
     nearest = difflib.get_close_matches(str(model), known, n=1)
@@ -92,5 +105,5 @@ def resolve(model):
 
 
 def is_name(model):
-    """Tell the name of a pre-trained network from the path of a file, by its form."""
+    """Distinguish the name of a pre-trained network from the path of a file, by its form: bool, True for a name."""
     return bool(_NAME.fullmatch(str(model))) and not pathlib.Path(model).is_file()

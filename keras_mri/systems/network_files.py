@@ -3,7 +3,7 @@
 from keras_mri.errors import ForeignNetworkError
 from keras_mri.networks.backends import check_usable
 from keras_mri.saving import checkpoints, pretrained
-from keras_mri.systems import SYSTEMS, get_settings
+from keras_mri.systems import SYSTEMS, get_settings, that_restore
 from keras_mri.systems.records import with_inference
 
 
@@ -21,18 +21,14 @@ def system_of(path):
     Raises
     ------
     CheckpointError
-        As `checkpoints.inspect`, unless the file is one of the originals'.
+        If the file cannot be read, or holds no network of keras_mri or of the originals.
     """
     try:
-        return checkpoints.inspect(path)["system"]
+        return checkpoints.open_network(path).system
     except ForeignNetworkError:
-        # Only here: it imports Keras.
-        check_usable()
-        from keras_mri.systems.n2a import published_munet
-
-        if not published_munet.is_published_munet(path):
+        if not _published().is_published_munet(path):
             raise
-        return published_munet.SYSTEM
+        return _published().SYSTEM
 
 
 def load_network(path):
@@ -45,18 +41,21 @@ def load_network(path):
     Returns
     -------
     Checkpoint
+        With the values that prediction needs, also where an earlier release wrote the file.
 
     Raises
     ------
     CheckpointError
-        As `checkpoints.load` and `published_munet.load_checkpoint`.
+        As for `system_of`, and if Keras cannot build the network.
     """
-    from keras_mri.systems.n2a import published_munet
-
-    if published_munet.is_published_munet(path):
-        return published_munet.load_checkpoint(path)
-    checkpoint = checkpoints.load(path)
-    return with_inference(checkpoint, get_settings(checkpoint.system)) if checkpoint.system in SYSTEMS else checkpoint
+    try:
+        opened = checkpoints.open_network(path)
+    except ForeignNetworkError:
+        if not _published().is_published_munet(path):
+            raise
+        return _published().load_checkpoint(path)
+    checkpoint = opened.load()
+    return with_inference(checkpoint, get_settings(opened.system)) if opened.system in SYSTEMS else checkpoint
 
 
 def checkpoint_for(network, system, config, training=None):
@@ -82,14 +81,22 @@ def checkpoint_for(network, system, config, training=None):
 
 def pretrained_networks():
     """List the pre-trained networks at hand by name; see `keras_mri.saving.pretrained.networks`."""
-    return pretrained.networks()
+    return pretrained.networks(that_restore())
 
 
 def path_of_network(model):
     """Return the path of a network given by its path or by the name of a pre-trained one; see `pretrained.resolve`."""
-    return pretrained.resolve(model)
+    return pretrained.resolve(model, that_restore())
 
 
 def is_network(word):
     """Tell whether a word of a command line names a network: a file by its ending, or a pre-trained one by its name."""
     return word.endswith((".h5", ".keras")) or word in pretrained_networks()
+
+
+def _published():
+    """Return the module that knows the originals' networks; it imports Keras."""
+    check_usable()
+    from keras_mri.systems.n2a import published_munet
+
+    return published_munet

@@ -5,7 +5,7 @@ import dataclasses
 import typing
 
 from keras_mri.errors import CheckpointError
-from keras_mri.io.nifti_reading import as_volume
+from keras_mri.io.nifti_reading import open_image
 
 
 def open_images(paths, config, replace_nonfinite=False):
@@ -23,7 +23,7 @@ def open_images(paths, config, replace_nonfinite=False):
     -------
     list of Volume
     """
-    return [as_volume(path, replace_nonfinite) for path in paths]
+    return [open_image(path, replace_nonfinite) for path in paths]
 
 
 def voxel_sides(images, config):
@@ -123,7 +123,7 @@ def no_outcome(checkpoint, data, config):
 
 def as_volumes(images, config):
     """Return images (paths or Volumes) as a list of Volume."""
-    return [as_volume(image) for image in images]
+    return [open_image(image) for image in images]
 
 
 def unchanged(config):

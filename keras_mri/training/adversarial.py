@@ -5,10 +5,44 @@ import typing
 import keras
 import tensorflow as tf
 
-from keras_mri.training import devices as replicas
+from keras_mri.training import devices
 
 # Keeps the gradient of the square root finite where the critic's gradient is zero.
 _SMALL = 1e-12
+
+
+class PlayerLosses(typing.NamedTuple):
+    """The functions that the two players minimise.
+
+    Parameters
+    ----------
+    critic_loss : callable
+        `critic_loss(critic, real, fake, seed)` returns the critic's scalar.
+    adversarial_loss : callable
+        `adversarial_loss(scores_of_fake)` returns the network's scalar.
+    """
+
+    critic_loss: typing.Callable
+    adversarial_loss: typing.Callable
+
+
+class Rules(typing.NamedTuple):
+    """How the two players take turns, and the network's weighted errors.
+
+    Parameters
+    ----------
+    critic_steps : int
+        Critic updates per network update.
+    l1_weight, adversarial_weight : float
+        Weights of the mean absolute error and of the adversarial loss.
+    conditional : bool
+        Show the critic the network's input beside the network's output.
+    """
+
+    critic_steps: int = 1
+    l1_weight: float = 1.0
+    adversarial_weight: float = 1.0
+    conditional: bool = False
 
 
 class AdversarialModel(keras.Model):
@@ -23,30 +57,17 @@ class AdversarialModel(keras.Model):
         From (batch, x, y, z, frames) to (batch, x, y, z, 1).
     critic : keras.Model
         From (batch, x, y, z, 1) to scores or logits; with `conditional`, from (batch, x, y, z, frames + 1), the input first.
-    critic_loss : callable
-        `critic_loss(critic, real, fake, seed)` returns the scalar that the critic minimises.
-    adversarial_loss : callable
-        `adversarial_loss(scores_of_fake)` returns the scalar that the network minimises.
-    critic_steps : int
-        Critic updates per network update.
-    l1_weight, adversarial_weight : float
-        Weights of the mean absolute error and of `adversarial_loss`.
+    losses : PlayerLosses
+    rules : Rules
     seed : int
-    conditional : bool
-        Show the critic the network's input beside what was made of it.
     """
 
-    def __init__(
-        self, network, critic, *, critic_loss, adversarial_loss, critic_steps, l1_weight, adversarial_weight, seed, conditional=False
-    ):
+    def __init__(self, network, critic, losses, rules, seed):
         super().__init__()
-        self.conditional = conditional
         self.network, self.critic = network, critic
-        self.critic_loss, self.adversarial_loss = critic_loss, adversarial_loss
-        self.critic_steps = critic_steps
-        self.l1_weight, self.adversarial_weight = l1_weight, adversarial_weight
+        self.losses, self.rules = losses, rules
         # Means over the epoch; without them the log would show each epoch's last batch alone.
-        self.means = {name: keras.metrics.Mean(name=name) for name in ("loss", "l1", "critic_loss", "adversarial_loss")}
+        self.means = {name: keras.metrics.Mean(name=name) for name in ("loss", "error", "critic_loss", "adversarial_loss")}
         self.seed = seed
         # Its parts are built already; without this, save_weights refuses.
         self.built = True
@@ -80,32 +101,32 @@ class AdversarialModel(keras.Model):
         Returns
         -------
         dict of str to scalar
-            loss, l1, critic_loss, adversarial_loss.
+            loss, error (the mean absolute one), critic_loss, adversarial_loss.
         """
         noisy, target = data
         with tf.GradientTape() as tape:
             restored = self.network(noisy, training=True)
             judged = self._judged(noisy, restored)
             with tape.stop_recording():
-                for _ in range(self.critic_steps):
+                for _ in range(self.rules.critic_steps):
                     critic_loss = self._update_critic(self._judged(noisy, target), judged)
-            l1 = tf.reduce_mean(tf.abs(restored - target))
-            adversarial_loss = self.adversarial_loss(self.critic(judged, training=True))
-            loss = self.l1_weight * l1 + self.adversarial_weight * adversarial_loss
+            error = tf.reduce_mean(tf.abs(restored - target))
+            adversarial_loss = self.losses.adversarial_loss(self.critic(judged, training=True))
+            loss = self.rules.l1_weight * error + self.rules.adversarial_weight * adversarial_loss
             # What optimizers add up over the devices is to be the gradient of the whole batch's mean.
-            share = loss / replicas.count()
+            share = loss / devices.count()
         gradients = tape.gradient(share, self.network.trainable_variables)
         self.optimizer.apply(gradients, self.network.trainable_variables)
-        return self._averaged(loss=loss, l1=l1, critic_loss=critic_loss, adversarial_loss=adversarial_loss)
+        return self._averaged(loss=loss, error=error, critic_loss=critic_loss, adversarial_loss=adversarial_loss)
 
     def test_step(self, data):
-        """Return the mean absolute error on (noisy, target) as `l1`."""
+        """Return the mean absolute error on (noisy, target) as `error`."""
         noisy, target = data
-        return self._averaged(l1=tf.reduce_mean(tf.abs(self.network(noisy, training=False) - target)))
+        return self._averaged(error=tf.reduce_mean(tf.abs(self.network(noisy, training=False) - target)))
 
     def next_seed(self):
         """Return the two numbers of the next critic update's draws: tensor of int32, shape (2,)."""
-        return replicas.numbered_seed(self.seed, self.critic_optimizer.iterations)
+        return devices.numbered_seed(self.seed, self.critic_optimizer.iterations)
 
     @property
     def metrics(self):
@@ -113,7 +134,7 @@ class AdversarialModel(keras.Model):
         return list(self.means.values())
 
     def _judged(self, noisy, volume):
-        return tf.concat([noisy, volume], axis=-1) if self.conditional else volume
+        return tf.concat([noisy, volume], axis=-1) if self.rules.conditional else volume
 
     def _averaged(self, **values):
         for name, value in values.items():
@@ -122,15 +143,15 @@ class AdversarialModel(keras.Model):
 
     def _update_critic(self, real, fake):
         with tf.GradientTape() as tape:
-            loss = self.critic_loss(self.critic, real, fake, self.next_seed())
-            share = loss / replicas.count()
+            loss = self.losses.critic_loss(self.critic, real, fake, self.next_seed())
+            share = loss / devices.count()
         gradients = tape.gradient(share, self.critic.trainable_variables)
         self.critic_optimizer.apply(gradients, self.critic.trainable_variables)
         return loss
 
 
-def wasserstein_critic_loss(gradient_penalty):
-    """Make the critic loss of a Wasserstein GAN with gradient penalty.
+def wasserstein_losses(gradient_penalty):
+    """Return the losses of a Wasserstein GAN with gradient penalty; the network maximises the critic's score, −E[D(G(z))].
 
     Parameters
     ----------
@@ -139,31 +160,18 @@ def wasserstein_critic_loss(gradient_penalty):
 
     Returns
     -------
-    callable
-        For `AdversarialModel`.
+    PlayerLosses
 
     References
     ----------
     Gulrajani et al., NeurIPS 2017, algorithm 1. arXiv:1704.00028
     """
 
-    def loss(critic, real, fake, seed):
+    def critic_loss(critic, real, fake, seed):
         scores = tf.reduce_mean(critic(fake, training=True)) - tf.reduce_mean(critic(real, training=True))
         return scores + gradient_penalty * penalty(critic, real, fake, seed)
 
-    return loss
-
-
-def wasserstein_adversarial_loss(scores):
-    """Return −E[D(G(z))]: the network wants high scores."""
-    return -tf.reduce_mean(scores)
-
-
-class PlayerLosses(typing.NamedTuple):
-    """What the two players minimise: `critic_loss` and `adversarial_loss` of `AdversarialModel`."""
-
-    critic_loss: typing.Callable
-    adversarial_loss: typing.Callable
+    return PlayerLosses(critic_loss, lambda scores: -tf.reduce_mean(scores))
 
 
 def discriminator_losses(name):
@@ -217,7 +225,7 @@ def penalty(critic, real, fake, seed):
     scalar tensor of float32
     """
     # Gulrajani 2017, Alg. 1: one uniform draw per patch, not per voxel.
-    alpha = replicas.own_share(lambda size: tf.random.stateless_uniform([size, 1, 1, 1, 1], tf.cast(seed, tf.int32)), tf.shape(real)[0])
+    alpha = devices.own_share(lambda size: tf.random.stateless_uniform([size, 1, 1, 1, 1], tf.cast(seed, tf.int32)), tf.shape(real)[0])
     between = alpha * real + (1 - alpha) * fake
     with tf.GradientTape() as tape:
         tape.watch(between)

@@ -5,14 +5,14 @@ Keras clips each device's share before the shares are added up, so two devices w
 
 import keras
 
-from keras_mri.training import devices as replicas
+from keras_mri.training import devices
 
 
 class _ClipsTheWhole:
     def _clip_gradients(self, grads):
-        clipped = super()._clip_gradients(replicas.added_up(grads))
+        clipped = super()._clip_gradients(devices.added_up(grads))
         # Keras adds up what all devices return.
-        return [gradient / replicas.count() for gradient in clipped]
+        return [gradient / devices.count() for gradient in clipped]
 
 
 @keras.saving.register_keras_serializable("keras_mri")

@@ -1,12 +1,21 @@
 """The two phases of a training with an adversary: on the mean absolute error alone, then against the critic as well."""
 
+import typing
+
 import keras
 
 from keras_mri.training.callbacks import FollowPace, KeepBest, StopOnNonFinite
 from keras_mri.training.fit import fit, keeping_best
 
 
-def fit_in_two_phases(model, data, pace, config, adam, critic_learning_rate, callbacks=(), critic_adam=None):
+class NewOptimizers(typing.NamedTuple):
+    """Functions that return a new optimizer at each call: of the network, of the critic."""
+
+    network: typing.Callable
+    critic: typing.Callable
+
+
+def fit_in_two_phases(model, data, pace, config, new, callbacks=()):
     """Fit a network until the pace says stop, and leave it with its best weights; Ctrl-C stops earlier.
 
     Parameters
@@ -17,13 +26,9 @@ def fit_in_two_phases(model, data, pace, config, adam, critic_learning_rate, cal
     pace : Pace
     config : Options
         With `learning_rate`, `adversarial_weight`, `warm_up` (the first phase's share of the training) and `anneal`.
-    adam : callable
-        `adam(learning_rate)` returns a new optimizer.
-    critic_learning_rate : float
+    new : NewOptimizers
     callbacks : sequence of keras.callbacks.Callback
         Added to both fits.
-    critic_adam : callable, optional
-        As `adam`, for the critic; `adam` itself without it.
 
     Raises
     ------
@@ -41,12 +46,12 @@ def fit_in_two_phases(model, data, pace, config, adam, critic_learning_rate, cal
 
     with keeping_best(best, callbacks):
         if warm_up > 0:
-            optimizer = adam(config.learning_rate)
+            optimizer = new.network()
             network.compile(optimizer, loss="mae", metrics=[keras.metrics.MeanAbsoluteError(name="error")], jit_compile=False)
             fit(network, data, followed(warm_up, optimizer))
             best.restore()
         if warm_up < 1:
-            optimizer = adam(config.learning_rate)
-            model.compile(optimizer, (critic_adam or adam)(critic_learning_rate), jit_compile=False)
+            optimizer = new.network()
+            model.compile(optimizer, new.critic(), jit_compile=False)
             best.start_again()
             fit(model, data, followed(1.0, optimizer))

@@ -152,7 +152,7 @@ def test_output_flags_are_the_same_everywhere():
 
 
 def test_the_help_of_a_network_lists_those_at_hand(monkeypatch):
-    monkeypatch.setattr("keras_mri.saving.pretrained.networks", lambda: {"wgan_epi": None, "epi": None, "ldm_epi": None})
+    monkeypatch.setattr("keras_mri.saving.pretrained.networks", lambda restoring: {"wgan_epi": None, "epi": None, "ldm_epi": None})
     assert network_help().endswith("(.h5), or the name of a pre-trained network: epi, ldm_epi, wgan_epi")
     assert network_help("ldm_").endswith("network: ldm_epi")
     assert network_help("sr_") == "a network file written by keras_mri.train (.h5)"
@@ -162,7 +162,7 @@ OPTIONS = {
     (name, kind): getattr(get_settings(name), kind)
     for name in SYSTEMS
     for kind in ("Config", "PredictConfig", "GenerateConfig")
-    if hasattr(get_settings(name), kind)
+    if getattr(get_settings(name), kind)
 }
 
 
@@ -183,7 +183,7 @@ def test_a_newcomer_sees_six_to_twelve_options_first(name):
 
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_the_example_of_a_system_is_a_valid_command(name):
-    python, *words = get_settings(name).EXAMPLE.split()
+    python, *words = get_settings(name).example.split()
     assert [python, *words[:3]] == ["python", "-m", "keras_mri.train", name]
     parser = Parser(prog="example")
     parser.add_argument("images", nargs="*")

@@ -73,14 +73,14 @@ def test_a_scan_that_fails_is_named_and_the_others_go_on(model, folder, tmp_path
 
 
 def test_a_bug_of_ours_keeps_its_traceback_and_the_others_go_on(model, folder, tmp_path, capsys, monkeypatch):
-    real = study.remarks
+    real = predict.api.restore
 
-    def failing(volume, *rest):
+    def failing(network, volume, **options):
         if "sub-01" in volume.name:
             raise ZeroDivisionError
-        return real(volume, *rest)
+        return real(network, volume, **options)
 
-    monkeypatch.setattr(study, "remarks", failing)
+    monkeypatch.setattr(predict.api, "restore", failing)
     assert predict.main([model, str(folder), str(tmp_path / "derivatives")]) == 1
     said = capsys.readouterr().err
     assert "ZeroDivisionError" in said and "Traceback" in said and "1 restored; 1 failed" in said
@@ -155,6 +155,15 @@ def test_a_file_in_the_place_of_the_derivatives_is_kept(model, folder, tmp_path,
     (tmp_path / "out").write_text("mine")
     assert predict.main([model, str(folder), str(tmp_path / "out")]) == 2
     assert "out is a file. Expected the folder for the derivatives" in capsys.readouterr().err
+
+
+def test_help_without_a_network_says_where_further_options_are(capsys):
+    with pytest.raises(SystemExit):
+        predict.main(["--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    assert "Further options depend on MODEL: python -m keras_mri.predict MODEL --help." in text
+    assert "For a whole study in BIDS: python -m keras_mri.predict MODEL BIDS_DIR OUTPUT_DIR [participant] --help." in text
+    assert "example: python -m keras_mri.predict epi bold.nii.gz -o" in text and "--mask" not in text
 
 
 def test_help_names_the_options_of_the_system(model, folder, capsys):

@@ -46,7 +46,7 @@ def test_noise_is_new_in_every_batch_and_the_same_for_one_seed():
 
 
 def test_even_levels_cover_the_range():
-    noisy, _ = first(constant_pairs(0.0, Corruption(model="gaussian", low=0.0, high=0.8), evenly=True), 1)[0]
+    noisy, _ = first(constant_pairs(0.0, Corruption(model="gaussian", low=0.0, high=0.8, evenly=True)), 1)[0]
     np.testing.assert_allclose(noisy.std(axis=(1, 2, 3, 4)), [0.1, 0.3, 0.5, 0.7], rtol=0.05)
 
 

@@ -6,10 +6,10 @@ import tensorflow as tf
 
 from keras_mri.data.pipelines import (
     PatchSource,
-    activated,
-    flipped,
     listed_patches,
     random_patches,
+    with_random_flips,
+    with_simulated_activation,
 )
 from keras_mri.data.run_cache import RunCache
 
@@ -89,14 +89,14 @@ def test_listed_patches_of_two_scans():
 
 def test_flips_mirror_along_every_axis_and_leave_no_other_trace():
     patch = numbered((3, 2, 2, 2))
-    flips = first(flipped(tf.data.Dataset.from_tensors(patch).repeat(), 0), 200)
+    flips = first(with_random_flips(tf.data.Dataset.from_tensors(patch).repeat(), 0), 200)
     possible = [np.flip(patch, axes).tobytes() for count in range(5) for axes in itertools.combinations(range(4), count)]
     assert {flip.tobytes() for flip in flips} == set(possible)
 
 
 def test_activation_changes_the_frames_by_at_most_the_amplitude_and_smoothly_in_time():
     patches = tf.data.Dataset.from_tensors(np.full((16, 16, 8, 5), 2.0, np.float32)).repeat()
-    for window in first(activated(patches, 0, frames=5, amplitude=0.001), 5):
+    for window in first(with_simulated_activation(patches, 0, frames=5, amplitude=0.001), 5):
         change = window / 2 - 1
         assert 0.001 / 4 < np.abs(change).max() < 0.001 * 24
         # Courses no faster than 0.25 cycles per frame: a second difference is at most 2 - 2 cos(2π · 0.25) of the amplitude.
@@ -106,7 +106,7 @@ def test_activation_changes_the_frames_by_at_most_the_amplitude_and_smoothly_in_
 
 def test_a_neighbouring_target_gets_the_activation_of_the_middle_frame():
     patches = tf.data.Dataset.from_tensors(np.ones((16, 16, 8, 6), np.float32)).repeat()
-    window = first(activated(patches, 0, frames=5, amplitude=0.05), 1)[0]
+    window = first(with_simulated_activation(patches, 0, frames=5, amplitude=0.05), 1)[0]
     np.testing.assert_array_equal(window[..., 5], window[..., 2])
     assert not np.array_equal(window[..., 4], window[..., 2])
 
@@ -114,5 +114,5 @@ def test_a_neighbouring_target_gets_the_activation_of_the_middle_frame():
 def test_only_the_axes_named_are_mirrored():
     patch = numbered((2, 3, 4, 2))
     patches = tf.data.Dataset.from_tensors(patch).repeat()
-    seen = {element.tobytes() for element in first(flipped(patches, 0, axes=(1,)), 20)}
+    seen = {element.tobytes() for element in first(with_random_flips(patches, 0, axes=(1,)), 20)}
     assert seen == {patch.tobytes(), patch[:, ::-1].tobytes()}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_mri.imaging import phantoms
-from keras_mri.inference.training_range import remarks, trained_sigma, trained_zooms
+from keras_mri.inference.training_range import differences_from_training, trained_sigma, trained_zooms
 from keras_mri.io.volumes import Volume
 
 TRAINING = {"zooms": [[3.0, 3.0, 3.3], [2.0, 2.2, 2.0]], "sigma": [0.0, 0.1]}
@@ -19,24 +19,24 @@ def scan(zooms=(2.5, 2.5, 3.0), sigma=50.0, frames=12):
 
 
 def test_of_a_scan_like_the_others_nothing_is_said():
-    assert remarks(scan(), TRAINING, PERCENTILE) == []
+    assert differences_from_training(scan(), TRAINING, PERCENTILE) == []
 
 
 @pytest.mark.parametrize("zooms", [(2.0, 2.0, 2.0), (3.0, 3.3, 3.0), (1.9, 2.1, 2.1), (3.2, 3.1, 3.5), (3.3, 2.0, 2.5)])
 def test_voxels_within_a_tenth_of_the_trained_ones_are_fine_whatever_the_axis(zooms):
-    assert remarks(scan(zooms), TRAINING, PERCENTILE) == []
+    assert differences_from_training(scan(zooms), TRAINING, PERCENTILE) == []
 
 
 @pytest.mark.parametrize("zooms", [(1.5, 2.0, 2.0), (3.0, 3.0, 6.0), (0.7, 0.7, 0.7)])
 def test_voxels_of_another_size_are_named_with_the_trained_ones(zooms):
-    (remark,) = remarks(scan(zooms), TRAINING, PERCENTILE)
+    (remark,) = differences_from_training(scan(zooms), TRAINING, PERCENTILE)
     here = " × ".join(f"{side:.3g}" for side in sorted(zooms))
     assert remark == f"phantom has voxels of {here} mm; the network was trained on 2 × 2 × 2.2 to 3 × 3 × 3.3 mm."
 
 
 @pytest.mark.parametrize("config", [PERCENTILE, {"scaling": "minmax"}, {"percentiles": [0.0, 99.9]}])
 def test_noise_above_the_trained_range_is_told(config):
-    (remark,) = remarks(scan(sigma=300), {**TRAINING, "sigma": [0.0, 0.05]}, config)
+    (remark,) = differences_from_training(scan(sigma=300), {**TRAINING, "sigma": [0.0, 0.05]}, config)
     assert "the network was trained on 0 to 0.05: some of it will stay" in remark
     # The number that is shown, against what was drawn; the scale is near 1000 plus two to four SD.
     shown = float(remark.split("an SD of ")[1].split(" ")[0])
@@ -44,20 +44,20 @@ def test_noise_above_the_trained_range_is_told(config):
 
 
 def test_noise_below_the_trained_range_is_told():
-    (remark,) = remarks(scan(sigma=10), {"sigma": [0.06, 0.06]}, {"percentiles": [1.0, 99.0]})
+    (remark,) = differences_from_training(scan(sigma=10), {"sigma": [0.06, 0.06]}, {"percentiles": [1.0, 99.0]})
     assert "trained on 0.06: it will be smoothed more than it needs" in remark
 
 
 def test_averaging_repetitions_lowers_their_noise():
     training = {"sigma": [0.0, 0.1]}
-    assert len(remarks(scan(sigma=300), training, PERCENTILE)) == 1
-    assert remarks(scan(sigma=300), training, PERCENTILE, averaged=4) == []
+    assert len(differences_from_training(scan(sigma=300), training, PERCENTILE)) == 1
+    assert differences_from_training(scan(sigma=300), training, PERCENTILE, averaged=4) == []
 
 
 def test_a_single_volume_is_judged_too():
     data, _ = phantoms.head((97, 90, 83))
     volume = phantoms.noisy_volume(data, 300.0, model="rician")
-    assert len(remarks(volume, {"sigma": [0.0, 0.1]}, PERCENTILE)) == 1
+    assert len(differences_from_training(volume, {"sigma": [0.0, 0.1]}, PERCENTILE)) == 1
 
 
 @pytest.mark.parametrize(
@@ -66,19 +66,19 @@ def test_a_single_volume_is_judged_too():
      {"zooms": [[1, 2, 3], [4]]}, {"sigma": [float("nan"), 1.0]}, {"zooms": 3, "sigma": 4}],
 )  # fmt: skip
 def test_a_file_that_tells_nothing_or_nonsense_is_no_reason_to_speak(training):
-    assert remarks(scan((9, 9, 9), 400), training, PERCENTILE) == []
+    assert differences_from_training(scan((9, 9, 9), 400), training, PERCENTILE) == []
     assert len(trained_zooms(training)) == 0 and trained_sigma(training) is None
 
 
 @pytest.mark.parametrize("config", [{}, {"scaling": "zscore"}, {"scaling": "mask"}])
 def test_noise_in_units_that_are_not_a_share_of_the_range_is_left_alone(config):
-    assert remarks(scan(sigma=400), {"sigma": [0.0, 0.1]}, config) == []
+    assert differences_from_training(scan(sigma=400), {"sigma": [0.0, 0.1]}, config) == []
 
 
 def test_a_scan_without_foreground_has_no_noise_to_speak_of(affine):
     data = np.zeros((9, 8, 7), np.float32)
     data[0, 0, 0] = 1
-    assert remarks(Volume.from_array(data, affine), {"sigma": [0.05, 0.1]}, {"scaling": "minmax"}) == []
+    assert differences_from_training(Volume.from_array(data, affine), {"sigma": [0.05, 0.1]}, {"scaling": "minmax"}) == []
 
 
 def test_sides_are_sorted():
@@ -89,4 +89,4 @@ def test_sides_are_sorted():
 def test_a_system_that_knows_its_grid_judges_voxels_by_itself(affine):
     volume = Volume.from_array(np.ones((4, 4, 4)), affine)
     training = {"zooms": [[9, 9, 9]], "sigma": []}
-    assert remarks(volume, training, {}) and not remarks(volume, {**training, "grid": {}}, {})
+    assert differences_from_training(volume, training, {}) and not differences_from_training(volume, {**training, "grid": {}}, {})

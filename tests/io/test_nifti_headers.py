@@ -4,8 +4,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from keras_mri.io import nifti_reading as nifti
-from keras_mri.io import nifti_writing
+from keras_mri.io import nifti_reading, nifti_writing
 from keras_mri.io.nifti_headers import on_finer_grid, plain_header
 from keras_mri.io.volumes import Volume
 
@@ -28,7 +27,7 @@ def test_a_finer_grid_carries_each_form_over_by_itself(tmp_path, integers, affin
     nibabel.save(image, tmp_path / "scan.nii.gz")
     step = np.diag([0.5, 1 / 3, 1, 1])
     step[:3, 3] = (-0.25, -1 / 3, 0)
-    finer = on_finer_grid(nifti.open_image(tmp_path / "scan.nii.gz"), (18, 24, 7), step, lambda t: np.ones((18, 24, 7), np.float32))
+    finer = on_finer_grid(nifti_reading.open_image(tmp_path / "scan.nii.gz"), (18, 24, 7), step, lambda t: np.ones((18, 24, 7), np.float32))
     nifti_writing.save(finer, tmp_path / "finer.nii.gz")
     after = nibabel.load(tmp_path / "finer.nii.gz")
     assert after.shape == finer.shape == (18, 24, 7)
@@ -46,7 +45,7 @@ def test_a_header_without_forms_keeps_its_field_of_view_around_the_origin(tmp_pa
     image.set_qform(None, 0)
     image.set_sform(None, 0)
     nibabel.save(image, tmp_path / "scan.nii")
-    volume = nifti.open_image(tmp_path / "scan.nii")
+    volume = nifti_reading.open_image(tmp_path / "scan.nii")
     step = np.diag([0.5, 0.5, 1, 1])
     step[:3, 3] = (-0.25, -0.25, 0)
     finer = on_finer_grid(volume, (18, 16, 7), step, lambda t: np.ones((18, 16, 7), np.float32))

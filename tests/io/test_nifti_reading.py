@@ -8,8 +8,7 @@ import pytest
 from nibabel.nifti1 import Nifti1Extension
 
 from keras_mri.errors import InputError
-from keras_mri.io import nifti_reading as nifti
-from keras_mri.io import nifti_writing
+from keras_mri.io import nifti_reading, nifti_writing
 
 _SHAPE = (9, 8, 7)
 _RUN = (9, 8, 7, 4)
@@ -28,7 +27,7 @@ def integers(rng):
 def test_a_missing_file_is_named(tmp_path):
     for path in (tmp_path / "nothing.nii.gz", tmp_path):
         with pytest.raises(InputError, match=f"^{re.escape(str(path))} is not a file. Expected a NIfTI image .* check the path"):
-            nifti.open_image(path)
+            nifti_reading.open_image(path)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +44,7 @@ def test_a_file_that_is_no_image_is_refused(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     message = rf"{name} cannot be read as an image: .+[^.]\. Expected NIfTI \(.nii, .nii.gz\), Analyze or MGH\.$"
     with pytest.raises(InputError, match=message):
-        nifti.open_image(tmp_path / name)
+        nifti_reading.open_image(tmp_path / name)
 
 
 @pytest.mark.parametrize("shape", [_SHAPE, _RUN])
@@ -54,7 +53,7 @@ def test_a_truncated_file_is_refused(write_nifti, rng, name, shape):
     path = write_nifti(rng.normal(size=shape).astype(np.float32), name)
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
     with pytest.raises(InputError, match=rf"{name} is truncated or damaged: .+[^.]\. Copy or download it again\.$"):
-        nifti.open_image(path)
+        nifti_reading.open_image(path)
 
 
 def test_a_damaged_compressed_file_is_refused(write_nifti, rng):
@@ -63,7 +62,7 @@ def test_a_damaged_compressed_file_is_refused(write_nifti, rng):
     content[len(content) // 2 :: 7] = bytes(len(content[len(content) // 2 :: 7]))
     path.write_bytes(content)
     with pytest.raises(InputError, match="scan.nii.gz is truncated or damaged: "):
-        nifti.open_image(path)
+        nifti_reading.open_image(path)
 
 
 @pytest.mark.parametrize("shape", [(9, 8), (9, 8, 7, 4, 2)])
@@ -71,7 +70,7 @@ def test_images_that_are_neither_3d_nor_4d_are_refused(write_nifti, rng, shape):
     path = write_nifti(rng.normal(size=shape).astype(np.float32))
     message = f"{path} must be a 3D volume (x, y, z) or a 4D run (x, y, z, t). Received: {len(shape)}D, shape {shape}."
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
-        nifti.open_image(path)
+        nifti_reading.open_image(path)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +83,7 @@ def test_images_that_are_neither_3d_nor_4d_are_refused(write_nifti, rng, shape):
 def test_images_that_hold_no_real_numbers_are_refused(write_nifti, dtype, message):
     path = write_nifti(np.ones(_SHAPE, dtype))
     with pytest.raises(InputError, match="scan.nii.gz must hold real numbers. Received: " + message):
-        nifti.open_image(path)
+        nifti_reading.open_image(path)
 
 
 @pytest.mark.parametrize(("shape", "places"), [(_SHAPE, [(1, 2, 3), (5, 0, 6)]), (_RUN, [(8, 0, 1, 1), (0, 0, 0, 3), (1, 1, 1, 3)])])
@@ -95,15 +94,17 @@ def test_values_that_are_not_finite_are_counted_and_the_first_is_located(write_n
     path = write_nifti(data)
     message = f"{path} has NaN or infinity in {len(places)} voxels, the first at {places[0]}. Repair the image, or read them as 0 with "
     with pytest.raises(InputError, match=f"^{re.escape(message)}`replace_nonfinite`.$"):
-        nifti.open_image(path)
-    np.testing.assert_array_equal(nifti.open_image(path, replace_nonfinite=True).data, np.where(np.isfinite(data), data, 0))
+        nifti_reading.open_image(path)
+    np.testing.assert_array_equal(nifti_reading.open_image(path, replace_nonfinite=True).data, np.where(np.isfinite(data), data, 0))
 
 
 @pytest.mark.parametrize("value", [0, 7])
 def test_a_constant_image_is_refused(write_nifti, value):
     path = write_nifti(np.full(_RUN, value, np.int16))
-    with pytest.raises(nifti.ConstantImageError, match=f"is constant or empty: every voxel is {value}. There is nothing to work on."):
-        nifti.open_image(path)
+    with pytest.raises(
+        nifti_reading.ConstantImageError, match=f"is constant or empty: every voxel is {value}. There is nothing to work on."
+    ):
+        nifti_reading.open_image(path)
 
 
 # --- what is read ------------------------------------------------------------------------------------------------------
@@ -118,7 +119,7 @@ def test_every_nifti_is_read_with_its_values_and_place(tmp_path, integers, affin
     kind = kinds[version][name.startswith("pair")]
     image = kind(data, affine, kind.header_class(endianness=">" if dtype[0] == ">" else "<"))
     image.to_filename(tmp_path / name)
-    volume = nifti.open_image(tmp_path / name)
+    volume = nifti_reading.open_image(tmp_path / name)
     assert volume.data.dtype == np.float32
     np.testing.assert_array_equal(volume.data, data)
     np.testing.assert_allclose(volume.affine, affine, atol=1e-5)
@@ -131,7 +132,7 @@ def test_slope_and_intercept_of_integers_are_applied(tmp_path, integers, affine)
     image.to_filename(tmp_path / "scan.nii")
     # The file itself holds the integers: header of 348 bytes, four bytes for extensions, data in Fortran order.
     assert np.frombuffer((tmp_path / "scan.nii").read_bytes()[352:], "<i2")[:9].tolist() == integers[:, 0, 0, 0].tolist()
-    np.testing.assert_array_equal(nifti.open_image(tmp_path / "scan.nii").data, 0.5 * integers - 20)
+    np.testing.assert_array_equal(nifti_reading.open_image(tmp_path / "scan.nii").data, 0.5 * integers - 20)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +144,7 @@ def test_analyze_and_mgh_are_read_and_written_as_nifti(tmp_path, integers, kind,
     image = kind(integers.astype(np.float32), affine)
     image.header.set_zooms((2.0, 2.5, 3.0, 1500.0 if kind is nibabel.MGHImage else 1.5))
     image.to_filename(tmp_path / name)
-    volume = nifti.open_image(tmp_path / name)
+    volume = nifti_reading.open_image(tmp_path / name)
     np.testing.assert_array_equal(volume.data, integers)
     np.testing.assert_allclose(volume.affine, nibabel.load(tmp_path / name).affine)
     nifti_writing.save(volume, tmp_path / "out.nii.gz")
@@ -155,13 +156,13 @@ def test_analyze_and_mgh_are_read_and_written_as_nifti(tmp_path, integers, kind,
 
 
 def test_the_word_sample_is_the_run_that_nibabel_ships():
-    volume = nifti.open_image("sample")
+    volume = nifti_reading.open_image("sample")
     assert volume.shape == (128, 96, 24, 2)
-    assert nifti.as_volume(volume) is volume
+    assert nifti_reading.open_image(volume) is volume
 
 
 def test_a_path_becomes_a_volume(write_nifti, integers):
-    np.testing.assert_array_equal(nifti.as_volume(str(write_nifti(integers.astype(np.int16)))).data, integers)
+    np.testing.assert_array_equal(nifti_reading.open_image(str(write_nifti(integers.astype(np.int16)))).data, integers)
 
 
 @pytest.mark.parametrize("kind", [nibabel.Nifti1Image, nibabel.Nifti2Image, nibabel.Nifti1Pair, nibabel.Nifti2Pair])
@@ -173,7 +174,7 @@ def test_a_header_is_read_as_it_lies_in_the_file(tmp_path, integers, affine, kin
     image = kind(integers.astype(np.int16), affine, header)
     image.header.set_slope_inter(0.5, -20)
     image.to_filename(path)
-    read = nifti.read_header(path)
+    read = nifti_reading.read_header(path)
     assert (float(read["scl_slope"]), float(read["scl_inter"])) == (0.5, -20)
     single = "Pair" not in kind.__name__
     assert int(read["vox_offset"]) == ((544 if "2" in kind.__name__ else 352) + 16 if single else 0)
@@ -182,10 +183,12 @@ def test_a_header_is_read_as_it_lies_in_the_file(tmp_path, integers, affine, kin
 
 def test_what_has_no_nifti_header_is_named(tmp_path):
     nibabel.MGHImage(np.ones((3, 4, 5), np.float32), np.eye(4)).to_filename(tmp_path / "scan.mgz")
-    with pytest.raises(nifti.NoNiftiError, match="scan.mgz is no NIfTI file but MGHImage. Expected .nii, .nii.gz, or .hdr with .img."):
-        nifti.read_header(tmp_path / "scan.mgz")
+    with pytest.raises(
+        nifti_reading.NoNiftiError, match="scan.mgz is no NIfTI file but MGHImage. Expected .nii, .nii.gz, or .hdr with .img."
+    ):
+        nifti_reading.read_header(tmp_path / "scan.mgz")
     with pytest.raises(InputError, match="missing.nii is not a file"):
-        nifti.read_header(tmp_path / "missing.nii")
+        nifti_reading.read_header(tmp_path / "missing.nii")
 
 
 # --- what is written ---------------------------------------------------------------------------------------------------
@@ -218,7 +221,7 @@ def test_every_header_field_survives_except_those_of_the_encoding(tmp_path, inte
     kind(integers.astype(np.int16), None, _full_header(kind, endianness, affine)).to_filename(source)
     before = nibabel.load(source)
     assert before.header.endianness == endianness
-    nifti_writing.save(nifti.open_image(source), tmp_path / out)
+    nifti_writing.save(nifti_reading.open_image(source), tmp_path / out)
 
     after = nibabel.load(tmp_path / out)
     changed = {"datatype", "bitpix", "vox_offset", "magic"}
@@ -245,7 +248,7 @@ def test_every_header_field_survives_except_those_of_the_encoding(tmp_path, inte
 def test_an_image_in_memory_is_opened_with_its_values_and_place(integers, kind, shape):
     data, affine = integers[(..., *[0] * (4 - len(shape)))].astype(np.float32), np.diag([-2.0, 2.5, 3.0, 1.0])
     image = kind(data, affine)
-    volume = nifti.as_volume(image)
+    volume = nifti_reading.open_image(image)
     assert (volume.name, volume.shape, volume.extremes) == ("image in memory", shape, (data.min(), data.max()))
     np.testing.assert_array_equal(volume.data, data)
     np.testing.assert_array_equal(volume.affine, image.affine)
@@ -266,7 +269,7 @@ def test_an_image_that_nibabel_loaded_is_opened_like_its_file(tmp_path, integers
         # In memory, the numbers are those after slope and intercept; the header may still name both.
         image = kind(image.get_fdata(dtype=np.float32), image.affine, image.header)
         image.header.set_slope_inter(0.5, -20)
-    volume, of_file = nifti.open_image(image), nifti.open_image(tmp_path / name)
+    volume, of_file = nifti_reading.open_image(image), nifti_reading.open_image(tmp_path / name)
     assert volume.name == ("image in memory" if kept else str(tmp_path / name))
     np.testing.assert_array_equal(volume.data, 0.5 * integers - 20)
     np.testing.assert_array_equal(volume.affine, of_file.affine)
@@ -278,7 +281,7 @@ def test_an_image_that_nibabel_loaded_is_opened_like_its_file(tmp_path, integers
 def test_an_affine_that_was_changed_in_memory_is_the_one_that_is_written(tmp_path, integers, affine):
     image = nibabel.Nifti1Image(integers.astype(np.float32), affine)
     image.affine[:3, 3] = (1, 2, 3)
-    volume = nifti.open_image(image)
+    volume = nifti_reading.open_image(image)
     nifti_writing.save(volume, tmp_path / "out.nii")
     np.testing.assert_allclose(nibabel.load(tmp_path / "out.nii").affine[:3, 3], (1, 2, 3))
     # The user's own header is not changed.
@@ -288,7 +291,7 @@ def test_an_affine_that_was_changed_in_memory_is_the_one_that_is_written(tmp_pat
 def test_an_image_without_an_affine_takes_that_of_its_header(integers, affine):
     header = nibabel.Nifti1Image(integers.astype(np.float32), affine).header
     image = nibabel.Nifti1Image(integers.astype(np.float32), None, header)
-    np.testing.assert_allclose(nifti.open_image(image).affine, affine, atol=1e-5)
+    np.testing.assert_allclose(nifti_reading.open_image(image).affine, affine, atol=1e-5)
 
 
 def test_a_compressed_run_that_nibabel_loaded_is_read_forward_once(write_nifti, integers, monkeypatch):
@@ -296,7 +299,7 @@ def test_a_compressed_run_that_nibabel_loaded_is_read_forward_once(write_nifti, 
     opened = []
     real = nibabel.openers.ImageOpener
     monkeypatch.setattr(nibabel.openers, "ImageOpener", lambda *rest, **options: opened.append(rest) or real(*rest, **options))
-    nifti.open_image(image)
+    nifti_reading.open_image(image)
     assert len(opened) == 1
 
 
@@ -307,16 +310,16 @@ def test_an_image_whose_affine_places_no_voxel_is_refused(integers, kind, entry,
     image = kind(integers.astype(np.float32), np.diag([-2.0, 2.5, 3.0, 1.0]))
     image.affine[entry] = value
     if value == 0 and entry == (0, 3):
-        assert nifti.open_image(image).affine[0, 3] == 0
+        assert nifti_reading.open_image(image).affine[0, 3] == 0
         return
     with pytest.raises(InputError, match=r"^image in memory must say where its voxels lie. Received: an affine that .* Set the sform"):
-        nifti.open_image(image)
+        nifti_reading.open_image(image)
 
 
 def test_an_image_of_another_format_without_an_affine_is_refused(integers):
     image = nibabel.spatialimages.SpatialImage(integers.astype(np.float32), None)
     with pytest.raises(InputError, match="^image in memory must say where its voxels lie"):
-        nifti.open_image(image)
+        nifti_reading.open_image(image)
 
 
 @pytest.mark.parametrize(
@@ -334,13 +337,13 @@ def test_an_image_of_another_format_without_an_affine_is_refused(integers):
 )
 def test_an_image_in_memory_is_checked_like_a_file(data, message, affine):
     with pytest.raises(InputError, match="^image in memory .*" + message):
-        nifti.open_image(nibabel.Nifti1Image(data, affine))
+        nifti_reading.open_image(nibabel.Nifti1Image(data, affine))
 
 
 def test_numbers_that_are_not_finite_are_replaced_on_request_and_not_in_the_image(affine):
     data = np.arange(504, dtype=np.float32).reshape(_SHAPE)
     data[0, 1, 2] = np.nan
-    volume = nifti.as_volume(nibabel.Nifti1Image(data, affine), replace_nonfinite=True)
+    volume = nifti_reading.open_image(nibabel.Nifti1Image(data, affine), replace_nonfinite=True)
     assert volume.data[0, 1, 2] == 0 and np.isnan(data[0, 1, 2])
 
 
@@ -349,10 +352,10 @@ def test_a_loaded_image_whose_file_has_gone_or_shrunk_is_refused(write_nifti, rn
     image = nibabel.load(path)
     path.write_bytes(path.read_bytes()[:2000])
     with pytest.raises(InputError, match=f"^{path} is truncated or damaged: its header claims the shape"):
-        nifti.open_image(image)
+        nifti_reading.open_image(image)
     path.unlink()
     with pytest.raises(InputError, match=f"^the voxels of {path} should be in {path}, which is not a file. Check the path.$"):
-        nifti.open_image(image)
+        nifti_reading.open_image(image)
 
 
 @pytest.mark.parametrize("image", [np.ones(_SHAPE), None, 7, b"scan.nii", ["scan.nii"], nibabel.gifti.GiftiImage()])
@@ -362,4 +365,4 @@ def test_what_is_no_image_is_refused_with_what_is_expected(image):
         "For an array: Volume.from_array(data, affine)."
     )
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
-        nifti.as_volume(image)
+        nifti_reading.open_image(image)

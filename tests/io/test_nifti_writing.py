@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 
 from keras_mri.errors import InputError
-from keras_mri.io import nifti_reading as nifti
-from keras_mri.io import nifti_writing
+from keras_mri.io import nifti_reading, nifti_writing
 from keras_mri.io.volumes import Volume
 
 _SHAPE = (9, 8, 7)
@@ -81,6 +80,6 @@ def test_a_frame_that_fails_leaves_no_file(tmp_path, affine, dtype):
 
 def test_an_image_may_be_replaced_by_its_own_result(write_nifti, integers):
     path = write_nifti(integers.astype(np.float32))
-    volume = nifti.open_image(path)
+    volume = nifti_reading.open_image(path)
     nifti_writing.save(volume.with_frames(lambda t: volume.frame(t) + 1), path)
     np.testing.assert_array_equal(nibabel.load(path).get_fdata(), integers + 1)

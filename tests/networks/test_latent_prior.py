@@ -98,8 +98,8 @@ def test_before_training_samples_have_the_means_and_the_variance(latents, predic
     plan = schedule("cosine", 200)
     network = untrained(prior_of(clean, codes, LABELS), plan, prediction)
 
-    def denoise(x, time, told):
-        return network([x, time, told["label"]], training=False)
+    def denoise(x, time, inputs):
+        return network([x, time, inputs["label"]], training=False)
 
     sample = compiled(denoise, sampler("dpm-solver", plan, 50), prediction, network)
     for label in range(LABELS):

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from keras_mri.errors import InputError
-from keras_mri.io import nifti_reading as nifti
-from keras_mri.io import nifti_writing
+from keras_mri.io import nifti_reading, nifti_writing
 from keras_mri.report.reporter import Prediction, Reporter
 from keras_mri.systems.wgan.settings import Config, PredictConfig
 
@@ -34,7 +33,7 @@ def scan(write_nifti, rng):
 
 def reported(scan, out, model, checkpoint, page, messages=()):
     """Write half of a scan, and the page."""
-    volume = nifti.open_image(scan)
+    volume = nifti_reading.open_image(scan)
     prediction = Prediction(written=out, dtype="float32", model=model, checkpoint=checkpoint, options=PredictConfig(mirror="left-right"))
     reporter = Reporter([volume], volume.with_frames(lambda t: volume.frame(t) / 2), prediction)
     nifti_writing.save(reporter.watched(), out)

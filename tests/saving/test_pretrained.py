@@ -11,25 +11,24 @@ from keras_mri.imaging.kspace import truncated
 from keras_mri.imaging.metrics import psnr
 from keras_mri.imaging.noise import add_gaussian_noise
 from keras_mri.saving import checkpoints, pretrained
+from keras_mri.systems import that_restore
 from keras_mri.systems.ldm import system as ldm
 from keras_mri.systems.ldm.settings import GenerateConfig
 
 
-def test_a_network_is_found_in_the_first_folder_that_has_it(tmp_path, monkeypatch):
+def test_a_network_is_found_in_the_first_folder_that_has_it(tmp_path):
     folders = [tmp_path / "one", tmp_path / "two"]
-    monkeypatch.setattr(pretrained, "_FOLDERS", folders)
     for folder in folders:
         folder.mkdir()
     (folders[1] / "n2a_t1w.h5").touch()
-    assert pretrained.path_of("n2a_t1w.h5") == folders[1] / "n2a_t1w.h5"
+    assert pretrained.path_of("n2a_t1w.h5", folders) == folders[1] / "n2a_t1w.h5"
     (folders[0] / "n2a_t1w.h5").touch()
-    assert pretrained.path_of("n2a_t1w.h5") == folders[0] / "n2a_t1w.h5"
+    assert pretrained.path_of("n2a_t1w.h5", folders) == folders[0] / "n2a_t1w.h5"
 
 
-def test_a_network_that_is_nowhere_is_an_error_that_names_the_folders(tmp_path, monkeypatch):
-    monkeypatch.setattr(pretrained, "_FOLDERS", [tmp_path / "one", tmp_path / "two"])
+def test_a_network_that_is_nowhere_is_an_error_that_names_the_folders(tmp_path):
     with pytest.raises(InputError, match="n2a_t1w.h5 was not found in .*one or .*two. Copy it there, or train without it"):
-        pretrained.path_of("n2a_t1w.h5")
+        pretrained.path_of("n2a_t1w.h5", [tmp_path / "one", tmp_path / "two"])
 
 
 def test_the_start_of_noise2average_is_in_this_checkout():
@@ -37,20 +36,19 @@ def test_the_start_of_noise2average_is_in_this_checkout():
 
 
 @pytest.fixture
-def folders(tmp_path, monkeypatch):
+def folders(tmp_path):
     """Two folders: networks of the first hide those of the same name in the second."""
     places = [tmp_path / "one", tmp_path / "two"]
     for place, names in zip(places, (["wgan_epi", "n2a_t1w"], ["n2a_epi", "n2a_t1w", "sr_t1w_7t", "ldm_bold"])):
         place.mkdir()
         for name in names:
             (place / f"{name}.h5").touch()
-    monkeypatch.setattr(pretrained, "_FOLDERS", [*places, tmp_path / "three"])
-    return places
+    return [*places, tmp_path / "three"]
 
 
 def test_networks_have_a_full_and_a_short_name(folders):
-    one, two = folders
-    assert pretrained.networks() == {
+    one, two, _ = folders
+    assert pretrained.networks(("wgan", "sr", "n2a"), folders) == {
         "wgan_epi": one / "wgan_epi.h5",
         "n2a_epi": two / "n2a_epi.h5",
         "n2a_t1w": one / "n2a_t1w.h5",
@@ -63,32 +61,38 @@ def test_networks_have_a_full_and_a_short_name(folders):
     }
 
 
+def test_the_order_of_the_systems_decides_whose_a_short_name_is(folders):
+    assert pretrained.resolve("epi", ("n2a", "wgan"), folders).name == "n2a_epi.h5"
+    assert set(pretrained.networks((), folders)) == {"wgan_epi", "n2a_epi", "n2a_t1w", "sr_t1w_7t", "ldm_bold"}
+    # The commands take the order of the table of systems.
+    assert pretrained.networks(that_restore(), folders)["epi"].name == "wgan_epi.h5"
+
+
 def test_a_name_is_resolved_and_a_path_is_left_alone(folders, tmp_path, monkeypatch):
-    assert pretrained.resolve("epi") == folders[0] / "wgan_epi.h5"
+    assert pretrained.resolve("epi", ("wgan",), folders) == folders[0] / "wgan_epi.h5"
     for path in ("epi.h5", "networks/epi", "./epi", "scan.nii.gz", str(tmp_path / "epi")):
-        assert str(pretrained.resolve(path)) == str(pretrained.pathlib.Path(path))
+        assert str(pretrained.resolve(path, ("wgan",), folders)) == str(pretrained.pathlib.Path(path))
     # A file of the user's comes first.
     monkeypatch.chdir(tmp_path)
     (tmp_path / "epi").touch()
-    assert str(pretrained.resolve("epi")) == "epi"
+    assert str(pretrained.resolve("epi", ("wgan",), folders)) == "epi"
 
 
 @pytest.mark.parametrize(("name", "hint"), [("epi1", " Did you mean 'epi'?"), ("wgan_ep", " Did you mean 'wgan_epi'?"), ("xyz", "")])
 def test_a_name_that_is_none_is_an_error_with_the_nearest(folders, name, hint):
     with pytest.raises(InputError) as caught:
-        pretrained.resolve(name)
+        pretrained.resolve(name, ("wgan", "n2a", "sr"), folders)
     known = "epi, ldm_bold, n2a_epi, n2a_t1w, sr_t1w_7t, t1w, t1w_7t, wgan_epi"
     assert str(caught.value) == f"there is no pre-trained network {name!r}. Expected the path of an .h5 file or one of: {known}.{hint}"
 
 
-def test_without_any_network_that_is_said(monkeypatch, tmp_path):
-    monkeypatch.setattr(pretrained, "_FOLDERS", [tmp_path])
+def test_without_any_network_that_is_said(tmp_path):
     with pytest.raises(InputError, match="or one of: none.$"):
-        pretrained.resolve("epi")
+        pretrained.resolve("epi", ("wgan",), [tmp_path])
 
 
 def test_every_network_of_this_checkout_has_a_card_and_a_checksum():
-    folder = pretrained._FOLDERS[0]
+    folder = pretrained.FOLDERS[0]
     sums = (folder / "SHA256SUMS").read_text()
     for path in folder.glob("*.h5"):
         assert path.with_suffix(".md").is_file() and f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" in sums
@@ -96,7 +100,7 @@ def test_every_network_of_this_checkout_has_a_card_and_a_checksum():
 
 
 def paths_of(*systems):
-    return [path for path in sorted(pretrained._FOLDERS[0].glob("*.h5")) if path.stem.split("_")[0] in systems]
+    return [path for path in sorted(pretrained.FOLDERS[0].glob("*.h5")) if path.stem.split("_")[0] in systems]
 
 
 @pytest.mark.regression

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from keras_mri.imaging.intensity import fit_image_scaling
-from keras_mri.io.nifti_reading import as_volume
+from keras_mri.io.nifti_reading import open_image
 from keras_mri.systems.records import Outcome, System
 from keras_mri.training.callbacks import FollowPace, KeepBest, Pace
 from tests.sixth_system.settings import SETTINGS
@@ -43,7 +43,7 @@ def train(data, config, callbacks=()):
 
 def predict(checkpoint, images, options):
     """Mix the scan with its smooth form."""
-    volume = as_volume(images[0])
+    volume = open_image(images[0])
     scaling = fit_image_scaling(volume)
 
     def restored_frame(t):

@@ -6,7 +6,7 @@ from keras_mri.networks.munet import munet
 from keras_mri.networks.residual_unet import residual_unet
 from keras_mri.saving import checkpoints
 from keras_mri.saving.checkpoints import Checkpoint
-from keras_mri.systems.n2a import published_munet as published
+from keras_mri.systems.n2a import published_munet
 from keras_mri.systems.network_files import load_network, system_of
 
 
@@ -21,7 +21,7 @@ def test_a_network_of_the_original_belongs_to_noise2average(tmp_path):
     network = munet(1, 2)
     # The original returns the residual, not the restored image.
     keras.Model(network.input, network.get_layer("residual").output).save(path)
-    assert published.is_published_munet(path)
+    assert published_munet.is_published_munet(path)
     assert system_of(path) == load_network(path).system == "n2a"
 
 

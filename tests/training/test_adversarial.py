@@ -7,10 +7,11 @@ from keras_mri.networks.dense_unet import dense_critic
 from keras_mri.networks.residual_unet import residual_unet
 from keras_mri.training.adversarial import (
     AdversarialModel,
+    PlayerLosses,
+    Rules,
     discriminator_losses,
     penalty,
-    wasserstein_adversarial_loss,
-    wasserstein_critic_loss,
+    wasserstein_losses,
 )
 
 
@@ -32,25 +33,16 @@ def test_the_penalty_of_a_linear_critic_is_known(weight, rng):
 
 def test_the_critic_loss_is_fake_minus_real_plus_the_weighted_penalty():
     real, fake = tf.ones((2, 2, 2, 2, 1)), 3 * tf.ones((2, 2, 2, 2, 1))
-    loss = wasserstein_critic_loss(10.0)(linear_critic(0.5), real, fake, tf.constant([0, 0]))
+    loss = wasserstein_losses(10.0).critic_loss(linear_critic(0.5), real, fake, tf.constant([0, 0]))
     assert float(loss) == pytest.approx(0.5 * 8 * (3 - 1) + 10 * (0.5 * np.sqrt(8) - 1) ** 2, rel=1e-5)
-    assert float(wasserstein_adversarial_loss(tf.constant([[1.0], [3.0]]))) == -2.0
+    assert float(wasserstein_losses(10.0).adversarial_loss(tf.constant([[1.0], [3.0]]))) == -2.0
 
 
 def model_and_data(rng, critic_steps):
     network = residual_unet((8, 8, 4, 1), (2, 3), (1, 1))
     network.get_layer("residual").set_weights([np.full((1, 1, 1, 2, 1), 0.1), np.zeros(1)])
     critic = dense_critic((8, 8, 4, 1), 2, "none")
-    model = AdversarialModel(
-        network,
-        critic,
-        critic_loss=wasserstein_critic_loss(10.0),
-        adversarial_loss=wasserstein_adversarial_loss,
-        critic_steps=critic_steps,
-        l1_weight=100.0,
-        adversarial_weight=1.0,
-        seed=3,
-    )
+    model = AdversarialModel(network, critic, wasserstein_losses(10.0), Rules(critic_steps, l1_weight=100.0), seed=3)
     model.compile(keras.optimizers.SGD(1e-3), keras.optimizers.SGD(1e-3))
     return model, tuple(tf.constant(rng.random((2, 8, 8, 4, 1), dtype=np.float32)) for _ in range(2))
 
@@ -80,7 +72,7 @@ def test_fit_changes_both_players_and_logs_every_loss(rng):
     model, data = model_and_data(rng, critic_steps=1)
     before = [weight.copy() for weight in model.get_weights()]
     history = model.fit(*data, batch_size=2, epochs=1, verbose=0, validation_data=data).history
-    assert set(history) == {"loss", "l1", "critic_loss", "adversarial_loss", "val_l1"}
+    assert set(history) == {"loss", "error", "critic_loss", "adversarial_loss", "val_error"}
     assert all(np.isfinite(values).all() for values in history.values())
     changed = [not np.array_equal(old, new) for old, new in zip(before, model.get_weights())]
     n_network = len(model.network.get_weights())
@@ -138,8 +130,7 @@ def test_a_conditional_discriminator_is_shown_the_source_first(rng):
         return tf.reduce_mean(critic(real)) - tf.reduce_mean(critic(fake))
 
     model = AdversarialModel(
-        network, critic, critic_loss=critic_loss, adversarial_loss=tf.reduce_mean, critic_steps=1, l1_weight=1.0,
-        adversarial_weight=1.0, seed=0, conditional=True,
+        network, critic, PlayerLosses(critic_loss, tf.reduce_mean), Rules(conditional=True), seed=0
     )  # fmt: skip
     model.compile(keras.optimizers.SGD(1e-3), keras.optimizers.SGD(1e-3))
     source, target = (tf.constant(rng.random((2, 4, 4, 4, 1), dtype=np.float32)) for _ in range(2))

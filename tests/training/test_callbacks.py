@@ -45,10 +45,10 @@ def test_the_learning_rate_climbs_then_falls_by_a_cosine():
 
 def test_the_best_epoch_is_kept_and_restored():
     model = small_model()
-    best = KeepBest(model, "val_l1")
+    best = KeepBest(model, "val_error")
     for epoch, score in enumerate([3.0, 1.0, 2.0, math.nan]):
         model.set_weights([np.full((1, 1), epoch), np.zeros(1)])
-        best.on_epoch_end(epoch, {"val_l1": score})
+        best.on_epoch_end(epoch, {"val_error": score})
     best.restore()
     assert (best.epoch, best.best) == (2, 1.0)
     assert model.get_weights()[0].item() == 1
@@ -57,10 +57,10 @@ def test_the_best_epoch_is_kept_and_restored():
 def test_starting_again_forgets_the_score_but_not_the_weights():
     model = small_model()
     best = KeepBest(model)
-    best.on_epoch_end(0, {"val_l1": 1.0})
+    best.on_epoch_end(0, {"val_error": 1.0})
     best.start_again()
     assert best.weights is not None
-    best.on_epoch_end(1, {"val_l1": 2.0})
+    best.on_epoch_end(1, {"val_error": 2.0})
     assert best.epoch == 2
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_mri.data.corruption import Corruption, noisy_pairs
-from keras_mri.data.pipelines import Batches, PatchSource, flipped, listed_patches
+from keras_mri.data.pipelines import Batches, PatchSource, listed_patches, with_random_flips
 from keras_mri.systems.cnn.slices import split_slices, with_noise
 
 _LOGGER = logging.getLogger(__name__)
@@ -72,4 +72,4 @@ def _shuffled(stack, config):
     corners = np.zeros((len(stack), 4), np.int32)
     corners[:, 0] = np.arange(len(stack))
     patches = listed_patches([PatchSource(stack, corners)], (1, *stack.shape[1:3]), stack.shape[3], config.seed)
-    return flipped(patches, config.seed, axes=(1, 2)) if config.flips else patches
+    return with_random_flips(patches, config.seed, axes=(1, 2)) if config.flips else patches

@@ -11,7 +11,7 @@ from keras_mri.imaging import metrics
 from keras_mri.imaging.intensity import fit_image_scaling
 from keras_mri.io.grids import mirror_axes
 from keras_mri.io.mask_files import load_mask
-from keras_mri.io.nifti_reading import as_volume
+from keras_mri.io.nifti_reading import open_image
 from keras_mri.networks.backends import check_trains
 from keras_mri.networks.precision import hidden_layers_in, in_float32, with_hidden_layers_in
 from keras_mri.networks.residual_unet import residual_slice_unet
@@ -51,7 +51,7 @@ def prepare(images, config):
     if isinstance(images[0], Slices):
         _check_scaling(images[0], config)
         return fitting_slices(images[0], _factor(config))
-    return cut_slices([as_volume(image) for image in images], _cut(config), _factor(config), config.noise_range, config.seed)
+    return cut_slices([open_image(image) for image in images], _cut(config), _factor(config), config.noise_range, config.seed)
 
 
 def train(data, config, callbacks=()):
@@ -120,7 +120,7 @@ def predict(checkpoint, images, options):
     """
     if options.tile:
         raise InputError(f"this network sees whole slices. Received: --tile {' '.join(map(str, options.tile))}. Leave it out.")
-    volume = as_volume(images[0])
+    volume = open_image(images[0])
     stored = checkpoint.inference
     scaling = fit_image_scaling(volume, stored["percentiles"] or "percentile")
     axis = stored["axis"] if options.axis is None else options.axis

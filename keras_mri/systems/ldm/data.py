@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_mri.data.patches import check_patch_fits, foreground_corners
-from keras_mri.data.pipelines import Batches, PatchSource, draw_seed, flipped, listed_patches, random_patches
+from keras_mri.data.pipelines import Batches, PatchSource, draw_seed, listed_patches, random_patches, with_random_flips
 from keras_mri.data.run_cache import RunCache
 from keras_mri.imaging.foreground import patch_foreground
 from keras_mri.systems.ldm.schedules import loss_weights, target
@@ -15,8 +15,8 @@ _STEPS_PER_EPOCH = 50
 _VALIDATION_VOLUMES, _VALIDATION_DRAWS = 16, 64
 # Streams of random numbers beside those of keras_mri.data.pipelines.
 _CHOICE, _NOISE = 9, 10
-# Of the examples of the denoiser: how many are told nothing, see a coarse view, see a damaged one.
-_TOLD = (0.4, 0.3, 0.3)
+# Shares of the denoiser's examples without a condition, with a coarse view, with a damaged view.
+_CONDITIONED = (0.4, 0.3, 0.3)
 
 
 class Latents(typing.NamedTuple):
@@ -66,7 +66,7 @@ def volume_batches(parts, config, padded, mirror_axis=None):
     sources = [PatchSource(run, foreground_corners(patch_foreground(run.mean(axis=3)), patch_shape)) for run in runs]
     patches = random_patches(sources, patch_shape, 1, config.seed)
     if mirror_axis is not None:
-        patches = flipped(patches, config.seed, (mirror_axis,))
+        patches = with_random_flips(patches, config.seed, (mirror_axis,))
     each = -(-_VALIDATION_VOLUMES // len(held_out))
     chosen = [_spread(run, each) for run in held_out]
     # Held-out slabs may be smaller than a volume; the network takes any shape.
@@ -83,7 +83,7 @@ def _padded(run, padded, cache):
 
 
 def denoising_batches(training, held_out, plan, config, labels):
-    """Make the batches of (noisy latent and what is told of it, what is to be said, weight) that train the denoiser.
+    """Make the batches of (inputs, prediction target, weight) that train the denoiser; the inputs are the noisy latent and its conditions.
 
     Parameters
     ----------
@@ -116,14 +116,14 @@ def _noisy(latents, plan, config, labels, seed):
         noise = tf.random.stateless_normal(clean.shape[1:], draw_seed([seed, 0], number, _NOISE))
         rates = signal[step], noise_rates[step]
         noisy = rates[0] * clean[index] + rates[1] * noise
-        told = {"noisy": noisy, "time": step, "label": tf.where(share[2] < config.label_drop, labels, codes[index])}
+        inputs = {"noisy": noisy, "time": step, "label": tf.where(share[2] < config.label_drop, labels, codes[index])}
         if views is not None:
             # View 0 is the coarse one; any other is damaged.
-            view = tf.where(share[3] < _TOLD[0] + _TOLD[1], 0, 1 + _one_of(share[4], views.shape[1] - 1))
-            told["condition"] = tf.where(share[3] < _TOLD[0], 0.0, views[index, view])
+            view = tf.where(share[3] < _CONDITIONED[0] + _CONDITIONED[1], 0, 1 + _one_of(share[4], views.shape[1] - 1))
+            inputs["condition"] = tf.where(share[3] < _CONDITIONED[0], 0.0, views[index, view])
         # As many axes as the error has, so that it meets the right ones.
         weight = tf.reshape(weights[step], [1, 1, 1])
-        return told, target(config.prediction, clean[index], noise, *rates), weight
+        return inputs, target(config.prediction, clean[index], noise, *rates), weight
 
     return tf.data.Dataset.range(np.iinfo(np.int64).max).map(draw, num_parallel_calls=tf.data.AUTOTUNE)
 

@@ -10,7 +10,7 @@ from keras_mri.data.splits import hold_out
 from keras_mri.errors import GridMismatchError, InputError
 from keras_mri.imaging.intensity import Scaling, fit_image_scaling
 from keras_mri.io import grids
-from keras_mri.io.nifti_reading import as_volume
+from keras_mri.io.nifti_reading import open_image
 from keras_mri.systems.ldm.labels import codes, known_names, labels_of_events, read_events, read_volume_labels
 
 # Voxel sides that differ by less are one grid; scanners round.
@@ -110,7 +110,7 @@ def labelled_runs(images, config):
     InputError
         If the images lie on different grids, or labels and volumes do not belong together.
     """
-    volumes = [as_volume(image) for image in images]
+    volumes = [open_image(image) for image in images]
     grid = Grid(volumes[0].shape[:3], np.asarray(volumes[0].affine))
     for volume in volumes[1:]:
         grid.check(volume)

@@ -1,4 +1,4 @@
-"""The training of the denoiser: a network that says noise or velocity, saved together with the autoencoder it works for."""
+"""The training of the denoiser: a network that predicts noise or velocity, saved together with its autoencoder."""
 
 import keras
 
@@ -21,9 +21,9 @@ class LatentDenoising(keras.Model):
 
     @property
     def network(self):
-        """What is worth saving."""
+        """The network to save."""
         return self.assemble(self.denoiser)
 
-    def call(self, told, training=False):
-        """Return what the denoiser says of a dict of its inputs by name."""
-        return self.denoiser([told[tensor.name] for tensor in self.denoiser.inputs], training=training)
+    def call(self, inputs, training=False):
+        """Return the denoiser's prediction for a dict of its inputs by name."""
+        return self.denoiser([inputs[tensor.name] for tensor in self.denoiser.inputs], training=training)

@@ -102,6 +102,6 @@ class LatentSpace:
         plan = schedule(self.config.schedule, self.config.diffusion_steps)
         return compiled(guided(self._denoise, guidance), sampler(name, plan, steps), self.config.prediction, self.denoiser)
 
-    def _denoise(self, x, time, told):
-        values = {"noisy": x, "time": time, **told}
+    def _denoise(self, x, time, inputs):
+        values = {"noisy": x, "time": time, **inputs}
         return self.denoiser([values[tensor.name] for tensor in self.denoiser.inputs], training=False)

@@ -6,13 +6,12 @@ Rombach et al., CVPR 2022. arXiv:2112.10752
 """
 
 import dataclasses
-import time
 
 import keras
 import numpy as np
 
 from keras_mri.errors import InputError
-from keras_mri.io.nifti_reading import as_volume
+from keras_mri.io.nifti_reading import open_image
 from keras_mri.io.volumes import Volume
 from keras_mri.networks.backends import check_trains
 from keras_mri.networks.latent_diffusion import assembled, parts
@@ -24,6 +23,7 @@ from keras_mri.systems.ldm.latent_space import LatentSpace
 from keras_mri.systems.ldm.settings import SETTINGS, Inference, SamplingOptions
 from keras_mri.systems.ldm.tasks import imputed, reconstructed, super_resolved
 from keras_mri.systems.records import Outcome, System, stored_inference
+from keras_mri.training.callbacks import Pace
 
 __all__ = ["SYSTEM", "facts", "generate", "outcome", "predict", "prepare", "settle", "train"]
 
@@ -104,17 +104,16 @@ def train(data, config, callbacks=()):
     # Only here: it needs TensorFlow, and using a network does not.
     from keras_mri.systems.ldm.training import fit_autoencoder, fit_denoiser
 
-    # A training that is taken up has used some of its time already.
-    begun = time.monotonic() - sum(getattr(callback, "seconds_before", 0.0) for callback in callbacks)
+    whole = Pace(1)
     keras.utils.set_random_seed(config.seed)
     training, held_out = data.divided()
     if config.stage == "diffusion":
         start = parts(checkpoints.load(config.initial, "ldm").network)._replace(denoiser=None)
     else:
-        start = fit_autoencoder(training, held_out, config, callbacks, begun)
+        start = fit_autoencoder(training, held_out, config, callbacks, whole)
     if config.stage == "autoencoder":
         return assembled(*start)
-    return assembled(*start._replace(denoiser=fit_denoiser(start, training, held_out, config, callbacks, begun)))
+    return assembled(*start._replace(denoiser=fit_denoiser(start, training, held_out, config, callbacks, whole)))
 
 
 def predict(checkpoint, images, options):
@@ -136,7 +135,7 @@ def predict(checkpoint, images, options):
     InputError
         If the image is not on the grid that the task needs, or the network was not trained for the task.
     """
-    volume = as_volume(images[0])
+    volume = open_image(images[0])
     space, code = _space(checkpoint, options, needs_denoiser=options.task != "reconstruction")
     if options.task != "reconstruction" and not space.config.condition:
         raise InputError(f"this network was trained with --no-condition and knows no {options.task}. Train one without that option.")

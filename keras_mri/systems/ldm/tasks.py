@@ -13,7 +13,7 @@ from keras_mri.imaging.intensity import fit_image_scaling, fit_scaling
 from keras_mri.imaging.kspace import finer_step, resampled
 from keras_mri.inference.restoring import restored, restored_frames
 from keras_mri.io.nifti_headers import on_finer_grid
-from keras_mri.io.nifti_reading import ConstantImageError, as_volume
+from keras_mri.io.nifti_reading import ConstantImageError, open_image
 from keras_mri.systems.ldm.conditions import coarse_shape, condition
 from keras_mri.systems.ldm.imputation import best_reach, filled_frame
 
@@ -158,8 +158,8 @@ def _rehearsals(missing_at, n_frames):
 def _change(space, given, known, coarse, options, code):
     """Return the mean over samples of what a sample has that its condition has not, both decoded."""
     latent = space.encode(given)
-    told = condition(latent, space.padded(known), coarse)
-    samples = space.sample(given.shape, options.samples, options, code, told)
+    view = condition(latent, space.padded(known), coarse)
+    samples = space.sample(given.shape, options.samples, options, code, view)
     before = space.decode(latent, given.shape)
     return sum(space.decode(sample, given.shape) - before for sample in samples) / np.float32(len(samples))
 
@@ -167,7 +167,7 @@ def _change(space, given, known, coarse, options, code):
 def _missing(path, volume):
     """Return a function from the number of a frame to its mask of missing voxels."""
     try:
-        mask = as_volume(path)
+        mask = open_image(path)
     except ConstantImageError as error:
         raise InputError(f"{path} must be 0 where voxels are known and another number where they are missing; all are alike.") from error
     if mask.shape not in (volume.shape, volume.shape[:3]):

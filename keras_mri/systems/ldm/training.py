@@ -1,7 +1,6 @@
 """The two stages of a latent diffusion pair: an autoencoder whose latents get unit variance, then a denoiser of those."""
 
 import logging
-import time
 
 import keras
 import numpy as np
@@ -17,11 +16,11 @@ from keras_mri.systems.ldm.data import Latents, denoising_batches, volume_batche
 from keras_mri.systems.ldm.imputation import best_reach
 from keras_mri.systems.ldm.latent_denoising import LatentDenoising
 from keras_mri.systems.ldm.latent_space import LatentSpace
-from keras_mri.systems.ldm.models import VolumeAutoencoder
+from keras_mri.systems.ldm.models import LossWeights, VolumeAutoencoder
 from keras_mri.systems.ldm.schedules import schedule
 from keras_mri.training import optimizers
 from keras_mri.training.callbacks import FollowPace, KeepBest, Pace, StopOnNonFinite
-from keras_mri.training.fit import fit
+from keras_mri.training.fit import fit, keeping_best
 
 _LOGGER = logging.getLogger(__name__)
 _LATENT_WEIGHTS = {"kl": 1e-4, "vq": 1.0}
@@ -31,7 +30,7 @@ _MOMENT_FRAMES = 64
 _DAMAGED_VIEWS, _MOST_OF_A_FRAME = 200, 4
 
 
-def fit_autoencoder(training, held_out, config, callbacks=(), begun=None):
+def fit_autoencoder(training, held_out, config, callbacks=(), whole=None):
     """Fit encoder and decoder, then scale the latents to unit variance.
 
     Parameters
@@ -39,8 +38,8 @@ def fit_autoencoder(training, held_out, config, callbacks=(), begun=None):
     training, held_out : keras_mri.systems.ldm.labelled_runs.LabelledRuns
     config : keras_mri.systems.ldm.settings.Config
     callbacks : sequence of keras.callbacks.Callback
-    begun : float, optional
-        When the whole training began, by `time.monotonic`; by itself now.
+    whole : keras_mri.training.callbacks.Pace, optional
+        The clock of the whole training; by default it starts now. Of a resumed training it is set back by the time taken before.
 
     Returns
     -------
@@ -52,14 +51,13 @@ def fit_autoencoder(training, held_out, config, callbacks=(), begun=None):
     InputError
         If a patch does not fit, or training diverges.
     """
-    begun, vq = time.monotonic() if begun is None else begun, config.latent == "vq"
+    whole, vq = whole or Pace(1), config.latent == "vq"
     with hidden_layers_in(config.precision) as precision:
         encoder = volume_encoder(config.filters, config.depth, config.latent_channels, not vq, config.shortcut)
         decoder = volume_decoder(config.filters, config.depth, config.latent_channels, config.shortcut)
     weight = _LATENT_WEIGHTS[config.latent] if config.latent_weight is None else config.latent_weight
-    model = VolumeAutoencoder(
-        encoder, decoder, config.codes if vq else None, config.l1_weight, config.mse_weight, weight, config.seed
-    )  # fmt: skip
+    weights = LossWeights(config.l1_weight, config.mse_weight, weight)
+    model = VolumeAutoencoder(encoder, decoder, weights, config.codes if vq else None, config.seed)
     space = LatentSpace(Parts(encoder, decoder, None, None), config)
     axis = left_right_axis(training.grid.affine) if config.mirror_training else None
     data = volume_batches((training.runs, held_out.runs), config, space.padded, axis)
@@ -67,8 +65,12 @@ def fit_autoencoder(training, held_out, config, callbacks=(), begun=None):
     optimizer = optimizers.Adam(config.learning_rate, epsilon=1e-7, global_clipnorm=config.clip_norm)
     model.compile(optimizer, jit_compile=False)
     share = config.autoencoder_share if config.stage == "both" else 1.0
-    pace = Pace(max(1, round(share * config.epochs * data.steps)), _seconds_left(config, share, begun))
-    _fit(model, data, pace, config, optimizer, config.learning_rate, "val_error", callbacks)
+    pace = Pace(max(1, round(share * config.epochs * data.steps)), _seconds_left(config, share, whole))
+    following = FollowPace(pace, 1.0, [(optimizer, config.learning_rate)] if config.anneal else [])
+    started = pace.start
+    _fit(model, data, following, "val_error", [_numbered(1), *callbacks])
+    # Resuming sets the pace back by the time that the stage had taken before.
+    whole.start += pace.start - started
 
     encoder, decoder = in_float32(latent_only(encoder)), in_float32(decoder)
     codebook = model.quantizer.get_weights()[0] if vq else None
@@ -78,7 +80,7 @@ def fit_autoencoder(training, held_out, config, callbacks=(), begun=None):
     return Parts(encoder, decoder, (codebook - mean) / deviation if vq else None, None)
 
 
-def fit_denoiser(start, training, held_out, config, callbacks=(), begun=None):
+def fit_denoiser(start, training, held_out, config, callbacks=(), whole=None):
     """Fit the denoiser on the latents of the training, and what it is told of them.
 
     Parameters
@@ -88,7 +90,7 @@ def fit_denoiser(start, training, held_out, config, callbacks=(), begun=None):
     training, held_out : keras_mri.systems.ldm.labelled_runs.LabelledRuns
     config : keras_mri.systems.ldm.settings.Config
     callbacks : sequence of keras.callbacks.Callback
-    begun : float, optional
+    whole : keras_mri.training.callbacks.Pace, optional
         As for `fit_autoencoder`: a time budget covers both stages and the encoding between them.
 
     Returns
@@ -101,7 +103,7 @@ def fit_denoiser(start, training, held_out, config, callbacks=(), begun=None):
     InputError
         If training diverges.
     """
-    begun = time.monotonic() if begun is None else begun
+    whole = whole or Pace(1)
     labels, extra = len(training.names), EXTRA_CHANNELS + config.latent_channels if config.condition else 0
     space = LatentSpace(start, config, labels)
     latents = [encoded(space, part, np.random.default_rng([config.seed, k])) for k, part in enumerate((training, held_out))]
@@ -121,8 +123,9 @@ def fit_denoiser(start, training, held_out, config, callbacks=(), begun=None):
     model.compile(optimizer, loss="mse", metrics=[keras.metrics.MeanSquaredError(name="error")], jit_compile=False)
     swap = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if config.ema > 0 else []
     share = 1 - config.autoencoder_share if config.stage == "both" else 1.0
-    pace = Pace(max(1, round(share * config.epochs * data.steps)), _seconds_left(config, 1.0, begun))
-    _fit(model, data, pace, config, optimizer, config.diffusion_learning_rate, "val_loss", callbacks, swap)
+    pace = Pace(max(1, round(share * config.epochs * data.steps)), _seconds_left(config, 1.0, whole))
+    following = FollowPace(pace, 1.0, [(optimizer, config.diffusion_learning_rate)] if config.anneal else [])
+    _fit(model, data, following, "val_loss", [_numbered(2), *callbacks], swap)
     return in_float32(denoiser)
 
 
@@ -188,18 +191,18 @@ def _views(space, run, rng, damaged):
         yield [condition(space.encode(view), space.padded(known), k == 0) for k, (view, known) in enumerate(seen)]
 
 
-def _seconds_left(config, share, begun):
+def _seconds_left(config, share, whole):
     """Return what is left of this share of the time budget, at least a second; None without a budget."""
-    return config.time_budget and max(1.0, share * config.time_budget - (time.monotonic() - begun))
+    return config.time_budget and max(1.0, share * config.time_budget - whole.elapsed())
 
 
-def _fit(model, data, pace, config, optimizer, learning_rate, monitor, callbacks, first=()):
+def _numbered(stage):
+    """Return a callback that logs the number of the stage with each epoch."""
+    return keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: logs.update(stage=stage))
+
+
+def _fit(model, data, following, monitor, callbacks, first=()):
     """Fit until the pace says that it is enough, and leave the model with its best weights; Ctrl-C stops earlier."""
     best = KeepBest(model, monitor)
-    schedules = [(optimizer, learning_rate)] if config.anneal else []
-    followed = [*first, FollowPace(pace, 1.0, schedules), StopOnNonFinite(best), best, *callbacks]
-    try:
-        fit(model, data, followed)
-    except KeyboardInterrupt:
-        _LOGGER.warning("interrupted: keeping the best network of this stage so far (epoch %d)", best.epoch)
-    best.restore()
+    with keeping_best(best, callbacks):
+        fit(model, data, [*first, following, StopOnNonFinite(best), best, *callbacks])

@@ -9,7 +9,7 @@ Dhariwal et al., 2020 (revival of dead codes). arXiv:2005.00341
 import keras
 from keras import ops
 
-from keras_mri.training import devices as replicas
+from keras_mri.training import devices
 
 _DECAY = 0.99
 # A code that is chosen less often than this, where 1 is the average of all codes, is moved to where latents are.
@@ -20,26 +20,41 @@ _EPSILON = 1e-5
 class VectorQuantizer(keras.layers.Layer):
     """Replace each latent vector by the nearest code, and learn the codes while training.
 
-    It takes part in training only: what is saved is its codebook.
+    It takes part in training only; the file holds its codebook, not the layer.
 
     Parameters
     ----------
     codes : int
-    channels : int
+        Number of codes.
     seed : int
-        Of the choice of latents that dead codes are moved to.
+        Chooses the latents to which dead codes are moved.
+    **options
+        As for `keras.layers.Layer`.
     """
 
-    def __init__(self, codes, channels, seed=0):
-        super().__init__(dtype="float32", name="quantizer")
-        self.codes, self.channels = codes, channels
-        self.seed = seed
-        # All devices come to the same, so their mean is it.
+    def __init__(self, codes, seed=0, **options):
+        super().__init__(**options)
+        self.codes, self.seed = codes, seed
+
+    def build(self, input_shape):
+        """Make the codebook, and the averages that it follows.
+
+        Parameters
+        ----------
+        input_shape : tuple of int or None, (batch, x, y, z, channels)
+        """
+        codes, channels = self.codes, input_shape[-1]
+        # The devices' averages are equal, so their mean is the same.
         fixed = dict(trainable=False, initializer="zeros", aggregation="mean")
         self.codebook = self.add_weight(shape=(codes, channels), name="codebook", **fixed)
         self.counts = self.add_weight(shape=(codes,), name="counts", **fixed)
         self.sums = self.add_weight(shape=(codes, channels), name="sums", **fixed)
         self.draws = self.add_weight(shape=(1,), dtype="int32", name="draws", **{**fixed, "aggregation": "only_first_replica"})
+        super().build(input_shape)
+
+    def get_config(self):
+        """Return the arguments of the constructor."""
+        return {**super().get_config(), "codes": self.codes, "seed": self.seed}
 
     def call(self, latent, training=False):
         """Return the quantised latent, with the gradient of the latent itself, the commitment loss, and the codes' shares.
@@ -58,8 +73,8 @@ class VectorQuantizer(keras.layers.Layer):
         shares : tensor of float32, shape (codes,)
             Of the latent vectors of this batch.
         """
-        own = ops.reshape(ops.stop_gradient(latent), (-1, self.channels))
-        vectors = replicas.together(own)
+        own = ops.reshape(ops.stop_gradient(latent), (-1, latent.shape[-1]))
+        vectors = devices.together(own)
         if training:
             self._revive(vectors)
         quantized = ops.reshape(ops.take(self.codebook.value, nearest(own, self.codebook.value), axis=0), ops.shape(latent))
@@ -74,7 +89,7 @@ class VectorQuantizer(keras.layers.Layer):
     def _revive(self, vectors):
         """Move codes that hardly anything chooses to random latents; at first that is all of them."""
         dead = ops.expand_dims(self.counts.value < _DEAD, 1)
-        picked = replicas.picks(self.codes, ops.shape(vectors)[0], self.seed, self.draws.value[0])
+        picked = devices.picks(self.codes, ops.shape(vectors)[0], self.seed, self.draws.value[0])
         self.draws.assign(self.draws.value + 1)
         fresh = ops.take(vectors, picked, axis=0)
         self.codebook.assign(ops.where(dead, fresh, self.codebook.value))

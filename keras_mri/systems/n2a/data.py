@@ -5,7 +5,7 @@ import typing
 import numpy as np
 
 from keras_mri.data.corruption import repetition_pairs
-from keras_mri.data.pipelines import PatchSource, flipped, listed_patches
+from keras_mri.data.pipelines import PatchSource, listed_patches, with_random_flips
 from keras_mri.data.splits import hold_out_blocks
 from keras_mri.io.grids import bounding_box, mirror_axes
 
@@ -101,7 +101,7 @@ class RepetitionBlocks:
             inputs = inputs[: len(self.units)]
             targets = np.append(np.full((len(inputs), len(inputs)), 1 / len(inputs)), np.zeros((len(inputs), 1)), axis=1)
         source = self._source(None if target is None else target[self.box], self.corners, _MOST_CORNERS)
-        patches = flipped(listed_patches([source], self.shape, self._width, seed), seed, self.options.mirror_axes)
+        patches = with_random_flips(listed_patches([source], self.shape, self._width, seed), seed, self.options.mirror_axes)
         return repetition_pairs(patches, self.options.batch_size, self.channels, inputs, targets)
 
     def validation(self):

@@ -55,7 +55,10 @@ def iterate(network, blocks, best, config, callbacks, denoised):
         before = best.best
         if config.restart:
             network.set_weights(start)
-        _fit(network, blocks, target, iteration, config, [StopOnNonFinite(best), best, *callbacks], validation, most)
+        share = _time_share(iteration, last=iteration == most)
+        batches = Batches(blocks.training(target, config.seed + 1000 * iteration), validation, blocks.steps)
+        numbered = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs, number=iteration: logs.update(iteration=number))
+        _fit(network, batches, share, config, [numbered, StopOnNonFinite(best), best, *callbacks])
         kept = iteration if best.best < before else kept
         _LOGGER.info("iteration %d: best held-out score so far %.6f (before: %.6f)", iteration, best.best, before)
         if iteration == most or (config.iterations is None and not best.best < before * (1 - _LEAST_GAIN)):
@@ -72,13 +75,15 @@ def iterate(network, blocks, best, config, callbacks, denoised):
         _LOGGER.warning("on the held-out blocks no network was better than restoring nothing, so this one restores nothing; train longer")
 
 
-def _fit(network, blocks, target, iteration, config, callbacks, validation, most):
-    """Run one iteration: its own annealing, and most of the time that is left, because the first target teaches most."""
-    share = (1 - _TIME_SHARE) ** (iteration - 1) * (_TIME_SHARE if iteration < most else 1)
+def _time_share(iteration, last):
+    """Return the share of the training's time that an iteration takes: most of the time left, because the first target teaches most."""
+    return (1 - _TIME_SHARE) ** (iteration - 1) * (1 if last else _TIME_SHARE)
+
+
+def _fit(network, batches, share, config, callbacks):
+    """Run one iteration with an annealing of its own."""
     optimizer = optimizers.Adam(config.learning_rate, beta_2=config.beta_2, clipnorm=config.clip_norm)
     network.compile(optimizer, loss="mse", weighted_metrics=[keras.metrics.MeanAbsoluteError(name="error")], jit_compile=False)
-    pace = Pace(config.epochs * blocks.steps, config.time_budget and config.time_budget * share)
+    pace = Pace(config.epochs * batches.steps, config.time_budget and config.time_budget * share)
     schedule = [(optimizer, config.learning_rate)] if config.anneal else []
-    numbered = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: logs.update(iteration=iteration))
-    training = blocks.training(target, config.seed + 1000 * iteration)
-    fit(network, Batches(training, validation, blocks.steps), [numbered, FollowPace(pace, 1.0, schedule), *callbacks])
+    fit(network, batches, [FollowPace(pace, 1.0, schedule), *callbacks])

@@ -11,8 +11,7 @@ import numpy as np
 
 from keras_mri.errors import CheckpointError, InputError
 from keras_mri.networks.munet import DIFFUSION, STRUCTURAL, munet, munet_diffusion, widths
-from keras_mri.saving import checkpoints
-from keras_mri.saving import h5_guard as h5_files
+from keras_mri.saving import checkpoints, h5_guard
 from keras_mri.systems.n2a.connections import connections
 from keras_mri.systems.n2a.settings import PRESETS, Config, inference
 
@@ -56,12 +55,12 @@ def load_published_munet(path):
         If the file cannot be read, names a class that could run code, or holds another network than a MU-Net. Weights alone
         do not tell how they are connected: there, only names and shapes are checked.
     """
-    with h5_files.opened(path, _EXPECTED) as file:
+    with h5_guard.opened(path, _EXPECTED) as file:
         written = file.attrs.get("model_config")
-        config = None if written is None else h5_files.checked_config(written, path)
+        config = None if written is None else h5_guard.checked_config(written, path)
         stored = _stored_layers(file, path)
         plan, channels, filters = _recognised(stored, path)
-        h5_files.check_contents(file, path)
+        h5_guard.check_contents(file, path)
         stored = [_Layer(layer.name, {name: np.asarray(weight, np.float32) for name, weight in layer.weights.items()}) for layer in stored]
     network = munet(channels, filters) if plan is STRUCTURAL else munet_diffusion(channels, filters)
     twins = _fill(network, stored)
@@ -89,7 +88,7 @@ def is_published_munet(path):
         False also for what cannot be read, and for networks that keras_mri saved: `checkpoints.load` knows what to say.
     """
     try:
-        with h5_files.opened(path, _EXPECTED) as file:
+        with h5_guard.opened(path, _EXPECTED) as file:
             if checkpoints.ATTRIBUTE in file.attrs:
                 return False
             _recognised(_stored_layers(file, path), path)
@@ -115,7 +114,7 @@ def _stored_layers(file, path):
 
 
 def _names(group, attribute):
-    return [str(h5_files.text(name)) for name in np.ravel(group.attrs.get(attribute, ()))]
+    return [str(h5_guard.text(name)) for name in np.ravel(group.attrs.get(attribute, ()))]
 
 
 def _check_numbers(weight, name, file, path):

@@ -11,7 +11,7 @@ from keras_mri.imaging.registration import estimate_rigid, remaining_motion, sim
 from keras_mri.imaging.rigid import in_view, resample_rigid
 from keras_mri.io.grids import check_same_grid
 from keras_mri.io.mask_files import load_mask
-from keras_mri.io.nifti_reading import as_volume
+from keras_mri.io.nifti_reading import open_image
 from keras_mri.io.volumes import Volume
 
 _LOGGER = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ def align_repetitions(images, align_above, mask=None, repetitions=None, match="m
     GridMismatchError
         If they lie on different grids.
     """
-    volumes = [as_volume(image) for image in images]
+    volumes = [open_image(image) for image in images]
     names, data, reference = _gather(volumes, repetitions)
     estimated = mask is None
     brain = brain_mask(np.abs(data).mean(axis=(0, 4)), reference.zooms) if estimated else load_mask(mask, reference)

@@ -21,7 +21,7 @@ from keras_mri.networks.geometry import geometry
 from keras_mri.networks.munet import munet, munet_diffusion
 from keras_mri.networks.precision import hidden_layers_in, in_float32, with_hidden_layers_in
 from keras_mri.saving import checkpoints, pretrained
-from keras_mri.systems.n2a import published_munet as published
+from keras_mri.systems.n2a import published_munet
 from keras_mri.systems.n2a.repetitions import align_repetitions
 from keras_mri.systems.n2a.settings import DENOISED, SETTINGS, inference
 from keras_mri.systems.records import Outcome, System, with_inference
@@ -189,9 +189,9 @@ def outcome(checkpoint, data, config):
 def _start(config):
     """Load the initial network as a checkpoint: the pre-trained one, one of ours, or one of the original's."""
     path = pretrained.path_of("n2a_t1w.h5") if config.initial == "pretrained" else config.initial
-    return (
-        published.load_checkpoint(path) if published.is_published_munet(path) else with_inference(checkpoints.load(path, "n2a"), SETTINGS)
-    )
+    if published_munet.is_published_munet(path):
+        return published_munet.load_checkpoint(path)
+    return with_inference(checkpoints.load(path, "n2a"), SETTINGS)
 
 
 def _network(config, frames):

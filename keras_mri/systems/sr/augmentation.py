@@ -18,7 +18,7 @@ _JITTER_SHARE, _NOISE_SHARE = 0.5, 0.25
 ANGLE, SHIFT = 0.1, 5.0
 
 
-def turned(patches, seed, plane):
+def with_quarter_turns(patches, seed, plane):
     """Turn every second patch by 90, 180 or 270 degrees.
 
     Parameters
@@ -26,7 +26,7 @@ def turned(patches, seed, plane):
     patches : tf.data.Dataset of float32, shape (x, y, z, channels)
     seed : int
     plane : pair of int
-        The axes that are turned into one another, of equal length.
+        The two axes of the plane in which patches are turned; of equal length.
 
     Returns
     -------
@@ -45,10 +45,10 @@ def turned(patches, seed, plane):
     return patches.enumerate().map(turn, num_parallel_calls=tf.data.AUTOTUNE)
 
 
-def moved(patches, seed, share):
+def with_random_motion(patches, seed, share):
     """Rotate and shift a share of the patches a little, about their centre, by trilinear interpolation.
 
-    What is turned in from outside repeats the patch's border. Interpolation blurs, the source as much as the target.
+    Voxels from outside the patch repeat its border. Interpolation blurs source and target alike.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def rigidly_moved(patch, angles, shifts):
     return tf.reshape(total, patch.shape)
 
 
-def regained(patches, seed, largest):
+def with_random_gain(patches, seed, largest):
     """Change scale and offset of both images of a patch alike, as another mask or another contrast would.
 
     Parameters
@@ -123,7 +123,7 @@ def regained(patches, seed, largest):
     return patches.enumerate().map(change, num_parallel_calls=tf.data.AUTOTUNE)
 
 
-def disturbed_pairs(patches, batch_size, seed, jitter=0.0, noise=0.0):
+def corrupted_pairs(patches, batch_size, seed, jitter=0.0, noise=0.0):
     """Make batches of (source, target); sources are scaled, shifted and noisy by chance, targets are not.
 
     Parameters

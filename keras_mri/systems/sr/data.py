@@ -7,10 +7,10 @@ import typing
 import numpy as np
 
 from keras_mri.data.patches import check_patch_fits, fitting_patch, foreground_corners, thickened
-from keras_mri.data.pipelines import Batches, PatchSource, flipped, listed_patches, random_patches
+from keras_mri.data.pipelines import Batches, PatchSource, listed_patches, random_patches, with_random_flips
 from keras_mri.data.splits import slab_cut
 from keras_mri.io.grids import bounding_box, mirror_axes
-from keras_mri.systems.sr.augmentation import disturbed_pairs, moved, regained, turned
+from keras_mri.systems.sr.augmentation import corrupted_pairs, with_quarter_turns, with_random_gain, with_random_motion
 from keras_mri.systems.sr.settings import PATCH_SHAPE
 
 _VALIDATION_PATCHES = 24
@@ -24,7 +24,7 @@ def pair_data(parts, config, factor):
 
     Parameters
     ----------
-    parts : keras_mri.systems.sr.pairs.Parts
+    parts : keras_mri.systems.sr.pairs.PairSplit
     config : keras_mri.systems.sr.settings.Config
     factor : int
         The sides of a patch are multiples of this.
@@ -67,8 +67,8 @@ def pair_data(parts, config, factor):
     chosen = [_in_brain(scan, validation_shape, each, rng) for scan in held_out]
     # Fewer held-out patches than a batch would give no batch, and with it no best network.
     batch = min(config.batch_size, sum(len(source.corners) for source in chosen))
-    validation = disturbed_pairs(listed_patches(chosen, validation_shape, 2), batch, config.seed)
-    training = disturbed_pairs(patches, config.batch_size, config.seed, config.jitter, config.noise)
+    validation = corrupted_pairs(listed_patches(chosen, validation_shape, 2), batch, config.seed)
+    training = corrupted_pairs(patches, config.batch_size, config.seed, config.jitter, config.noise)
     return Batches(training, validation.cache(), steps)
 
 
@@ -143,12 +143,12 @@ def _thick(scan, factor):
 
 def _augmented(patches, pair, config, patch_shape):
     if config.gain > 0 and pair.simulated:
-        patches = regained(patches, config.seed, config.gain)
+        patches = with_random_gain(patches, config.seed, config.gain)
     axes = mirror_axes(pair.target.affine, config.mirror_training)
-    patches = flipped(patches, config.seed, axes) if axes else patches
+    patches = with_random_flips(patches, config.seed, axes) if axes else patches
     plane = turning_plane(pair.zooms, patch_shape, config.simulate or (1, 1, 1)) if config.turns else None
-    patches = turned(patches, config.seed, plane) if plane else patches
-    return moved(patches, config.seed, config.affine) if config.affine > 0 else patches
+    patches = with_quarter_turns(patches, config.seed, plane) if plane else patches
+    return with_random_motion(patches, config.seed, config.affine) if config.affine > 0 else patches
 
 
 def _anywhere(scan, patch_shape, count, rng):

@@ -66,7 +66,7 @@ class Pair:
         return np.stack([scaling.apply(source), other.apply(target)], axis=-1), mask
 
 
-class Parts(typing.NamedTuple):
+class PairSplit(typing.NamedTuple):
     """Pairs by what they are for; `slabs`: too few scans to divide, so slices of each are held out instead."""
 
     training: list
@@ -120,7 +120,7 @@ def split_pairs(pairs, seed):
 
     Returns
     -------
-    Parts
+    PairSplit
 
     Raises
     ------
@@ -129,12 +129,12 @@ def split_pairs(pairs, seed):
     """
     subjects = {pair.subject for pair in pairs}
     if len(subjects) < LEAST_SUBJECTS and all(pair.simulated for pair in pairs):
-        parts = Parts(list(pairs), [], [], slabs=True)
+        parts = PairSplit(list(pairs), [], [], slabs=True)
         _LOGGER.info("%d scan(s), coarser copies counted: a slab of each is held out", len(pairs))
         return parts
     part_of = split_subjects(subjects, seed)
-    parts = Parts(*([pair for pair in pairs if part_of[pair.subject] == part] for part in ("training", "validation", "test")))
-    for name, chosen in zip(Parts._fields, parts[:3]):
+    parts = PairSplit(*([pair for pair in pairs if part_of[pair.subject] == part] for part in ("training", "validation", "test")))
+    for name, chosen in zip(PairSplit._fields, parts[:3]):
         _LOGGER.info("%s: %s", name, ", ".join(dict.fromkeys(pair.subject for pair in chosen)))
     return parts
 

@@ -17,7 +17,7 @@ from keras_mri.imaging.kspace import finer_step, resampled
 from keras_mri.inference.tiles import predictor
 from keras_mri.io.grids import bounding_box, mirror_axes
 from keras_mri.io.nifti_headers import on_finer_grid
-from keras_mri.io.nifti_reading import as_volume
+from keras_mri.io.nifti_reading import open_image
 from keras_mri.networks import patchgan
 from keras_mri.networks.backends import check_trains
 from keras_mri.networks.precision import hidden_layers_in, in_float32, with_hidden_layers_in
@@ -51,7 +51,7 @@ def prepare(images, config):
 
     Returns
     -------
-    keras_mri.systems.sr.pairs.Parts
+    keras_mri.systems.sr.pairs.PairSplit
 
     Raises
     ------
@@ -67,7 +67,7 @@ def train(data, config, callbacks=()):
 
     Parameters
     ----------
-    data : keras_mri.systems.sr.pairs.Parts
+    data : keras_mri.systems.sr.pairs.PairSplit
         From `prepare`.
     config : Config
     callbacks : sequence of keras.callbacks.Callback
@@ -86,8 +86,8 @@ def train(data, config, callbacks=()):
     check_trains()
     # Only here: they need TensorFlow, and using a network does not.
     from keras_mri.systems.sr.data import pair_data
-    from keras_mri.training.adversarial import AdversarialModel, discriminator_losses
-    from keras_mri.training.two_phases import fit_in_two_phases
+    from keras_mri.training.adversarial import AdversarialModel, Rules, discriminator_losses
+    from keras_mri.training.two_phases import NewOptimizers, fit_in_two_phases
 
     levels, normalization = _shape_of_generator(config)
     if config.patch_shape:
@@ -103,19 +103,13 @@ def train(data, config, callbacks=()):
         "%d parameters, discriminator %d, patches of %s voxels, %s",
         network.count_params(), discriminator.count_params(), batches.patch_shape, precision,
     )  # fmt: skip
-    losses = discriminator_losses(config.adversarial_loss)
-    model = AdversarialModel(
-        network,
-        discriminator,
-        **losses._asdict(),
-        critic_steps=1,
-        l1_weight=config.l1_weight,
-        adversarial_weight=config.adversarial_weight,
-        seed=config.seed,
-        conditional=config.conditional,
+    rules = Rules(1, config.l1_weight, config.adversarial_weight, config.conditional)
+    model = AdversarialModel(network, discriminator, discriminator_losses(config.adversarial_loss), rules, config.seed)
+    new = NewOptimizers(
+        functools.partial(_adam, config, config.beta_1, config.learning_rate),
+        functools.partial(_adam, config, config.discriminator_beta_1, config.discriminator_learning_rate),
     )
-    adam, of_discriminator = (functools.partial(_adam, config, beta_1) for beta_1 in (config.beta_1, config.discriminator_beta_1))
-    fit_in_two_phases(model, batches, pace, config, adam, config.discriminator_learning_rate, callbacks, of_discriminator)
+    fit_in_two_phases(model, batches, pace, config, new, callbacks)
     return in_float32(network)
 
 
@@ -141,7 +135,7 @@ def predict(checkpoint, images, options):
     InputError
         If the image is not 3D.
     """
-    volume = as_volume(images[0])
+    volume = open_image(images[0])
     if volume.n_frames > 1:
         raise InputError(f"this network restores 3D volumes. Received: {volume.name} of shape {volume.shape}. Split it.")
     stored = checkpoint.inference
@@ -174,7 +168,7 @@ def outcome(checkpoint, data, config):
     Parameters
     ----------
     checkpoint : keras_mri.saving.checkpoints.Checkpoint
-    data : keras_mri.systems.sr.pairs.Parts
+    data : keras_mri.systems.sr.pairs.PairSplit
     config : Config
 
     Returns

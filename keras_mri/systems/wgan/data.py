@@ -1,5 +1,6 @@
 """From scans to the batches of a denoiser: intensities, held-out part, patches, noise and target."""
 
+import dataclasses
 import logging
 import math
 
@@ -7,7 +8,7 @@ import numpy as np
 
 from keras_mri.data.corruption import Corruption, noisy_pairs
 from keras_mri.data.patches import check_patch_fits, fitting_patch, foreground_corners, lattice_corners, thickened
-from keras_mri.data.pipelines import Batches, PatchSource, activated, flipped, listed_patches, random_patches
+from keras_mri.data.pipelines import Batches, PatchSource, listed_patches, random_patches, with_random_flips, with_simulated_activation
 from keras_mri.data.run_cache import RunCache
 from keras_mri.data.splits import hold_out
 from keras_mri.errors import InputError
@@ -68,9 +69,9 @@ def denoising_data(volumes, config, frames, factor):
         held_out = [_listed(source, window, k, len(held_out), config.seed) for k, source in enumerate(held_out)]
         steps = config.steps_per_epoch or _STEPS_PER_EPOCH
         patches = random_patches(training, patch_shape, window, config.seed)
-    patches = flipped(patches, config.seed) if config.flips else patches
+    patches = with_random_flips(patches, config.seed) if config.flips else patches
     if config.activation and frames > 1:
-        patches = activated(patches, config.seed, frames, config.activation)
+        patches = with_simulated_activation(patches, config.seed, frames, config.activation)
     # Several frames show what changes in time, which only weak noise leaves visible: that is where care is due.
     skew = config.noise_skew or (_SKEW_OF_FRAMES if frames > 1 else _SKEW_OF_ONE)
     pairs = dict(
@@ -80,8 +81,9 @@ def denoising_data(volumes, config, frames, factor):
         target_weights=target_weights(config, frames),
     )
     # Fewer held-out patches than a batch would give no batch, and with it no best network.
-    pairs_held_out = {**pairs, "batch_size": min(_VALIDATION_BATCH, sum(len(source.corners) for source in held_out))}
-    validation = noisy_pairs(listed_patches(held_out, validation_shape, window), seed=config.seed + 1, evenly=True, **pairs_held_out)
+    batch = min(_VALIDATION_BATCH, sum(len(source.corners) for source in held_out))
+    pairs_held_out = {**pairs, "batch_size": batch, "corruption": dataclasses.replace(pairs["corruption"], evenly=True)}
+    validation = noisy_pairs(listed_patches(held_out, validation_shape, window), seed=config.seed + 1, **pairs_held_out)
     return Batches(noisy_pairs(patches, seed=config.seed, **pairs), validation.cache(), steps)
 
 

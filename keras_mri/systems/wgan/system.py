@@ -17,7 +17,7 @@ from keras_mri.imaging.noise import add_gaussian_noise, add_rician_noise
 from keras_mri.inference.tiles import predictor
 from keras_mri.io.grids import mirror_axes
 from keras_mri.io.mask_files import load_mask
-from keras_mri.io.nifti_reading import as_volume
+from keras_mri.io.nifti_reading import open_image
 from keras_mri.networks.backends import check_trains
 from keras_mri.networks.blocks import check_sides
 from keras_mri.networks.dense_unet import dense_critic, dense_unet, published_levels
@@ -60,8 +60,8 @@ def train(data, config, callbacks=()):
     check_trains()
     # Only here: they need TensorFlow, and using a network does not.
     from keras_mri.systems.wgan.data import denoising_data
-    from keras_mri.training.adversarial import AdversarialModel, wasserstein_adversarial_loss, wasserstein_critic_loss
-    from keras_mri.training.two_phases import fit_in_two_phases
+    from keras_mri.training.adversarial import AdversarialModel, Rules, wasserstein_losses
+    from keras_mri.training.two_phases import NewOptimizers, fit_in_two_phases
 
     levels = _levels(config, config.patch_shape or PATCH_SHAPE)
     check_sides(config.patch_shape or PATCH_SHAPE, levels)
@@ -75,17 +75,10 @@ def train(data, config, callbacks=()):
         critic = _critic(config, batches.patch_shape)
     _LOGGER.info("%d parameters, %d frame(s), patches of %s voxels, %s", network.count_params(), frames, batches.patch_shape, precision)
 
-    model = AdversarialModel(
-        network,
-        critic,
-        critic_loss=wasserstein_critic_loss(config.gradient_penalty),
-        adversarial_loss=wasserstein_adversarial_loss,
-        critic_steps=config.critic_steps,
-        l1_weight=config.l1_weight,
-        adversarial_weight=config.adversarial_weight,
-        seed=config.seed,
-    )
-    fit_in_two_phases(model, batches, pace, config, functools.partial(_adam, config), config.critic_learning_rate, callbacks)
+    rules = Rules(config.critic_steps, config.l1_weight, config.adversarial_weight)
+    model = AdversarialModel(network, critic, wasserstein_losses(config.gradient_penalty), rules, config.seed)
+    new = NewOptimizers(*(functools.partial(_adam, config, rate) for rate in (config.learning_rate, config.critic_learning_rate)))
+    fit_in_two_phases(model, batches, pace, config, new, callbacks)
     return in_float32(network)
 
 
@@ -108,7 +101,7 @@ def predict(checkpoint, images, options):
     InputError
         If the run is shorter than the network's window.
     """
-    volume = as_volume(images[0])
+    volume = open_image(images[0])
     frames = checkpoint.network.input_shape[-1]
     if volume.n_frames < (frames + 1) // 2 or (frames > 1 and volume.n_frames < 2):
         raise InputError(

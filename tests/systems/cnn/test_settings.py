@@ -52,14 +52,14 @@ def slices(noisy=True):
 
 
 def test_the_facts_of_a_data_set_are_its_own():
-    facts = cnn.training_facts([slices()], cnn.Config())
+    facts = cnn.facts([slices()], cnn.Config())
     assert facts == {"zooms": [[1.0, 2.0, 3.0]], "sigma": pytest.approx([0.1, 0.3])}
     assert json.dumps(facts)
 
 
 def test_the_facts_of_scans_are_their_voxels_and_the_noise_asked_for(write_nifti, rng):
     images = cnn.open_inputs([str(write_nifti(rng.random((5, 6, 7)).astype(np.float32)))], cnn.Config(), False)
-    facts = cnn.training_facts(images, cnn.Config(noise_range=(0.01, 0.1)))
+    facts = cnn.facts(images, cnn.Config(noise_range=(0.01, 0.1)))
     assert facts["sigma"] == [0.01, 0.1]
     np.testing.assert_allclose(facts["zooms"], [[2, 2.5, 3]], rtol=1e-5)
 

@@ -178,7 +178,7 @@ def test_the_published_network_learns(affine):
         values = []
 
         def on_epoch_end(self, epoch, logs=None):
-            self.values.append(logs["val_mse"])
+            self.values.append(logs["val_error"])
 
     errors = Errors()
     volume = Volume.from_array(phantoms.head((48, 48, 32), seed=1)[0], affine)
@@ -240,7 +240,7 @@ def test_the_command_writes_network_history_figures_and_data_set(eagerly, run_pa
     out.parent.mkdir()
     assert train.main(["cnn", str(run_path), *COMMAND, "-o", str(out), "--examples", "5", "--save-dataset", str(data)]) == 0
     assert sorted(path.name for path in out.parent.iterdir()) == ["model.csv", "model.h5", "model.png", "model_examples.png"]
-    assert "val_mse" in (out.with_suffix(".csv")).read_text().splitlines()[0]
+    assert "val_error" in (out.with_suffix(".csv")).read_text().splitlines()[0]
     height, width = imread(out.with_name("model_examples.png")).shape[:2]
     assert height / width == pytest.approx(5 / 3, rel=0.01)
     errors = capsys.readouterr().err

@@ -4,14 +4,14 @@ import pytest
 
 from keras_mri.networks.latent_diffusion import parts
 from keras_mri.networks.volume_autoencoder import volume_decoder, volume_encoder
-from keras_mri.systems.ldm.models import VolumeAutoencoder, kl_divergence
+from keras_mri.systems.ldm.models import LossWeights, VolumeAutoencoder, kl_divergence
 
 
 def fitted(codes, image, steps=20):
     keras.utils.set_random_seed(0)
     # Without a shortcut, which would know the image at once: its blocks have one value each.
     encoder, decoder = volume_encoder((4, 8), 1, 3, codes is None, shortcut=False), volume_decoder((4, 8), 1, 3, shortcut=False)
-    model = VolumeAutoencoder(encoder, decoder, codes, latent_weight=1e-4 if codes is None else 1.0)
+    model = VolumeAutoencoder(encoder, decoder, LossWeights(1.0, 1.0, 1e-4 if codes is None else 1.0), codes)
     model.compile(keras.optimizers.Adam(1e-2), jit_compile=False)
     images = image.repeat(steps, axis=0)
     history = model.fit(images, images, batch_size=2, epochs=3, verbose=0, validation_data=(image, image))
@@ -27,8 +27,8 @@ def image(rng):
 @pytest.mark.parametrize("codes", [None, 16])
 def test_it_learns_to_give_back_what_it_sees(codes, image):
     model, history = fitted(codes, image)
-    assert history["val_l1"][-1] < 0.5 * history["val_l1"][0]
-    names = {"loss", "l1", "latent_loss", "val_loss", "val_l1", "val_latent_loss"}
+    assert history["val_error"][-1] < 0.5 * history["val_error"][0]
+    names = {"loss", "error", "latent_loss", "val_loss", "val_error", "val_latent_loss"}
     assert names <= set(history)
     assert ("usage" in history) == ("perplexity" in history) == (codes is not None)
     if codes:

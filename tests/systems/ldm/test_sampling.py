@@ -14,7 +14,7 @@ SIGNAL, NOISE = (rates.astype(np.float32) for rates in (PLAN.signal_rates, PLAN.
 def says(prediction, mean, deviation):
     """The best denoiser of N(mean, deviation²), as a network that says `prediction`."""
 
-    def denoise(x, time, told):
+    def denoise(x, time, inputs):
         signal, noise = ops.take(SIGNAL, time)[:, None], ops.take(NOISE, time)[:, None]
         clean = mean + (x - signal * mean) * signal * deviation**2 / (signal**2 * deviation**2 + noise**2)
         return target(prediction, clean, (x - signal * clean) / noise, signal, noise)
@@ -34,9 +34,9 @@ def test_the_compiled_loop_recovers_a_gaussian(name, count, prediction, rng):
 def test_the_denoiser_is_traced_once_whatever_the_number_of_steps_and_of_samples(rng):
     calls = []
 
-    def denoise(x, time, told):
+    def denoise(x, time, inputs):
         calls.append(1)
-        return says("noise", 0.0, 1.0)(x, time, told) + 0 * told["shift"]
+        return says("noise", 0.0, 1.0)(x, time, inputs) + 0 * inputs["shift"]
 
     sample = compiled(denoise, sampler("ddim", PLAN, 50), "noise")
     for shift in range(3):
@@ -81,8 +81,8 @@ def test_fresh_noise_is_that_of_its_seed_and_step_and_not_the_start(rng):
     np.testing.assert_array_equal(noises[0][:20], fresh_noise(0, 0, (20, 40)))
 
 
-def conditional(x, time, told):
-    return x * told["gain"]
+def conditional(x, time, inputs):
+    return x * inputs["gain"]
 
 
 def test_guidance_one_is_the_conditional_network_zero_the_unconditional(rng):

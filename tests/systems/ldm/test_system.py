@@ -22,7 +22,7 @@ from keras_mri.systems.network_files import checkpoint_for
 from tests.systems.contract import check_contract, trained
 
 SMALL = dict(
-    filters=(4, 6), unet_filters=(4, 6), latent_channels=2, codes=8, diffusion_steps=20, diffusion_batch_size=32, precision="float32"
+    filters=(4, 6), unet_filters=(4, 6), latent_channels=2, codes=8, diffusion_steps=20, diffusion_batch_size=4, precision="float32"
 )
 SHAPE = (13, 11, 9)
 NAMES = ("lh", "rh", "lf", "rf", "t")
@@ -99,7 +99,7 @@ def test_the_image_goes_through_the_latent(latent, trained_pair):
 
 
 def test_the_denoiser_can_be_trained_on_an_autoencoder_that_exists(eagerly, scan, tmp_path):
-    short = dict(epochs=1, steps_per_epoch=1, diffusion_batch_size=32)
+    short = dict(epochs=1, steps_per_epoch=1, diffusion_batch_size=4)
     first = Config(**{**SMALL, **short}, stage="autoencoder")
     network = trained(ldm.SYSTEM, [scan], first)
     assert parts(network).denoiser is None

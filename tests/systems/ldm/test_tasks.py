@@ -153,13 +153,12 @@ def test_super_resolution_keeps_what_was_measured_and_adds_beyond(affine, rng):
 
 
 def test_the_file_on_the_finer_grid_says_where_it_is(write_nifti, tmp_path, affine):
-    from keras_mri.io import nifti_reading as nifti
-    from keras_mri.io import nifti_writing
+    from keras_mri.io import nifti_reading, nifti_writing
 
     path = write_nifti(phantoms.head((6, 4, 3))[0], affine=affine @ np.diag([2, 2, 2, 1]))
     grid = Grid(SHAPE, affine)
     nifti_writing.save(
-        super_resolved(Space(), nifti.open_image(path), grid, PredictConfig(task="super-resolution"), 0), tmp_path / "high.nii"
+        super_resolved(Space(), nifti_reading.open_image(path), grid, PredictConfig(task="super-resolution"), 0), tmp_path / "high.nii"
     )
     before, after = nibabel.load(path), nibabel.load(tmp_path / "high.nii")
     assert after.shape == SHAPE

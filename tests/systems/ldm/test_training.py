@@ -13,7 +13,7 @@ from keras_mri.systems.ldm.settings import Config
 from keras_mri.systems.ldm.training import encoded, fit_autoencoder, fit_denoiser, moments
 
 CONFIG = Config(
-    filters=(4, 4), unet_filters=(4, 6), latent_channels=2, codes=8, diffusion_steps=20, diffusion_batch_size=32, precision="float32",
+    filters=(4, 4), unet_filters=(4, 6), latent_channels=2, codes=8, diffusion_steps=20, diffusion_batch_size=4, precision="float32",
 )  # fmt: skip
 
 

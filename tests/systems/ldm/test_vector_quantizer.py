@@ -1,11 +1,16 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from keras import ops
 
 from keras_mri.systems.ldm import vector_quantizer
 from keras_mri.systems.ldm.vector_quantizer import VectorQuantizer, nearest, perplexity
+
+
+def built(codes, channels):
+    quantizer = VectorQuantizer(codes)
+    quantizer.build((None, None, None, None, channels))
+    return quantizer
 
 
 def test_the_nearest_code_is_found(rng):
@@ -19,19 +24,18 @@ def test_dead_codes_are_moved_to_where_latents_are(revival, rng, monkeypatch):
     """All codes but one lie far from every latent: without revival they stay there for ever."""
     if not revival:
         monkeypatch.setattr(vector_quantizer, "_DEAD", 0.0)
-    quantizer = VectorQuantizer(12, 2)
+    quantizer = built(12, 2)
     far = np.concatenate([np.zeros((1, 2)), np.full((11, 2), 100.0)])
     quantizer.set_weights([far, np.ones(12), far, np.zeros(1)])
-    step = tf.function(lambda latent: quantizer(latent, training=True))
     for _ in range(300):
-        _, commitment, shares = step(rng.uniform(-1, 1, (1, 8, 8, 4, 2)).astype(np.float32))
+        _, commitment, shares = quantizer(rng.uniform(-1, 1, (1, 8, 8, 4, 2)).astype(np.float32), training=True)
     used = (ops.convert_to_numpy(shares) > 0).mean()
     # A square of side 2 about one code has a variance of 1/3; in twelve parts a twelfth of that or so.
     assert (used > 0.9 and float(commitment) < 0.06) if revival else (used < 0.1 and float(commitment) > 0.25)
 
 
 def test_the_first_batch_fills_the_codebook_with_latents(rng):
-    quantizer = VectorQuantizer(5, 2)
+    quantizer = built(5, 2)
     assert (quantizer.get_weights()[0] == 0).all()
     latent = rng.standard_normal((1, 4, 4, 4, 2)).astype(np.float32) + 10
     quantizer(latent, training=True)
@@ -39,7 +43,7 @@ def test_the_first_batch_fills_the_codebook_with_latents(rng):
 
 
 def test_without_training_the_codebook_stays_and_codes_are_exact(rng):
-    quantizer = VectorQuantizer(4, 2)
+    quantizer = built(4, 2)
     codebook = rng.standard_normal((4, 2)).astype(np.float32)
     quantizer.set_weights([codebook, np.ones(4), codebook, np.zeros(1)])
     latent = rng.standard_normal((1, 3, 2, 2, 2)).astype(np.float32)
@@ -53,7 +57,9 @@ def test_without_training_the_codebook_stays_and_codes_are_exact(rng):
 
 def test_the_gradient_passes_straight_through(rng):
     """Of the sum of the quantised latents, the gradient for each latent is one."""
-    quantizer = VectorQuantizer(4, 2)
+    import tensorflow as tf
+
+    quantizer = built(4, 2)
     quantizer.set_weights([rng.standard_normal((4, 2)), np.ones(4), np.zeros((4, 2)), np.zeros(1)])
     latent = tf.constant(rng.standard_normal((1, 3, 2, 2, 2)), tf.float32)
     with tf.GradientTape() as tape:
@@ -68,4 +74,17 @@ def test_perplexity_counts_codes(shares, expected):
 
 
 def test_the_codebook_takes_no_gradient():
-    assert not VectorQuantizer(4, 2).trainable_weights and keras.backend.backend()
+    assert not built(4, 2).trainable_weights and keras.backend.backend()
+
+
+def test_a_copy_from_its_settings_quantises_alike(rng):
+    quantizer = VectorQuantizer(4, seed=3, dtype="float32", name="quantizer")
+    latent = rng.standard_normal((1, 3, 2, 2, 2)).astype(np.float32)
+    quantizer(latent, training=True)
+    copy = VectorQuantizer.from_config(quantizer.get_config())
+    assert (copy.codes, copy.seed, copy.name) == (4, 3, "quantizer")
+    copy.build(latent.shape)
+    assert [weight.name for weight in copy.weights] == ["codebook", "counts", "sums", "draws"]
+    copy.set_weights(quantizer.get_weights())
+    for one, other in zip(quantizer(latent), copy(latent)):
+        np.testing.assert_array_equal(one, other)

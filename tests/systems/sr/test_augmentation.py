@@ -4,7 +4,15 @@ import tensorflow as tf
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from keras_mri.systems.sr.augmentation import ANGLE, SHIFT, disturbed_pairs, moved, regained, rigidly_moved, turned
+from keras_mri.systems.sr.augmentation import (
+    ANGLE,
+    SHIFT,
+    corrupted_pairs,
+    rigidly_moved,
+    with_quarter_turns,
+    with_random_gain,
+    with_random_motion,
+)
 
 
 def numbered(shape):
@@ -18,7 +26,7 @@ def drawn(dataset, count):
 @pytest.mark.parametrize(("shape", "plane"), [((4, 4, 3, 2), (0, 1)), ((4, 3, 4, 2), (0, 2)), ((3, 4, 4, 2), (1, 2))])
 def test_turns_are_quarter_turns_of_one_plane_half_of_the_time(shape, plane):
     patch = numbered(shape)
-    patches = drawn(turned(tf.data.Dataset.from_tensors(patch).repeat(), 0, plane), 200)
+    patches = drawn(with_quarter_turns(tf.data.Dataset.from_tensors(patch).repeat(), 0, plane), 200)
     possible = [np.rot90(patch, quarters, plane).tobytes() for quarters in range(4)]
     seen = [possible.index(turn.tobytes()) for turn in patches]
     assert set(seen) == {0, 1, 2, 3}
@@ -45,7 +53,7 @@ def test_no_movement_changes_nothing_also_in_thin_patches(rng):
 
 def test_both_images_move_together_and_only_a_share_of_the_patches():
     patch = np.random.default_rng(0).random((8, 8, 8, 1), dtype=np.float32).repeat(2, axis=-1)
-    patches = drawn(moved(tf.data.Dataset.from_tensors(patch).repeat(), 0, 0.25), 200)
+    patches = drawn(with_random_motion(tf.data.Dataset.from_tensors(patch).repeat(), 0, 0.25), 200)
     assert all(np.array_equal(moved[..., 0], moved[..., 1]) for moved in patches)
     changed = [not np.array_equal(moved, patch) for moved in patches]
     assert np.mean(changed) == pytest.approx(0.25, abs=0.08)
@@ -55,7 +63,7 @@ def test_both_images_move_together_and_only_a_share_of_the_patches():
 def test_scale_and_offset_change_within_bounds_and_alike_in_both_images():
     patch = np.random.default_rng(0).normal(size=(4, 4, 4, 1)).astype(np.float32).repeat(2, axis=-1)
     lines = []
-    for changed in drawn(regained(tf.data.Dataset.from_tensors(patch).repeat(), 0, 0.2), 200):
+    for changed in drawn(with_random_gain(tf.data.Dataset.from_tensors(patch).repeat(), 0, 0.2), 200):
         np.testing.assert_array_equal(changed[..., 0], changed[..., 1])
         lines.append(np.polyfit(patch.ravel(), changed.ravel(), 1))
     scales, offsets = np.transpose(lines)
@@ -65,7 +73,7 @@ def test_scale_and_offset_change_within_bounds_and_alike_in_both_images():
 
 def batches(value, count, **options):
     patches = tf.data.Dataset.from_tensors(np.full((6, 5, 4, 2), value, np.float32)).repeat()
-    return [(source.numpy(), target.numpy()) for source, target in disturbed_pairs(patches, 4, 0, **options).take(count)]
+    return [(source.numpy(), target.numpy()) for source, target in corrupted_pairs(patches, 4, 0, **options).take(count)]
 
 
 def test_only_sources_are_disturbed_and_by_no_more_than_said():

@@ -5,7 +5,7 @@ import pytest
 from keras_mri.errors import InputError
 from keras_mri.imaging import phantoms
 from keras_mri.imaging.metrics import psnr
-from keras_mri.io import nifti_reading as nifti
+from keras_mri.io import nifti_reading
 from keras_mri.io.volumes import Volume
 from keras_mri.networks.residual_unet import residual_unet
 from keras_mri.systems.network_files import checkpoint_for
@@ -104,7 +104,7 @@ def test_training_denoises_a_phantom_it_has_not_seen(tmp_path, affine):
 def test_an_untrained_network_gives_back_the_scan(run_path):
     for frames in (1, 3, 5):
         restored = wgan.predict(identity(frames), [run_path], PredictConfig())
-        np.testing.assert_allclose(restored.data, nifti.open_image(run_path).data, rtol=1e-5, atol=1e-3)
+        np.testing.assert_allclose(restored.data, nifti_reading.open_image(run_path).data, rtol=1e-5, atol=1e-3)
 
 
 def test_neighbours_are_mirrored_at_the_ends_of_the_run():
@@ -112,7 +112,7 @@ def test_neighbours_are_mirrored_at_the_ends_of_the_run():
 
 
 def test_outside_the_mask_the_input_stays(run_path, write_nifti):
-    image = nifti.open_image(run_path)
+    image = nifti_reading.open_image(run_path)
     mask = np.zeros(image.shape[:3], np.uint8)
     mask[5:10, 4:12, 3:9] = 1
     network = identity().network
@@ -142,7 +142,7 @@ def test_the_example_shows_noisy_denoised_and_clean(run_path):
 
 
 def test_memory_of_prediction_does_not_grow_with_the_run(run_path):
-    image = nifti.open_image(run_path)
+    image = nifti_reading.open_image(run_path)
     read = []
     watched = Volume(lambda t: read.append(t) or image.frame(t), image.shape, image.affine)
     watched.extremes = image.extremes

@@ -266,7 +266,7 @@ def _shortened(command):
 # By the command's first words: less of what takes minutes.
 _QUICKER = {
     "train n2a": "--iterations 1 --mirror none",
-    "predict n2a": "--mirror none",
+    "predict n2a": "--mirror left-right",
     "predict ldm": "--steps 2 --samples 1",
     "generate": "-n 1 --steps 2",
 }

@@ -99,8 +99,8 @@ def resolve(model, restoring, folders=None):
     nearest = difflib.get_close_matches(str(model), known, n=1)
     hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
     raise InputError(
-        f"there is no pre-trained network {str(model)!r}. Expected the path of a network's file (.h5 or .keras) or one of: {', '.join(sorted(known)) or 'none'}."
-        f"{hint}"
+        f"there is no pre-trained network {str(model)!r}. Expected the path of a network's file (.h5 or .keras) or one of: "
+        f"{', '.join(sorted(known)) or 'none'}.{hint}"
     )
 
 

@@ -43,7 +43,7 @@ def path_of(name, folders=None):
             return pathlib.Path(folder) / name
     raise InputError(
         f"the pre-trained network {name} was not found in {' or '.join(map(str, folders))}. Copy it there, or "
-        "train without it (--initial none)."
+        "train without it: `initial` none."
     )
 
 

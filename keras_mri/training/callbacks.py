@@ -212,7 +212,7 @@ class StopOnNonFinite(keras.callbacks.Callback):
         if self.best.weights is None:
             raise InputError(
                 f"training diverged: {', '.join(bad)} became NaN or infinite in the first epoch. "
-                "Lower --learning-rate, or say --precision float32."
+                "Lower `learning_rate`, or set `precision` to float32."
             )
         _LOGGER.warning("training diverged (%s not finite); keeping the best network so far", ", ".join(bad))
         self.model.stop_training = True

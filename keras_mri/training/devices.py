@@ -30,7 +30,7 @@ def strategy_for(devices):
     found = [device.name for device in tf.config.list_logical_devices(kind)]
     wanted = len(found) if devices == "all" else devices
     if wanted > len(found):
-        raise InputError(f"--devices {wanted}: TensorFlow sees {len(found)} {kind}(s) here. Choose at most that many, or all.")
+        raise InputError(f"`devices` must be at most {len(found)}, the {kind}s that TensorFlow finds here, or all. Received: {wanted}.")
     return tf.distribute.MirroredStrategy(found[:wanted]) if wanted > 1 else tf.distribute.get_strategy()
 
 
@@ -120,8 +120,8 @@ def shared(training, validation):
     size = tf.nest.flatten(training.element_spec)[0].shape[0]
     if size % count():
         raise InputError(
-            f"{count()} devices cannot share batches of {size} evenly. Choose a multiple of {count()} with --batch-size "
-            "(ldm: also --diffusion-batch-size), or other --devices."
+            f"{count()} devices cannot share batches of {size} evenly. Choose a multiple of {count()} with `batch_size` "
+            "(ldm: also `diffusion_batch_size`), or other `devices`."
         )
     devices = count()
     if machines.several():

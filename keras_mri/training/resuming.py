@@ -149,6 +149,6 @@ def _values(variables):
 
 def _assign(variables, values):
     if [tuple(variable.shape) for variable in variables] != [value.shape for value in values]:
-        raise InputError("the saved state is that of another network. Train from the start, with --overwrite.")
+        raise InputError("the saved state is that of another network. Train from the start, with `overwrite`.")
     for variable, value in zip(variables, values):
         variable.assign(value)

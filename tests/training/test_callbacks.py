@@ -66,7 +66,7 @@ def test_starting_again_forgets_the_score_but_not_the_weights():
 
 def test_divergence_in_the_first_epoch_is_an_error_that_says_what_to_do():
     model = small_model(learning_rate=1e30)
-    with pytest.raises(InputError, match="diverged: loss became NaN or infinite in the first epoch. Lower --learning-rate"):
+    with pytest.raises(InputError, match="diverged: loss became NaN or infinite in the first epoch. Lower `learning_rate`"):
         fit(model, [StopOnNonFinite(KeepBest(model))], epochs=5)
 
 

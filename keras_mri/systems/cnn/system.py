@@ -119,7 +119,7 @@ def predict(checkpoint, images, options):
         If an option does not apply.
     """
     if options.tile:
-        raise InputError(f"this network sees whole slices. Received: --tile {' '.join(map(str, options.tile))}. Leave it out.")
+        raise InputError(f"this network sees whole slices. Received: `tile` {' '.join(map(str, options.tile))}. Leave it out.")
     volume = open_image(images[0])
     stored = checkpoint.inference
     scaling = fit_image_scaling(volume, stored["percentiles"] or "percentile")
@@ -189,9 +189,9 @@ def _check_scaling(slices, config):
     for name in ("axis", "percentiles"):
         theirs, ours = getattr(slices, name), getattr(config, name)
         if theirs != ours:
-            remedy = f"Leave out --{name}" if theirs is None else f"Say --{name} {_typed(theirs)}"
+            remedy = f"Leave out `{name}`" if theirs is None else f"Set `{name}` to {_typed(theirs)}"
             raise InputError(
-                f"the slices were cut with --{name} {_typed(theirs)}. Received: {_typed(ours)}. {remedy}: scans to predict will be "
+                f"the slices were cut with `{name}` {_typed(theirs)}. Received: {_typed(ours)}. {remedy}: scans to predict will be "
                 "treated as the options say."
             )
 

@@ -138,7 +138,7 @@ def predict(checkpoint, images, options):
     volume = open_image(images[0])
     space, code = _space(checkpoint, options, needs_denoiser=options.task != "reconstruction")
     if options.task != "reconstruction" and not space.config.condition:
-        raise InputError(f"this network was trained with --no-condition and knows no {options.task}. Train one without that option.")
+        raise InputError(f"this network was trained without `condition` and cannot do {options.task}. Train one with that option.")
     grid = Grid.from_json(space.config.grid) if space.config.grid else None
     if options.task == "super-resolution":
         return super_resolved(space, volume, grid, options, code)
@@ -233,8 +233,8 @@ def _space(checkpoint, options, needs_denoiser):
     pair, stored = parts(checkpoint.network), Inference.from_json(checkpoint.inference)
     if needs_denoiser and pair.denoiser is None:
         raise InputError(
-            "this network holds an autoencoder only, which cannot make anything up. "
-            "Train its other half with --stage diffusion --initial THIS_FILE."
+            "this network holds an autoencoder only, which generates nothing. "
+            "Train its denoiser with `stage` diffusion, and this file as `initial`."
         )
     # A reconstruction takes no label.
     label = options.label if needs_denoiser else None

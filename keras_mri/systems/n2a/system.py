@@ -60,7 +60,7 @@ def settle(config):
     start = _start(config)
     filters, theirs = start.network.get_layer("c1_1").filters, start.inference
     if config.filters not in (None, filters):
-        raise InputError(f"{config.initial} has {filters} filters. Received: --filters {config.filters}. Use --initial none.")
+        raise InputError(f"{config.initial} has {filters} filters. Received: `filters` {config.filters}. Use `initial` none.")
     return dataclasses.replace(
         config, network=start.network.name, filters=filters, noise_scale=theirs["noise_scale"], scaling=theirs["scaling"]
     )
@@ -203,7 +203,7 @@ def _network(config, frames):
     initial = _start(config).network
     if initial.input_shape[-1] not in (1, frames):
         raise InputError(
-            f"{config.initial} sees {initial.input_shape[-1]} frames together. Received: repetitions of {frames}. Use --initial none."
+            f"{config.initial} sees {initial.input_shape[-1]} frames together. Received: repetitions of {frames}. Use `initial` none."
         )
     return with_hidden_layers_in(initial, config.precision)
 

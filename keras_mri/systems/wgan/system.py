@@ -106,7 +106,7 @@ def predict(checkpoint, images, options):
     if volume.n_frames < (frames + 1) // 2 or (frames > 1 and volume.n_frames < 2):
         raise InputError(
             f"this network looks at {frames} neighbouring frames. Received: {volume.name} with {volume.n_frames} frame(s). "
-            "Use a network trained with --frames 1."
+            "Use a network trained with `frames` 1."
         )
     scaling = fit_image_scaling(volume, checkpoint.inference["scaling"])
     network = with_hidden_layers_in(checkpoint.network, options.precision)

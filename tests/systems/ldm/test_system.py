@@ -152,7 +152,7 @@ def test_an_autoencoder_alone_makes_nothing_up(eagerly, affine):
 
 def test_a_denoiser_that_was_told_nothing_says_so(affine):
     scan = Volume.from_array(phantoms.head(SHAPE)[0], affine)
-    with pytest.raises(InputError, match="trained with --no-condition and knows no super-resolution"):
+    with pytest.raises(InputError, match="trained without `condition` and cannot do super-resolution"):
         ldm.predict(checkpoint(condition=False), [scan], PredictConfig(task="super-resolution"))
 
 

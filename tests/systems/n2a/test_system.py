@@ -187,7 +187,7 @@ def test_training_goes_on_from_a_network_of_ours(eagerly, affine, tmp_path):
     config = Config(epochs=1, steps_per_epoch=1, **{**SMALL, "filters": None, "initial": str(tmp_path / "start.h5")})
     network = train(repetitions(affine), config)
     assert network.get_layer("c1_1").filters == 3
-    with pytest.raises(InputError, match="start.h5 has 3 filters. Received: --filters 2. Use --initial none"):
+    with pytest.raises(InputError, match="start.h5 has 3 filters. Received: `filters` 2. Use `initial` none"):
         train(repetitions(affine), Config(**{**SMALL, "initial": str(tmp_path / "start.h5")}))
 
 

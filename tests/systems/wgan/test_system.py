@@ -158,7 +158,7 @@ def test_memory_of_prediction_does_not_grow_with_the_run(run_path):
 
 def test_a_volume_given_to_a_network_that_looks_at_five_frames(affine, rng):
     volume = Volume.from_array(rng.random((8, 7, 6), dtype=np.float32), affine, name="t1.nii.gz")
-    with pytest.raises(InputError, match="looks at 5 neighbouring frames. Received: t1.nii.gz with 1 frame.*--frames 1"):
+    with pytest.raises(InputError, match="looks at 5 neighbouring frames. Received: t1.nii.gz with 1 frame.*`frames` 1"):
         wgan.predict(identity(5), [volume], PredictConfig())
 
 

@@ -92,7 +92,7 @@ with replicas.strategy_for(2).scope():
 
 def test_batches_without_equal_parts_are_refused_and_held_out_ones_repeated(in_this_checkout):
     ended = subprocess.run([sys.executable, "-c", TWO + UNEVEN], env=in_this_checkout, capture_output=True, text=True)
-    assert "InputError: 2 devices cannot share batches of 3 evenly. Choose a multiple of 2 with --batch-size" in ended.stderr
+    assert "InputError: 2 devices cannot share batches of 3 evenly. Choose a multiple of 2 with `batch_size`" in ended.stderr
     assert ended.stdout == "[[4, 4], [6, 4]]\n"
 
 

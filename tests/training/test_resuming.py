@@ -102,7 +102,7 @@ def test_nothing_is_saved_before_it_is_time(tmp_path):
 def test_a_state_of_another_network_is_refused(tmp_path):
     path = tmp_path / "x.state"
     trained(TrainingState(path, 0.0, {}), before=2)
-    with pytest.raises(InputError, match="the saved state is that of another network. Train from the start, with --overwrite"):
+    with pytest.raises(InputError, match="the saved state is that of another network. Train from the start, with `overwrite`"):
         trained(TrainingState(path, 0.0, {}, load_state(path)[0]), units=4)
 
 

@@ -145,9 +145,9 @@ def test_a_data_set_scaled_in_another_way_is_refused(run_path, tmp_path):
     config = Config(**PRESETS["published"], save_dataset=str(tmp_path / "slices.npz"))
     cnn.prepare([run_path], config)
     slices = load_slices(tmp_path / "slices.npz")
-    with pytest.raises(InputError, match="cut with --percentiles 1 99. Received: none. Say --percentiles 1 99"):
+    with pytest.raises(InputError, match="cut with `percentiles` 1 99. Received: none. Set `percentiles` to 1 99"):
         cnn.prepare([slices], Config())
-    with pytest.raises(InputError, match="cut with --axis 2. Received: 1. Say --axis 2"):
+    with pytest.raises(InputError, match="cut with `axis` 2. Received: 1. Set `axis` to 2"):
         cnn.prepare([slices], Config(percentiles=(1.0, 99.0), axis=1))
     assert len(cnn.prepare([slices], config)) == len(slices)
 

@@ -93,3 +93,17 @@ def test_the_python_door_knows_it(network, scan):
         keras_mri.restore(network, scan, strenght=0.5)
     fitted = keras_mri.fit("toy", scan, epochs=1, steps_per_epoch=1)
     assert set(fitted.panels) == {"restored", "scan"}
+
+
+def test_keras_own_format_is_written_beside_the_h5_and_both_are_read(scan, tmp_path, capsys):
+    path = tmp_path / "toy.keras"
+    assert train.main(["toy", str(scan), *SMALL, "-o", str(path)]) == 0
+    assert sorted(file.name for file in tmp_path.glob("toy*")) == ["toy.csv", "toy.h5", "toy.keras", "toy.png"]
+    results = []
+    for network in (path, path.with_suffix(".h5")):
+        assert predict.main([str(network), str(scan), "-o", str(tmp_path / "out.nii"), "--overwrite"]) == 0
+        results.append(nibabel.load(tmp_path / "out.nii").get_fdata())
+    np.testing.assert_array_equal(*results)
+    assert info.main([str(path)]) == 0 and "largest  0.2" in capsys.readouterr().out
+    assert train.main(["toy", str(scan), *SMALL, "-o", str(path)]) == 2
+    assert "toy.keras exists" in capsys.readouterr().err

@@ -43,7 +43,7 @@ def brain_mask(volume, zooms):
     # Voxel i of the coarse grid stands for the fine ones from i · step on.
     mask = mask[tuple(slice(side) for side in volume.shape)]
     if mask.sum() < max(1, _LEAST_SHARE * mask.size):
-        raise InputError("no brain was found in the average of the images. Give a mask with --mask.")
+        raise InputError("no brain was found in the average of the images. Give a mask with `mask`.")
     return mask
 
 
@@ -69,7 +69,7 @@ def scan_mask(volume, zooms):
     # Axis by axis: a list of all voxels that are not zero would be six times as large as the scan.
     filled = [np.flatnonzero(volume.any(axis=tuple(a for a in range(3) if a != axis))) for axis in range(3)]
     if not len(filled[0]):
-        raise InputError("no brain was found: the image is empty. Give a mask with --mask.")
+        raise InputError("no brain was found: the image is empty. Give a mask with `mask`.")
     box = tuple(slice(places[0], places[-1] + 1) for places in filled)
     mask = np.zeros(volume.shape, bool)
     mask[box] = brain_mask(volume[box], zooms)
@@ -83,7 +83,7 @@ def _smooth(volume, zooms):
 
 def _tissue(volume):
     if volume.min() == volume.max():
-        raise InputError("no brain was found in the average of the images: it is empty. Give a mask with --mask.")
+        raise InputError("no brain was found in the average of the images: it is empty. Give a mask with `mask`.")
     return otsu_foreground(volume)
 
 

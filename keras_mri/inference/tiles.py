@@ -155,7 +155,7 @@ class _Tiles:
         if math.prod(smaller.grid.window) >= math.prod(window):
             raise InputError(
                 f"there is not enough memory for tiles of {' × '.join(map(str, window))} voxels. Close other programs, "
-                + ("use a smaller --tile" if self.smaller is None else "use a machine with more memory")
+                + ("use a smaller `tile`" if self.smaller is None else "use a machine with more memory")
                 + ", or set CUDA_VISIBLE_DEVICES= to compute on the processor."
             ) from error
         _LOGGER.warning("not enough memory for tiles of %s voxels: going on with %s", window, smaller.grid.window)

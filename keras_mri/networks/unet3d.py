@@ -89,7 +89,7 @@ def check_patch(patch_shape, levels, normalization):
     if normalization == "instance" and all(side < least for side in patch_shape):
         raise InputError(
             f"with instance normalisation a side of the patch must be at least {least}: {levels} halvings leave a single voxel, "
-            f"which is its own mean. Received: {tuple(patch_shape)}. Use a larger --patch-shape, fewer --levels, or --normalization none."
+            f"which is its own mean. Received: {tuple(patch_shape)}. Use a larger `patch_shape`, fewer `levels`, or `normalization` none."
         )
 
 

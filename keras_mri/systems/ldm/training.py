@@ -113,7 +113,7 @@ def fit_denoiser(start, training, held_out, config, callbacks=(), begun=None):
             config.latent_channels, labels, config.diffusion_steps, config.unet_filters, config.unet_depth, extra, linear
         )  # fmt: skip
     if prior:
-        _LOGGER.info("the file will hold the mean latent of each label, %.1f MB (--no-prior leaves them out)", prior.means.nbytes / 1e6)
+        _LOGGER.info("the file will hold the mean latent of each label, %.1f MB (without `prior` it does not)", prior.means.nbytes / 1e6)
     _LOGGER.info("denoiser: %d parameters, latents of %s, %s", denoiser.count_params(), latents[0].clean.shape[1:], precision)
     model = LatentDenoising(denoiser, lambda trained: assembled(*start._replace(denoiser=trained)))
     data = denoising_batches(*latents, plan, config, labels)

@@ -179,7 +179,7 @@ def test_a_patch_that_the_network_cannot_halve_names_the_nearest(run_path):
 
 def test_five_frames_of_a_run_of_three_are_refused(write_nifti, rng):
     path = write_nifti(rng.random((9, 8, 7, 3)).astype(np.float32))
-    with pytest.raises(InputError, match="spans 5 frames. Received: a run of 3. Use --frames 1 "):
+    with pytest.raises(InputError, match="spans 5 frames. Received: a run of 3. Use `frames` 1 "):
         wgan.train([path], Config(**{**SMALL, "frames": 5}))
 
 

@@ -6,11 +6,11 @@ from scipy import ndimage
 from keras_mri.errors import InputError
 from keras_mri.imaging.foreground import otsu_foreground
 
-# mm: what is shaved off before the largest piece is chosen, so that scalp and neck come loose of the brain.
+# mm: erosion before the largest piece is chosen, which separates scalp and neck from the brain.
 _SHAVED = 5.0
 # mm: smoothing (full width at half maximum) before the threshold, and the voxel side at which the mask is made.
 _SMOOTHED, _COARSE = 3.0, 2.5
-# Of the smallest plausible mask, as a share of the field of view.
+# Smallest plausible mask, as a share of the field of view.
 _LEAST_SHARE = 0.002
 
 

@@ -19,6 +19,8 @@ _MOST_LAYERS = 3
 def patch_discriminator(base_filters=64, layers=3, conditional=False, normalization="instance"):
     """Build the discriminator.
 
+    The defaults are as published; those of the training are in the settings of `keras_mri.systems.sr`.
+
     Parameters
     ----------
     base_filters : int

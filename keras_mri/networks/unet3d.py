@@ -20,6 +20,8 @@ _SLOPE = 0.2
 def unet3d(base_filters=32, levels=4, residual=False, normalization="instance", channels=1, detail_scale=0.2):
     """Build the generator.
 
+    The defaults are as published; those of the training are in the settings of `keras_mri.systems.sr`.
+
     Instance normalisation takes its mean and SD from all voxels that the network sees at once, so a tile, a crop or a
     zero-padded scan gives another result than the whole; without it a voxel depends on its surroundings alone.
 
@@ -34,7 +36,7 @@ def unet3d(base_filters=32, levels=4, residual=False, normalization="instance", 
     normalization : {"instance", "none"}
         After every convolution of a block.
     channels : int
-        Of the input; the residual is added to the middle one.
+        Channels of the input; the residual is added to the middle one.
     detail_scale : float
         Size of what is missing in the source, in the unit of the input, if `residual`.
 

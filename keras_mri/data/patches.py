@@ -68,7 +68,7 @@ def check_patch_fits(patch_shape, shape):
     if any(size > side for size, side in zip(patch_shape, shape)):
         largest = tuple(min(size, side) for size, side in zip(patch_shape, shape))
         raise InputError(
-            f"--patch-shape must lie inside the volume. Received: patch {tuple(patch_shape)}, volume {tuple(shape[:3])}. "
+            f"`patch_shape` must lie inside the volume. Received: patch {tuple(patch_shape)}, volume {tuple(shape[:3])}. "
             f"Largest valid: {largest}."
         )
 

@@ -50,7 +50,7 @@ class RunCache:
                 mapped = np.memmap(file, run.dtype, "r", shape=(run.shape[3], *run.shape[:3]))
         except OSError as error:
             raise InputError(
-                f"a run of {run.nbytes / 1e9:.2g} GB is more than --cache leaves, and {tempfile.gettempdir()} cannot take it: "
-                f"{error.strerror}. Name another folder by the variable TMPDIR, or allow more --cache."
+                f"a run of {run.nbytes / 1e9:.2g} GB is more than `cache` leaves, and {tempfile.gettempdir()} cannot take it: "
+                f"{error.strerror}. Name another folder by the variable TMPDIR, or allow more `cache`."
             ) from error
         return np.moveaxis(mapped, 0, 3)

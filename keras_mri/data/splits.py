@@ -38,7 +38,7 @@ def hold_out(runs, window=1):
     for run in runs:
         if run.shape[3] < window:
             raise InputError(
-                f"a training example spans {window} frames. Received: a run of {run.shape[3]}. Use --frames 1 and --target frame."
+                f"a training example spans {window} frames. Received: a run of {run.shape[3]}. Use `frames` 1 and `target` frame."
             )
     if any(run.shape[3] >= 2 * window for run in runs):
         return _by_time(runs, window)
@@ -149,7 +149,7 @@ def split_subjects(subjects, seed):
     if len(names) < LEAST_SUBJECTS:
         raise InputError(
             f"training, validation and test need at least {LEAST_SUBJECTS} subjects. Received: {len(names)} ({', '.join(names)}). "
-            "Add subjects, or train on sources simulated from single scans with --simulate."
+            "Add subjects, or train on sources simulated from single scans with `simulate`."
         )
     count = max(1, round(_SUBJECT_SHARE * len(names)))
     drawn = [names[k] for k in np.random.default_rng(seed).permutation(len(names))]

@@ -7,11 +7,11 @@ from keras_mri.errors import InputError
 from keras_mri.imaging.foreground import otsu_foreground
 from keras_mri.io.grids import bounding_box
 
-# mm: what is shaved off before the largest piece is chosen, so that scalp and neck come loose of the brain.
+# mm: erosion before the largest piece is chosen, which separates scalp and neck from the brain.
 _SHAVED = 5.0
 # mm: smoothing (full width at half maximum) before the threshold, and the voxel side at which the mask is made.
 _SMOOTHED, _COARSE = 3.0, 2.5
-# Of the smallest plausible mask, as a share of the field of view.
+# Smallest plausible mask, as a share of the field of view.
 _LEAST_SHARE = 0.002
 
 
@@ -44,7 +44,7 @@ def brain_mask(volume, zooms):
     # Voxel i of the coarse grid stands for the fine ones from i · step on.
     mask = mask[tuple(slice(side) for side in volume.shape)]
     if mask.sum() < max(1, _LEAST_SHARE * mask.size):
-        raise InputError("no brain was found in the average of the images. Give a mask with --mask.")
+        raise InputError("no brain was found in the average of the images. Give a mask with `mask`.")
     return mask
 
 
@@ -68,7 +68,7 @@ def scan_mask(volume, zooms):
         If there is no tissue to be seen.
     """
     if not volume.any():
-        raise InputError("no brain was found: the image is empty. Give a mask with --mask.")
+        raise InputError("no brain was found: the image is empty. Give a mask with `mask`.")
     box = bounding_box(volume)
     mask = np.zeros(volume.shape, bool)
     mask[box] = brain_mask(volume[box], zooms)
@@ -82,7 +82,7 @@ def _smooth(volume, zooms):
 
 def _tissue(volume):
     if volume.min() == volume.max():
-        raise InputError("no brain was found in the average of the images: it is empty. Give a mask with --mask.")
+        raise InputError("no brain was found in the average of the images: it is empty. Give a mask with `mask`.")
     return otsu_foreground(volume)
 
 

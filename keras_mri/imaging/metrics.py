@@ -169,5 +169,5 @@ def _neighbours(array, axis):
 def _peak(reference):
     peak = float(np.max(reference))
     if peak <= 0:
-        raise InputError(f"the data range cannot be taken from a reference whose maximum is {peak:g}; state it with --data-range.")
+        raise InputError(f"the data range cannot be taken from a reference whose maximum is {peak:g}; state it with `data_range`.")
     return peak

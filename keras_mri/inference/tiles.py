@@ -15,11 +15,11 @@ from keras_mri.memory import available_bytes
 from keras_mri.networks.geometry import geometry
 
 _LOGGER = logging.getLogger(__name__)
-# More than this does not make a processor faster, and a laptop has other things to do.
+# More memory than this makes a processor no faster, and a laptop has other things to do.
 _MOST_BYTES = 700e6
-# But halos do: where they would be most of the work, this is taken, if there is twice as much.
+# Where halos would be most of the work, larger tiles do help: this much is used if twice as much is available.
 _MOST_BYTES_AGAINST_HALOS = 4e9
-# A network without a bounded reach sees tiles that overlap by half of this share of their side on either side.
+# Tiles of a network without a bounded reach extend by this share of their side into each neighbour.
 _BLEND_SHARE = 0.25
 
 
@@ -34,7 +34,7 @@ def predictor(network, shape, tile=None, mirror_axes=(), overlap=None, progress=
     Parameters
     ----------
     network : keras.Model
-        From (batch, x, y, z, channels) to (batch, x, y, z, 1), or as many channels as it sees.
+        From (batch, x, y, z, channels) to (batch, x, y, z, 1), or to as many channels.
     shape : tuple of int, (x, y, z)
     tile : tuple of int, optional
         Voxels of a tile; chosen from the memory at hand if not given.
@@ -155,7 +155,7 @@ class _Tiles:
         if math.prod(smaller.grid.window) >= math.prod(window):
             raise InputError(
                 f"there is not enough memory for tiles of {' × '.join(map(str, window))} voxels. Close other programs, "
-                + ("use a smaller --tile" if self.smaller is None else "use a machine with more memory")
+                + ("use a smaller `tile`" if self.smaller is None else "use a machine with more memory")
                 + ", or set CUDA_VISIBLE_DEVICES= to compute on the processor."
             ) from error
         _LOGGER.warning("not enough memory for tiles of %s voxels: going on with %s", window, smaller.grid.window)
@@ -163,7 +163,7 @@ class _Tiles:
 
 
 def _out_of_memory(error):
-    """Tell whether an error of any backend says that memory is used up: each has a class of its own for that."""
+    """Return whether an error of any backend means that memory is exhausted; each backend has its own class."""
     words = ("ResourceExhausted", "RESOURCE_EXHAUSTED", "OutOfMemory", "out of memory", "Out of memory")
     return isinstance(error, MemoryError) or any(word in type(error).__name__ + str(error) for word in words)
 

@@ -19,46 +19,46 @@ def trained_zooms(training):
     Parameters
     ----------
     training : dict
-        What a file tells of its training data.
+        The file's record of its training data.
 
     Returns
     -------
     ndarray of float64, shape (scans, 3)
-        mm, each row from the smallest side to the largest; empty if the file does not tell.
+        mm, each row from the smallest side to the largest; empty if the file has no record.
     """
     return np.sort(_numbers(training.get("zooms"), (-1, 3)), axis=1)
 
 
 def trained_sigma(training):
-    """Return the lowest and the highest noise SD of a training, in network units; None if the file does not tell."""
+    """Return the lowest and the highest noise SD of a training, in network units; None if the file has no record."""
     sigma = _numbers(training.get("sigma"), (2,))
     return (float(sigma[0]), float(sigma[1])) if len(sigma) else None
 
 
 def differences_from_training(volume, training, config, averaged=1):
-    """Tell in what a scan differs from those of the training.
+    """List the differences between a scan and those of the training.
 
     Parameters
     ----------
     volume : Volume
     training : dict
-        What the network's file tells of its training data: `zooms` and `sigma`.
+        The record in the network's file: `zooms` and `sigma`.
     config : dict
-        The settings of the training; those of the intensity scale are looked at.
+        The settings of the training; only those of the intensity scale are used.
     averaged : int
-        Repetitions of which this is one and whose average the network restores.
+        Number of repetitions, if this is one of them and the network restores their average.
 
     Returns
     -------
     list of str
-        One sentence for each difference; empty if there is none, or the file does not tell.
+        One sentence for each difference; empty if there is none, or the file has no record.
     """
     return [remark for remark in (_zooms_remark(volume, training), _sigma_remark(volume, training, config, averaged)) if remark]
 
 
 def _zooms_remark(volume, training):
     zooms = trained_zooms(training)
-    # A system that knows one grid decides by itself what lies on it, or should be coarser.
+    # A system that works on one grid checks the grid of a scan itself.
     if not len(zooms) or "grid" in training:
         return None
     here, low, high = np.sort(volume.zooms), zooms.min(axis=0), zooms.max(axis=0)
@@ -96,7 +96,7 @@ def _sides(zooms):
 
 
 def _numbers(values, shape):
-    """Return what a file says as an array of this shape; an empty one if it says nothing of the kind."""
+    """Return a value of the file as an array of this shape; an empty one if it is missing or something else."""
     empty = np.empty((0, *shape[1:]))
     try:
         array = np.array(values if values is not None else [], np.float64)

@@ -20,6 +20,8 @@ _MOST_LEVELS = 3
 def dense_unet(input_shape, growth_rate=16, normalization="batch", residual=False, levels=None, noise_scale=0.05, frame_weights=None):
     """Build the generator.
 
+    The defaults are as published; those of the training are in the settings of `keras_mri.systems.wgan`.
+
     Parameters
     ----------
     input_shape : tuple of int or None, (x, y, z, frames)

@@ -1,4 +1,4 @@
-"""The default critic: an encoder without normalisation, so that the gradient penalty means what it says."""
+"""The default critic: an encoder without normalisation, so that the gradient penalty applies to each sample alone."""
 
 import keras
 from keras import layers

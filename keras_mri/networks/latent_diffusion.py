@@ -10,7 +10,7 @@ from keras_mri.networks.volume_autoencoder import latent_scale
 
 
 class Parts(typing.NamedTuple):
-    """What a latent diffusion pair is made of; None for what it lacks."""
+    """The parts of a latent diffusion pair; None for a part that it lacks."""
 
     encoder: keras.Model
     decoder: keras.Model
@@ -67,7 +67,7 @@ def parts(network):
 
 
 def latent_only(encoder):
-    """Return the encoder without what it says of its own uncertainty."""
+    """Return the encoder without its second output, the log variance."""
     if len(encoder.outputs) == 1:
         return encoder
     return keras.Model(encoder.input, encoder.outputs[0], name=encoder.name)
@@ -89,7 +89,7 @@ def snapped(latent, encoder, codebook):
     """
     if codebook is None:
         return latent
-    # Near is meant in the raw latents, among which the codebook was learnt.
+    # Distances are those of the raw latents, among which the codebook was learnt.
     deviation = latent_scale(encoder)[1]
     vectors, codes = latent.reshape(-1, latent.shape[-1]) * deviation, codebook * deviation
     distances = (codes**2).sum(axis=1) - 2 * vectors @ codes.T

@@ -12,7 +12,7 @@ import typing
 import numpy as np
 from keras import layers
 
-# Of the latent's unit variance: what frames stray is taken to be no less.
+# Lower bound on the variance around a label's mean (latents have unit variance).
 _LEAST_VARIANCE = 1e-4
 
 

@@ -23,12 +23,14 @@ _SLOPE = 0.1
 def munet(channels=1, filters=64, noise_scale=None):
     """Build the structural MU-Net: 18 convolutions whose result, a residual, is added to the image.
 
+    The defaults are as published; those of the training are in the settings of `keras_mri.systems.n2a`.
+
     Parameters
     ----------
     channels : int
-        Of the image, and of the restored image.
+        Channels of the image, and of the restored image.
     filters : int
-        Of every convolution but the last.
+        Filters of every convolution but the last.
     noise_scale : float, optional
         Typical noise SD in the unit of the input. With it the network works on local contrast in units of the noise, is
         leaky, and starts as the identity; None is the published form.
@@ -48,12 +50,14 @@ def munet(channels=1, filters=64, noise_scale=None):
 def munet_diffusion(channels, filters=192):
     """Build the MU-Net for many channels: 10 convolutions, all but the first one normalised, and the residual added.
 
+    The defaults are as published; those of the training are in the settings of `keras_mri.systems.n2a`.
+
     Parameters
     ----------
     channels : int
         Diffusion-weighted volumes seen, and restored, together.
     filters : int
-        Of every convolution but the last three, which have a half, a quarter, and `channels`.
+        Filters of every convolution but the last three, which have a half, a quarter, and `channels`.
 
     Returns
     -------

@@ -19,6 +19,8 @@ _MOST_LAYERS = 3
 def patch_discriminator(base_filters=64, layers=3, conditional=False, normalization="instance"):
     """Build the discriminator.
 
+    The defaults are as published; those of the training are in the settings of `keras_mri.systems.sr`.
+
     Parameters
     ----------
     base_filters : int
@@ -66,7 +68,7 @@ def layers_for(patch_shape):
     if layers < 1:
         raise InputError(
             f"the discriminator needs patches of at least 6 voxels along every side. Received: {tuple(patch_shape)}. "
-            "Use a larger --patch-shape, or --adversarial-weight 0."
+            "Use a larger `patch_shape`, or `adversarial_weight` 0."
         )
     return layers
 
@@ -88,7 +90,7 @@ def check_patch(patch_shape, layers):
     if min(patch_shape) < least:
         raise InputError(
             f"a discriminator of {layers} layers needs patches of at least {least} voxels along every side. "
-            f"Received: {tuple(patch_shape)}. Use --discriminator-layers {layers_for(patch_shape)}, or a larger --patch-shape."
+            f"Received: {tuple(patch_shape)}. Use `discriminator_layers` {layers_for(patch_shape)}, or a larger `patch_shape`."
         )
 
 

@@ -20,6 +20,8 @@ _SLOPE = 0.2
 def unet3d(base_filters=32, levels=4, residual=False, normalization="instance", channels=1, detail_scale=0.2):
     """Build the generator.
 
+    The defaults are as published; those of the training are in the settings of `keras_mri.systems.sr`.
+
     Instance normalisation takes its mean and SD from all voxels that the network sees at once, so a tile, a crop or a
     zero-padded scan gives another result than the whole; without it a voxel depends on its surroundings alone.
 
@@ -34,7 +36,7 @@ def unet3d(base_filters=32, levels=4, residual=False, normalization="instance", 
     normalization : {"instance", "none"}
         After every convolution of a block.
     channels : int
-        Of the input; the residual is added to the middle one.
+        Channels of the input; the residual is added to the middle one.
     detail_scale : float
         Size of what is missing in the source, in the unit of the input, if `residual`.
 
@@ -89,7 +91,7 @@ def check_patch(patch_shape, levels, normalization):
     if normalization == "instance" and all(side < least for side in patch_shape):
         raise InputError(
             f"with instance normalisation a side of the patch must be at least {least}: {levels} halvings leave a single voxel, "
-            f"which is its own mean. Received: {tuple(patch_shape)}. Use a larger --patch-shape, fewer --levels, or --normalization none."
+            f"which is its own mean. Received: {tuple(patch_shape)}. Use a larger `patch_shape`, fewer `levels`, or `normalization` none."
         )
 
 

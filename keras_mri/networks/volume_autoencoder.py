@@ -1,4 +1,4 @@
-"""A volume in a few numbers per block of voxels, and back; no skip carries the image past them.
+"""The autoencoder of volumes: an encoder to a small latent, and a decoder, without skip connections between them.
 
 References
 ----------
@@ -16,23 +16,23 @@ from keras_mri.networks.normed_blocks import doubled, halved, normed, residual_b
 
 # The last layer of the encoder and the first of the decoder: raw latents ↔ latents of mean 0 and SD 1 per channel.
 SCALED, UNSCALED = "latent_scale", "latent_unscale"
-# What an encoder with a shortcut says at first of how uncertain its latent is: an SD of 0.007, less than scans' own noise.
+# Initial log variance of the latent of an encoder with a shortcut: an SD of 0.007, less than the noise of scans.
 _CERTAIN = -10.0
 
 
-def volume_encoder(filters=(16, 32, 64), depth=1, channels=4, variational=True, shortcut=True):
+def volume_encoder(filters, depth, channels, variational=True, shortcut=True):
     """Build the encoder.
 
     Parameters
     ----------
     filters : sequence of int
-        Of each level; the grid is halved from each to the next.
+        Channels of each level; the grid is halved from each to the next.
     depth : int
         Residual blocks of a level.
     channels : int
-        Of the latent.
+        Channels of the latent.
     variational : bool
-        Whether it also says how uncertain the latent is.
+        Also predict the logarithm of the latent's variance.
     shortcut : bool
         Whether the latent is the lowest cosine frequencies of each block of voxels, a linear map that trains too, plus what the
         residual blocks add, at first nothing. Training then begins where a linear code ends.
@@ -66,7 +66,7 @@ def volume_encoder(filters=(16, 32, 64), depth=1, channels=4, variational=True, 
     return keras.Model(image, [latent, spread], name="encoder")
 
 
-def volume_decoder(filters=(16, 32, 64), depth=1, channels=4, shortcut=True):
+def volume_decoder(filters, depth, channels, shortcut=True):
     """Build the decoder, the encoder's mirror image; parameters as for `volume_encoder`.
 
     Returns
@@ -97,9 +97,9 @@ def lowest_frequencies(side, channels):
     Parameters
     ----------
     side : int
-        Of the cube.
+        Voxels along each edge of the cube.
     channels : int
-        How many; what a cube does not have is zero.
+        Number of cosines; beyond those that a cube has, zeros.
 
     Returns
     -------
@@ -119,7 +119,7 @@ def set_latent_scale(encoder, decoder, mean, deviation):
     ----------
     encoder, decoder : keras.Model
     mean, deviation : array_like of float, shape (channels,)
-        Of the raw latents.
+        Mean and SD of the raw latents.
     """
     mean, deviation = np.asarray(mean, np.float32), np.asarray(deviation, np.float32)
     encoder.get_layer(SCALED).set_weights([mean, deviation**2])

@@ -20,7 +20,7 @@ _LOST = tuple(getattr(tf.errors, f"{name}Error") for name in _NAMES)
 _TALKING = ("ollective", "onnect", "RPC", "eartbeat")
 # Ctrl-C was heard; what it raised may have been lost on the way, where Python was at a destructor or a callback of TensorFlow.
 _HEARD = threading.Event()
-_GO_ON = "Start all machines again, with --resume to go on from the last state that the first one saved."
+_GO_ON = "Start all machines again, with `resume` to go on from the last state that the first one saved."
 
 
 def strategy_across(workers):
@@ -118,7 +118,7 @@ def check_same(facts):
     # In halves, which float32 holds exactly.
     if any(float(_deviation(tf.constant(half, tf.float32))) > 0 for half in divmod(number, 2**16)):
         raise InputError(
-            "the machines would not do the same training. Give all of them the same command, and with --resume a folder that all can "
+            "the machines would not do the same training. Give all of them the same command, and with `resume` a folder that all can "
             "read: the first one's state is what each goes on from."
         )
 

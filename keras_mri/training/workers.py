@@ -40,7 +40,7 @@ def workers_here():
     """
     text = os.environ.get("TF_CONFIG")
     if not text:
-        raise InputError(f"--workers needs the environment variable TF_CONFIG, such as {_EXAMPLE}; index is another one on each machine.")
+        raise InputError(f"`workers` needs the environment variable TF_CONFIG, such as {_EXAMPLE}; index is another one on each machine.")
     try:
         told = json.loads(text)
         addresses, task = told["cluster"]["worker"], told["task"]

@@ -45,7 +45,7 @@ def test_lattice_corners_leave_out_patches_that_are_not_brighter_than_the_limit(
     ],
 )
 def test_a_patch_larger_than_the_volume_is_refused_with_the_largest_valid(check):
-    message = r"--patch-shape must lie inside the volume. Received: patch \(4, 9, 8\), volume \(9, 8, 7\). Largest valid: \(4, 8, 7\)."
+    message = r"`patch_shape` must lie inside the volume. Received: patch \(4, 9, 8\), volume \(9, 8, 7\). Largest valid: \(4, 8, 7\)."
     with pytest.raises(InputError, match=message):
         check((4, 9, 8), (9, 8, 7))
 

@@ -36,5 +36,5 @@ def test_a_full_disk_is_said(runs, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr("tempfile.TemporaryFile", full)
-    with pytest.raises(InputError, match=r"more than --cache leaves, and .* cannot take it: No space left on device. .* TMPDIR"):
+    with pytest.raises(InputError, match=r"more than `cache` leaves, and .* cannot take it: No space left on device. .* TMPDIR"):
         RunCache(0).keep(runs[0])

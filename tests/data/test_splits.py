@@ -67,7 +67,7 @@ def test_slices_of_air_do_not_count_as_held_out():
 
 
 def test_a_run_shorter_than_a_window_is_refused():
-    with pytest.raises(InputError, match="a training example spans 5 frames. Received: a run of 3. Use --frames 1."):
+    with pytest.raises(InputError, match="a training example spans 5 frames. Received: a run of 3. Use `frames` 1."):
         hold_out(_runs(30, 3), window=5)
 
 
@@ -135,7 +135,7 @@ def test_the_seed_alone_decides_which_subjects_are_held_out(rng):
 
 
 def test_fewer_than_three_subjects_cannot_be_divided():
-    with pytest.raises(InputError, match=r"at least 3 subjects. Received: 2 \(a, b\).*--simulate"):
+    with pytest.raises(InputError, match=r"at least 3 subjects. Received: 2 \(a, b\).*`simulate`"):
         split_subjects(["b", "a", "b"], seed=0)
 
 

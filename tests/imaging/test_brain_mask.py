@@ -41,7 +41,7 @@ def test_thin_and_small_scans_have_a_mask(shape):
 
 
 def test_an_empty_scan_is_refused():
-    with pytest.raises(InputError, match="no brain was found in the average of the images: it is empty. Give a mask with --mask"):
+    with pytest.raises(InputError, match="no brain was found in the average of the images: it is empty. Give a mask with `mask`"):
         brain_mask(np.zeros((9, 8, 7), np.float32), (1.0, 1.0, 1.0))
 
 
@@ -55,5 +55,5 @@ def test_zeros_around_a_scan_do_not_change_its_mask():
 
 
 def test_an_image_of_zeros_has_no_brain():
-    with pytest.raises(InputError, match="no brain was found: the image is empty. Give a mask with --mask"):
+    with pytest.raises(InputError, match="no brain was found: the image is empty. Give a mask with `mask`"):
         scan_mask(np.zeros((9, 8, 7), np.float32), (1.0, 1.0, 1.0))

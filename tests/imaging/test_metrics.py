@@ -57,7 +57,7 @@ def test_the_relative_error_to_an_empty_reference_is_infinite_unless_there_is_no
 @pytest.mark.parametrize("metric", [psnr, ssim])
 def test_an_empty_reference_needs_a_data_range(metric):
     empty = np.zeros((9, 8, 7), np.float32)
-    with pytest.raises(InputError, match="cannot be taken from a reference whose maximum is 0; state it with --data-range"):
+    with pytest.raises(InputError, match="cannot be taken from a reference whose maximum is 0; state it with `data_range`"):
         metric(empty, empty + 1)
 
 

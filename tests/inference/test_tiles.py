@@ -178,7 +178,7 @@ def test_where_memory_is_used_up_smaller_tiles_give_the_same_result(unet, rng, m
     assert max(map(np.prod, shapes)) <= 30_000
 
 
-@pytest.mark.parametrize(("tile", "advice"), [(None, "use a machine with more memory"), ((24, 24, 24), "use a smaller --tile")])
+@pytest.mark.parametrize(("tile", "advice"), [(None, "use a machine with more memory"), ((24, 24, 24), "use a smaller `tile`")])
 def test_where_no_tile_fits_the_user_is_told_what_to_do(unet, rng, monkeypatch, tile, advice):
     data = rng.random((48, 40, 36, 3)).astype(np.float32)
     short_of_memory(unet, 0, monkeypatch)

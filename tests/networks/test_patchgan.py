@@ -59,7 +59,7 @@ def test_thin_patches_are_halved_less_often(patch_shape, layers):
 
 
 def test_patches_too_small_to_judge_are_refused():
-    with pytest.raises(InputError, match=r"at least 6 voxels.*\(32, 32, 4\).*--adversarial-weight 0"):
+    with pytest.raises(InputError, match=r"at least 6 voxels.*\(32, 32, 4\).*`adversarial_weight` 0"):
         layers_for((32, 32, 4))
-    with pytest.raises(InputError, match=r"of 3 layers needs patches of at least 24.*\(32, 32, 16\). Use --discriminator-layers 2"):
+    with pytest.raises(InputError, match=r"of 3 layers needs patches of at least 24.*\(32, 32, 16\). Use `discriminator_layers` 2"):
         check_patch((32, 32, 16), 3)

@@ -71,7 +71,7 @@ def test_patches_that_cannot_be_used_are_refused_with_what_can():
     check_patch((32, 16, 16), 4, "instance")
     with pytest.raises(InputError, match=r"divisible by 8: the network halves them 3 times.*\(30, 32, 21\). Nearest valid: \(32, 32, 24\)"):
         check_patch((30, 32, 21), 3, "none")
-    with pytest.raises(InputError, match=r"at least 32: 4 halvings leave a single voxel.*\(16, 16, 16\).*fewer --levels"):
+    with pytest.raises(InputError, match=r"at least 32: 4 halvings leave a single voxel.*\(16, 16, 16\).*fewer `levels`"):
         check_patch((16, 16, 16), 4, "instance")
     with pytest.raises(InputError, match="`normalization` must be one of instance, none. Received: 'batch'"):
         unet3d(2, 1, normalization="batch")

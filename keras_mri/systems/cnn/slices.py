@@ -191,7 +191,7 @@ def split_slices(slices, split, seed):
     if not len(training) or not len(held_out):
         raise InputError(
             "slices that train and slices that are held out need at least two positions, or five slices. "
-            f"Received: {len(slices)} slice(s). Use more slices (--slices), or --split random."
+            f"Received: {len(slices)} slice(s). Use more slices (`slices`), or `split` random."
         )
     return training, held_out
 
@@ -219,7 +219,7 @@ def _positions(volume, cut):
     side = volume.shape[cut.axis]
     if cut.slices is not None:
         if cut.slices > side:
-            raise InputError(f"--slices must not exceed the {side} slices of {volume.name} along axis {cut.axis}. Received: {cut.slices}.")
+            raise InputError(f"`slices` must not exceed the {side} slices of {volume.name} along axis {cut.axis}. Received: {cut.slices}.")
         first = (side - cut.slices) // 2
         return list(range(first, first + cut.slices))
     tissue = np.moveaxis(patch_foreground(volume.sample_frames(_FRAMES_SEEN).mean(axis=-1)), cut.axis, 0)
@@ -248,7 +248,7 @@ def _common_shape(shapes, factor):
     shape = tuple(int(side) // factor * factor for side in sides)
     if 0 in shape:
         raise InputError(
-            f"slices must have at least {factor} × {factor} pixels. Received: {' × '.join(map(str, sides))}. Choose another --axis."
+            f"slices must have at least {factor} × {factor} pixels. Received: {' × '.join(map(str, sides))}. Choose another `axis`."
         )
     return shape
 

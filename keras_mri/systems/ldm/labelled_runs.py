@@ -129,7 +129,7 @@ def _tables(config, count):
         tables = getattr(config, kind)
         if tables:
             if len(tables) != count:
-                raise InputError(f"--{kind} needs one table for each image, in their order. Received: {len(tables)} for {count} image(s).")
+                raise InputError(f"`{kind}` needs one table for each image, in their order. Received: {len(tables)} for {count} image(s).")
             return [(kind, table) for table in tables]
     return [(None, None)] * count
 
@@ -168,6 +168,6 @@ def repetition_time(volume):
     if volume.repetition_time is None:
         raise InputError(
             f"{volume.name} says no repetition time (shape {volume.shape}), so events in seconds have no volumes. "
-            "Set its fourth zoom, or give one label per volume with --labels."
+            "Set its fourth zoom, or give one label per volume with `labels`."
         )
     return volume.repetition_time

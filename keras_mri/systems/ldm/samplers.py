@@ -57,7 +57,7 @@ def sampler(name, schedule, steps):
     if name not in SAMPLERS:
         raise InputError(f"unknown sampler {name!r}. Expected one of: {', '.join(SAMPLERS)}.")
     if not 1 <= steps <= schedule.steps:
-        raise InputError(f"--steps must lie between 1 and {schedule.steps}, the steps of the network's schedule. Received: {steps}.")
+        raise InputError(f"`steps` must lie between 1 and {schedule.steps}, the steps of the network's schedule. Received: {steps}.")
     times = _even_in_log_snr(schedule, steps) if name == "dpm-solver" else np.linspace(schedule.steps - 1, 0, steps)
     times = times.round().astype(np.int32)
     return SAMPLERS[name](times, schedule.signal_rates[times], schedule.noise_rates[times])

@@ -103,7 +103,7 @@ def _gather(volumes, mode):
     """Return the repetitions' names, their data (repetitions, x, y, z, frames), and a Volume shaped like the result."""
     first = volumes[0]
     if mode == "volumes" and len(volumes) > 1:
-        raise InputError(f"--repetitions volumes takes one 4D image. Received: {len(volumes)} images. Name one, or merge them.")
+        raise InputError(f"`repetitions` volumes takes one 4D image. Received: {len(volumes)} images. Name one, or merge them.")
     if len(volumes) == 1 and mode != "images":
         if first.n_frames < 2:
             raise InputError(
@@ -196,7 +196,7 @@ def _check_alignment(fixed, moving, mask, reference, name):
     if alike < _LEAST_SIMILARITY:
         raise InputError(
             f"{name} does not show what the first repetition shows, even after a rigid correction: their correlation in the mask is "
-            f"{alike:.2f}. Expected repetitions of one scan; register them first, or use --no-align if they are right as they are."
+            f"{alike:.2f}. Expected repetitions of one scan; register them first, or leave `align` off if they are right as they are."
         )
     remaining = remaining_motion(fixed, moving, mask, reference.affine) / min(reference.zooms)
     if remaining > _MOST_REMAINING:

@@ -48,7 +48,7 @@ def open_pairs(paths, config, replace_nonfinite=False):
     folders = [path for path in paths if pathlib.Path(path).is_dir()]
     if config.pairs:
         if paths:
-            raise InputError(f"--pairs names all scans. Received also: {', '.join(map(str, paths))}. Leave these out.")
+            raise InputError(f"`pairs` names all scans. Received also: {', '.join(map(str, paths))}. Leave these out.")
         pairs = [_opened(row, config.resample, replace_nonfinite) for row in read_table(config.pairs)]
     elif config.simulate and paths and not folders:
         images = [open_image(path, replace_nonfinite) for path in paths]
@@ -60,9 +60,9 @@ def open_pairs(paths, config, replace_nonfinite=False):
     else:
         raise InputError(
             f"it is not clear which scans are source and target. Received: {', '.join(map(str, paths)) or 'no images'}. Expected one of\n"
-            "  BIDS_FOLDER --source-session 1 --target-session 2 [--modality T1w]\n"
-            "  --pairs TABLE.tsv                        with the columns subject, source, target\n"
-            "  IMAGE… --simulate 2 2 1                  sources made from the images by k-space truncation"
+            "  BIDS_FOLDER `source_session` 1 `target_session` 2 [`modality` T1w]\n"
+            "  `pairs` TABLE.tsv                        with the columns subject, source, target\n"
+            "  IMAGE… `simulate` 2 2 1                  sources made from the images by k-space truncation"
         )
     _check_copies(pairs)
     return pairs
@@ -118,7 +118,7 @@ def _opened(row, resample, replace_nonfinite):
         check_same_grid(target, source, f"source and target of {row['subject']} must lie on one grid")
     except GridMismatchError as error:
         if not resample:
-            raise GridMismatchError(f"{error}\n  Or have sources interpolated on their targets' grids with --resample.") from error
+            raise GridMismatchError(f"{error}\n  Or have sources interpolated on their targets' grids with `resample`.") from error
         _LOGGER.info("%s: source interpolated on the target's grid", row["subject"])
         source = resampled_to(source, target)
     return Pair(row["subject"], source, target, mask=row.get("mask"))

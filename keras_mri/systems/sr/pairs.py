@@ -103,7 +103,7 @@ def simulated_pair(target, factors, subject="subject"):
     for axis, (side, factor) in enumerate(zip(target.shape, factors)):
         if factor > 1 and side / factor < 2:
             raise InputError(
-                f"--simulate {' '.join(f'{f:g}' for f in factors)} leaves less than two voxels along axis {axis} of {target.name}, "
+                f"`simulate` {' '.join(f'{f:g}' for f in factors)} leaves less than two voxels along axis {axis} of {target.name}, "
                 f"shape {target.shape}. Use a smaller factor there."
             )
     source = Volume(lambda t: truncated(target.frame(0), factors), target.shape, target.affine, target.header, target.name)
@@ -164,7 +164,7 @@ def brain_of(volume, mask=None):
         return scan_mask(volume.frame(0), volume.zooms)
     except InputError as error:
         raise InputError(
-            f"no brain was found in {volume.name}. Give its mask: with --mask to predict, in a column `mask` of --pairs to train."
+            f"no brain was found in {volume.name}. Give its mask: with `mask` to predict, in a column mask of `pairs` to train."
         ) from error
 
 

@@ -147,7 +147,7 @@ def _lattice(runs, patch_shape, seed):
         if not 0 < cut < len(corners):
             raise InputError(
                 f"a scan gives {len(corners)} patches of {tuple(patch_shape)} voxels with a mean above {_LATTICE_MEAN} of its range; "
-                "at least 3 are needed. Use a smaller --patch-shape, or --sampling random."
+                "at least 3 are needed. Use a smaller `patch_shape`, or `sampling` random."
             )
         training.append(PatchSource(run, corners[:cut]))
         validation.append(PatchSource(run, corners[cut:]))

@@ -153,7 +153,7 @@ def test_too_few_slices_to_hold_any_out(places):
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        (Config(slices=11), "--slices must not exceed the 10 slices of image along axis 2. Received: 11."),
+        (Config(slices=11), "`slices` must not exceed the 10 slices of image along axis 2. Received: 11."),
         (Config(axis=0, filters=(1, 2, 3, 4), depths=(1, 1, 1, 1)), "at least 8 × 8 pixels. Received: 6 × 10"),
     ],
 )

@@ -133,7 +133,7 @@ def test_outside_a_mask_the_input_stays(write_nifti, rng):
     ("count", "options", "message"),
     [
         (2, PredictConfig(), "one image at a time. Received: 2 images"),
-        (1, PredictConfig(tile=(8, 8, 8)), "sees whole slices. Received: --tile 8 8 8. Leave it out"),
+        (1, PredictConfig(tile=(8, 8, 8)), "sees whole slices. Received: `tile` 8 8 8. Leave it out"),
     ],
 )
 def test_what_does_not_apply_is_refused(run_path, count, options, message):

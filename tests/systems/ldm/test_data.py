@@ -40,7 +40,7 @@ def test_patches_and_their_mirror_images(rng):
             assert one.tobytes() in places or one[::-1].tobytes() in places
             mirrored += one.tobytes() not in places
     assert 3 < mirrored < 17
-    with pytest.raises(InputError, match="--patch-shape must lie inside the volume"):
+    with pytest.raises(InputError, match="`patch_shape` must lie inside the volume"):
         volume_batches(([run], [run]), dataclasses.replace(CONFIG, patch_shape=(16, 4, 4)), padded)
 
 

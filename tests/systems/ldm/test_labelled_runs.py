@@ -87,7 +87,7 @@ def test_a_grid_goes_through_json_and_knows_another_head_position_as_its_own(rng
 
 
 def test_as_many_tables_as_images(run):
-    with pytest.raises(InputError, match=r"--labels needs one table for each image, in their order. Received: 2 for 1 image"):
+    with pytest.raises(InputError, match=r"`labels` needs one table for each image, in their order. Received: 2 for 1 image"):
         labelled_runs([run()], Config(labels=("a", "b")))
 
 
@@ -109,5 +109,5 @@ def test_the_repetition_time_is_in_seconds_whatever_the_header_s_unit(write_nift
 
 def test_a_run_without_a_repetition_time_says_what_to_do(rng, affine):
     run = Volume.from_array(rng.random((9, 8, 7, 4)), affine, name="run")
-    with pytest.raises(InputError, match="run says no repetition time.*--labels"):
+    with pytest.raises(InputError, match="run says no repetition time.*`labels`"):
         repetition_time(run)

@@ -72,7 +72,7 @@ def test_a_network_that_knows_the_sample_leads_to_it(name, count):
 
 @pytest.mark.parametrize("steps", [0, 51])
 def test_more_steps_than_the_schedule_has_are_refused(steps):
-    with pytest.raises(InputError, match=f"--steps must lie between 1 and 50, the steps of the network's schedule. Received: {steps}"):
+    with pytest.raises(InputError, match=f"`steps` must lie between 1 and 50, the steps of the network's schedule. Received: {steps}"):
         sampler("ddim", schedule("cosine", 50), steps)
 
 

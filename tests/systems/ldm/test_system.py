@@ -119,7 +119,7 @@ def test_a_network_of_another_system_is_no_start(tmp_path):
     from keras_mri.networks.residual_unet import residual_unet
 
     checkpoints.save(Checkpoint(residual_unet((None, None, None, 1), (2, 2), (1, 1)), "wgan", {}, {}), tmp_path / "wgan.h5")
-    with pytest.raises(InputError, match="--initial must be a network of ldm. Received: .*wgan.h5, one of wgan"):
+    with pytest.raises(InputError, match="`initial` must be a network of ldm. Received: .*wgan.h5, one of wgan"):
         ldm.settle(Config(stage="diffusion", initial=str(tmp_path / "wgan.h5")))
     with pytest.raises(CheckpointError, match="is not a file"):
         ldm.settle(Config(stage="diffusion", initial=str(tmp_path / "none.h5")))
@@ -142,7 +142,7 @@ def test_one_seed_one_sample_two_seeds_two_and_the_label_matters(eagerly, traine
 
 def test_an_autoencoder_alone_makes_nothing_up(eagerly, affine):
     network = checkpoint(with_denoiser=False)
-    with pytest.raises(InputError, match="holds an autoencoder only.*--stage diffusion --initial"):
+    with pytest.raises(InputError, match="holds an autoencoder only.*`stage` diffusion `initial`"):
         list(ldm.generate(network, 1, GenerateConfig(steps=2)))
     scan = Volume.from_array(phantoms.head(SHAPE)[0], affine)
     assert ldm.predict(network, [scan], PredictConfig()).frame(0).shape == SHAPE

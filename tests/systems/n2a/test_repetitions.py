@@ -113,7 +113,7 @@ def test_one_repetition_is_refused(clean, affine):
 
 
 def test_volumes_of_two_images_are_refused(clean, affine):
-    with pytest.raises(InputError, match="--repetitions volumes takes one 4D image. Received: 2 images"):
+    with pytest.raises(InputError, match="`repetitions` volumes takes one 4D image. Received: 2 images"):
         align_repetitions([repetition(clean, 1, affine), repetition(clean, 2, affine)], ABOVE, repetitions="volumes")
 
 

@@ -146,7 +146,7 @@ def test_patches_are_cut_to_thin_scans():
 
 
 def test_a_patch_larger_than_the_scan_is_refused():
-    with pytest.raises(InputError, match=r"--patch-shape must lie inside.*\(32, 32, 32\), volume \(24, 22, 20\)"):
+    with pytest.raises(InputError, match=r"`patch_shape` must lie inside.*\(32, 32, 32\), volume \(24, 22, 20\)"):
         pair_data(parts(), Config(simulate=SIMULATE, patch_shape=(32, 32, 32)), factor=8)
 
 

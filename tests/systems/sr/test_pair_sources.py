@@ -53,7 +53,7 @@ def test_grids_that_differ_are_refused_with_the_remedy_or_resampled(bids, tmp_pa
     source = phantoms.head(SHAPE, seed=1)[0]
     write_nifti(source, "shifted.nii.gz", affine=shifted)
     path = table(tmp_path, ("a", "shifted.nii.gz", "sub-01/ses-2/anat/sub-01_ses-2_T1w.nii.gz"))
-    with pytest.raises(GridMismatchError, match=r"source and target of a must lie on one grid(.|\n)*shifted.nii.gz(.|\n)*--resample"):
+    with pytest.raises(GridMismatchError, match=r"source and target of a must lie on one grid(.|\n)*shifted.nii.gz(.|\n)*`resample`"):
         open_pairs([], Config(pairs=path))
     (pair,) = open_pairs([], Config(pairs=path, resample=True))
     assert pair.source.shape == SHAPE and np.array_equal(pair.source.affine, pair.target.affine)
@@ -85,10 +85,10 @@ def test_a_table_that_is_not_there(tmp_path):
     [
         ([], {}, "Received: no images"),
         (["{scan}"], {}, "it is not clear which scans are source and target"),
-        (["{folder}"], {}, "--source-session 1 --target-session 2"),
+        (["{folder}"], {}, "`source_session` 1 `target_session` 2"),
         (["{folder}"], dict(simulate=(2, 2, 1)), "not clear"),
         (["{scan}"], dict(source_session="1", target_session="2"), "not clear"),
-        (["{scan}"], dict(pairs="pairs.tsv"), "--pairs names all scans. Received also: .*scan.nii.gz"),
+        (["{scan}"], dict(pairs="pairs.tsv"), "`pairs` names all scans. Received also: .*scan.nii.gz"),
     ],
 )
 def test_when_it_is_not_clear_what_is_meant_the_three_ways_are_shown(write_nifti, tmp_path, images, options, message):

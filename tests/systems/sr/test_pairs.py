@@ -49,7 +49,7 @@ def test_zeros_around_the_scan_change_nothing(affine):
 
 def test_a_factor_that_leaves_nothing_is_refused(write_nifti):
     path = write_nifti(phantoms.head((19, 17, 3))[0])
-    with pytest.raises(InputError, match=r"--simulate 1 1 2 leaves less than two voxels along axis 2 of .*\(19, 17, 3\)"):
+    with pytest.raises(InputError, match=r"`simulate` 1 1 2 leaves less than two voxels along axis 2 of .*\(19, 17, 3\)"):
         open_pairs([path], Config(simulate=(1, 1, 2)))
 
 
@@ -67,7 +67,7 @@ def test_no_subject_is_in_two_parts_and_the_order_of_the_files_decides_nothing(r
 
 
 def test_measured_pairs_of_two_subjects_are_too_few_and_simulated_ones_give_slabs():
-    with pytest.raises(InputError, match=r"at least 3 subjects. Received: 2 \(a, b\).*--simulate"):
+    with pytest.raises(InputError, match=r"at least 3 subjects. Received: 2 \(a, b\).*`simulate`"):
         split_pairs([pair("a", simulated=False), pair("b", 1, simulated=False)], seed=0)
     parts = split_pairs([pair("a"), pair("b", 1)], seed=0)
     assert parts.slabs and len(parts.training) == 2 and not parts.test
@@ -77,5 +77,5 @@ def test_measured_pairs_of_two_subjects_are_too_few_and_simulated_ones_give_slab
 def test_a_scan_without_a_brain_is_named(affine):
     speck = np.zeros((30, 30, 30), np.float32)
     speck[3, 4, 5] = 1
-    with pytest.raises(InputError, match="no brain was found in speck.nii. Give its mask: with --mask to predict, in a column `mask`"):
+    with pytest.raises(InputError, match="no brain was found in speck.nii. Give its mask: with `mask` to predict, in a column mask"):
         brain_of(Volume.from_array(speck, affine, name="speck.nii"))

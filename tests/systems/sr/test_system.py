@@ -181,7 +181,7 @@ def test_a_patch_that_cannot_be_halved_names_the_nearest(paths):
 
 def test_a_patch_too_small_for_the_discriminator_says_what_to_do(eagerly, paths):
     config = Config(**{**SMALL, "patch_shape": (12, 12, 4)})
-    with pytest.raises(InputError, match=r"at least 6 voxels along every side. Received: \(12, 12, 4\).*--adversarial-weight 0"):
+    with pytest.raises(InputError, match=r"at least 6 voxels along every side. Received: \(12, 12, 4\).*`adversarial_weight` 0"):
         trained(sr.SYSTEM, paths, config)
     trained(sr.SYSTEM, paths, Config(**{**SMALL, "patch_shape": (12, 12, 4)}, adversarial_weight=0.0, epochs=1, steps_per_epoch=1))
 

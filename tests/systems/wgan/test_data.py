@@ -69,7 +69,7 @@ def test_the_noise_of_the_scan_is_estimated_and_told(affine, caplog):
 
 
 def test_a_patch_larger_than_what_trains_is_refused(affine):
-    with pytest.raises(InputError, match=r"--patch-shape must lie inside the volume"):
+    with pytest.raises(InputError, match=r"`patch_shape` must lie inside the volume"):
         denoising_data([volume((20, 18, 9), affine)], Config(patch_shape=(18, 18, 8)), frames=1, factor=2)
 
 
@@ -82,5 +82,5 @@ def test_the_held_out_patches_come_in_fours_whatever_the_batch(affine):
 def test_a_scan_too_dark_for_the_published_sampling_is_refused(affine):
     data = np.zeros((40, 40, 10), np.float32)
     data[5, 5, 5] = 1000.0
-    with pytest.raises(InputError, match="gives 0 patches.*--sampling random"):
+    with pytest.raises(InputError, match="gives 0 patches.*`sampling` random"):
         denoising_data([Volume.from_array(data, affine)], Config(**PRESETS["published"]), frames=1, factor=1)

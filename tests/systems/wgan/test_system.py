@@ -169,7 +169,7 @@ def test_two_images_at_once_are_refused(run_path):
 
 def test_a_patch_larger_than_the_volume_names_the_largest_valid(run_path):
     with pytest.raises(
-        InputError, match=r"--patch-shape must lie inside.*\(32, 32, 8\), volume \(19, 17, 11\).*Largest valid: \(19, 17, 8\)"
+        InputError, match=r"`patch_shape` must lie inside.*\(32, 32, 8\), volume \(19, 17, 11\).*Largest valid: \(19, 17, 8\)"
     ):
         trained(wgan.SYSTEM, [run_path], Config(patch_shape=(32, 32, 8)))
 
@@ -181,7 +181,7 @@ def test_a_patch_that_the_network_cannot_halve_names_the_nearest(run_path):
 
 def test_five_frames_of_a_run_of_three_are_refused(write_nifti, rng):
     path = write_nifti(rng.random((9, 8, 7, 3)).astype(np.float32))
-    with pytest.raises(InputError, match="spans 5 frames. Received: a run of 3. Use --frames 1 "):
+    with pytest.raises(InputError, match="spans 5 frames. Received: a run of 3. Use `frames` 1 "):
         trained(wgan.SYSTEM, [path], Config(**{**SMALL, "frames": 5}))
 
 

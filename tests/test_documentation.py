@@ -191,11 +191,7 @@ def test_scripts_and_tests_that_a_page_names_exist(page):
     text = page.read_text(encoding="utf-8")
     modules = [module.replace(".", "/") for module in re.findall(r"python -m (experiments\.[\w.]*\w)", text)]
     for name in {*re.findall(r"\b(?:tests|experiments)/[\w/]+\.py\b", text), *(f"{module}.py" for module in modules)}:
-        assert (ROOT / name).is_file() or name in _TO_COME, f"{page.name}: {name}"
-
-
-# Another part of the same change brings it.
-_TO_COME = {"tests/test_sixth_system.py"}
+        assert (ROOT / name).is_file(), f"{page.name}: {name}"
 
 
 def test_the_readme_is_short_and_starts_with_what_needs_no_training():

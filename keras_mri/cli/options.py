@@ -99,7 +99,9 @@ def _flag(field, hint):
         entry = entries[0]
         flag["nargs"] = "+" if entries[-1] is Ellipsis else len(entries)
     convert = explained(metadata["parse"]) if metadata["parse"] else entry
-    flag["type"] = or_none(convert) if optional and "nargs" not in flag else convert
+    # Where "none" is a choice, it is a value of its own.
+    takes_none = optional and "nargs" not in flag and "none" not in (flag["choices"] or ())
+    flag["type"] = or_none(convert) if takes_none else convert
     if flag["metavar"] is None and not flag["choices"]:
         flag["metavar"] = entry.__name__.upper()
     return flag

@@ -199,3 +199,11 @@ def test_each_command_gives_an_example_that_is_valid(command):
     parser = command._parser()
     assert parser.epilog.startswith(f"example: {parser.prog} ")
     parser.parse_all(parser.epilog.removeprefix(f"example: {parser.prog} ").split())
+
+
+def test_none_is_a_value_where_it_is_a_choice():
+    options = get_settings("n2a").PredictConfig
+    parser = Parser(prog="example")
+    add_options(parser, options)
+    assert chosen_options(options, parser.parse_all(["--mirror", "none"])).mirror == "none"
+    assert chosen_options(options, parser.parse_all([])).mirror is None

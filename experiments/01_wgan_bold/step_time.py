@@ -31,7 +31,7 @@ class PublishedProcedure(AdversarialModel):
         with tf.GradientTape() as tape:
             restored = self.network(noisy, training=True)
             error = tf.reduce_mean(tf.abs(restored - target))
-            adversarial_loss = self.losses.adversarial_loss(self.critic(restored, training=True))
+            adversarial_loss = self.player_losses.adversarial_loss(self.critic(restored, training=True))
             loss = self.rules.l1_weight * error + self.rules.adversarial_weight * adversarial_loss
         self.optimizer.apply(tape.gradient(loss, self.network.trainable_variables), self.network.trainable_variables)
         return {"loss": loss, "error": error, "critic_loss": critic_loss}

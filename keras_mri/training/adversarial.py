@@ -65,7 +65,7 @@ class AdversarialModel(keras.Model):
     def __init__(self, network, critic, losses, rules, seed):
         super().__init__()
         self.network, self.critic = network, critic
-        self.losses, self.rules = losses, rules
+        self.player_losses, self.rules = losses, rules
         # Means over the epoch; without them the log would show each epoch's last batch alone.
         self.means = {name: keras.metrics.Mean(name=name) for name in ("loss", "error", "critic_loss", "adversarial_loss")}
         self.seed = seed
@@ -111,7 +111,7 @@ class AdversarialModel(keras.Model):
                 for _ in range(self.rules.critic_steps):
                     critic_loss = self._update_critic(self._judged(noisy, target), judged)
             error = tf.reduce_mean(tf.abs(restored - target))
-            adversarial_loss = self.losses.adversarial_loss(self.critic(judged, training=True))
+            adversarial_loss = self.player_losses.adversarial_loss(self.critic(judged, training=True))
             loss = self.rules.l1_weight * error + self.rules.adversarial_weight * adversarial_loss
             # What optimizers add up over the devices is to be the gradient of the whole batch's mean.
             share = loss / devices.count()
@@ -143,7 +143,7 @@ class AdversarialModel(keras.Model):
 
     def _update_critic(self, real, fake):
         with tf.GradientTape() as tape:
-            loss = self.losses.critic_loss(self.critic, real, fake, self.next_seed())
+            loss = self.player_losses.critic_loss(self.critic, real, fake, self.next_seed())
             share = loss / devices.count()
         gradients = tape.gradient(share, self.critic.trainable_variables)
         self.critic_optimizer.apply(gradients, self.critic.trainable_variables)

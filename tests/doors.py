@@ -216,7 +216,7 @@ CONFIG = {
     "config": {"name": "small", "layers": LAYERS, "input_layers": [["image", 0, 0]], "output_layers": [["head", 0, 0]]},
 }
 TRAINING = {"zooms": [[2.0, 2.5, 3.0]], "sigma": [0.1, 0.2]}
-FACTS = {"format": 1, "version": "1", "system": "wgan", "config": {"seed": 3}, "training": TRAINING}
+FACTS = {"format": 1, "version": "1", "system": "wgan", "config": {"seed": 3, "scaling": "volume"}, "training": TRAINING}
 
 
 def write_network(path, config=CONFIG, facts=FACTS):

@@ -118,6 +118,11 @@ class TrainingJob:
         if self.workers and self.workers.index:
             # The first machine has the same network, and writes it.
             return None
+        if self.workers or self.devices != 1:
+            from keras_mri.networks.precision import in_float32
+
+            # A copy outside of the strategy's scope: using it asks nothing of other devices and machines, which may have gone.
+            network = in_float32(network)
         trained = steps.trained(network)
         if files:
             with steps.leaving_no_history():

@@ -57,7 +57,7 @@ def test_a_step_with_the_output_reused_equals_the_published_procedure(rng):
 
     for _ in range(2):
         with tf.GradientTape() as tape:
-            loss = expected.critic_loss(expected.critic, target, expected.network(noisy), expected.next_seed())
+            loss = expected.player_losses.critic_loss(expected.critic, target, expected.network(noisy), expected.next_seed())
         expected.critic_optimizer.apply(tape.gradient(loss, expected.critic.trainable_variables))
     with tf.GradientTape() as tape:
         restored = expected.network(noisy)

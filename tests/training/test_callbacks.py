@@ -75,7 +75,7 @@ def test_divergence_in_the_last_step_shows_on_held_out_data():
     best = KeepBest(model, "val_loss")
     stop = StopOnNonFinite(best)
     stop.set_model(model)
-    with pytest.raises(InputError, match="val_loss became NaN or infinite in the first epoch.*`precision` float32"):
+    with pytest.raises(InputError, match="val_loss became NaN or infinite in the first epoch.*or set `precision` to float32"):
         stop.on_epoch_end(0, {"loss": 1.0, "val_loss": math.nan})
 
 

@@ -105,7 +105,7 @@ def test_two_devices_and_two_machines_give_the_losses_of_one(name, tmp_path, wri
         done = subprocess.run([sys.executable, "-c", TRAIN, *line(out, *options)], env=in_this_checkout, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
     states, said = ended(two_machines(in_this_checkout, "-m", "keras_mri.train", *line("machines")))
-    assert states == [0, 0], said
+    assert states == [0, 0], "\n".join(said)
     assert "wrote" in said[0] and "wrote" not in said[1] and "writes the network" in said[1]
     names, one = logged(tmp_path / "one.csv")
     for out in ("devices", "machines"):

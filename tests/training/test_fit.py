@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_mri.data.pipelines import Batches
 from keras_mri.training.fit import compute_deterministically, fit
 
 
@@ -21,7 +22,7 @@ def test_a_fit_goes_on_until_a_callback_says_stop():
             held_out.append(logs["val_loss"])
             self.model.stop_training = epoch == 1
 
-    fit(model, data.repeat(), data, 3, [Count()])
+    fit(model, Batches(data.repeat(), data, 3), [Count()])
     assert steps == [0, 1, 2] * 2 and len(held_out) == 2
     assert held_out[1] < held_out[0]
 

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_mri.data.pipelines import Batches
 from keras_mri.errors import InputError
 from keras_mri.training.callbacks import KeepBest
 from keras_mri.training.fit import fit
@@ -37,7 +38,7 @@ def batches():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(400, 4)).astype(np.float32)
     data = tf.data.Dataset.from_tensor_slices((x, x.sum(axis=1, keepdims=True)))
-    return data.take(360).repeat().batch(4), data.skip(360).batch(4)
+    return Batches(data.take(360).repeat().batch(4), data.skip(360).batch(4), 5)
 
 
 def trained(state, before=None, units=3):
@@ -50,7 +51,7 @@ def trained(state, before=None, units=3):
         for _ in range(2):
             model.compile(keras.optimizers.Adam(0.01, use_ema=True), loss="mse", metrics=["mae"], jit_compile=False)
             swap = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
-            fit(model, *batches(), 5, [swap, best, log, *([state] if state else []), stop])
+            fit(model, batches(), [swap, best, log, *([state] if state else []), stop])
             best.restore()
     except KeyboardInterrupt:
         return None, best, rows

@@ -18,9 +18,9 @@ class PatchGrid:
     Parameters
     ----------
     shape : tuple of int, (x, y, z)
-        Of the volume, voxels.
+        Shape of the volume, voxels.
     window : tuple of int, (x, y, z)
-        Of a tile, voxels.
+        Shape of a tile, voxels.
     halo : tuple of int, (x, y, z)
         `merge` leaves a tile's outermost voxels to its neighbour, this many on each side where the volume continues.
     stride : int

@@ -30,7 +30,7 @@ class Slices:
     noisy : ndarray of float32, shape (slices, x, y), optional
         Given where the noise came with the data; else `with_noise` draws it.
     places : ndarray of int32, shape (slices, 3), optional
-        Of each slice the number of its scan, its position and its frame; None if unknown.
+        Number of the scan, position and frame of each slice; None if unknown.
     zooms : tuple of tuple of float
         Voxel sides of each scan, mm; empty if unknown.
     axis : int, optional
@@ -185,7 +185,7 @@ def split_slices(slices, split, seed):
         # Nothing is known of a data set from elsewhere but its order: neighbours stay together.
         count = round(_HELD_OUT_SHARE * len(slices))
         training, held_out = np.split(np.arange(len(slices)), [len(slices) - count])
-        _LOGGER.warning("the data set does not tell which slice is which: its last fifth validates, and may show anatomy that trains")
+        _LOGGER.warning("the data set has no places of its slices: its last fifth validates, and may show anatomy that trains")
     else:
         training, held_out = _by_position(slices.places)
     if not len(training) or not len(held_out):
@@ -197,7 +197,7 @@ def split_slices(slices, split, seed):
 
 
 def fitting_slices(slices, factor):
-    """Return slices whose sides are multiples of `factor`: the middle of what is there.
+    """Return slices whose sides are multiples of `factor`: the middle of each slice.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a denoiser may be told of the volume it is to make: a coarse or a damaged view of it, and how far to trust that."""
+"""The conditions of a denoiser: a coarse or a damaged view of the volume, and which of its voxels are known."""
 
 import numpy as np
 
@@ -56,7 +56,7 @@ def damaged_view(run, t, rng, reach=0.0):
 
 
 def condition(latent, known, coarse):
-    """Put a view's latent beside what is known of it.
+    """Join a view's latent with the share of its voxels that is known.
 
     Parameters
     ----------

@@ -20,7 +20,7 @@ _CONDITIONED = (0.4, 0.3, 0.3)
 
 
 class Latents(typing.NamedTuple):
-    """What the denoiser learns from, one entry for each frame.
+    """The training data of the denoiser, one entry for each frame.
 
     Parameters
     ----------

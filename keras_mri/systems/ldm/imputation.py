@@ -39,7 +39,7 @@ def filled_frame(read_frame, missing_at, n_frames, t, reach=0.0):
     """Fill the missing voxels of a frame.
 
     Each gets the straight line between the nearest frames before and after in which it is known, at the ends of the run the
-    nearest one's value; or an average over the frames around; a voxel that is never known, what `filled_in_space` says.
+    nearest one's value; or an average over the frames around; a voxel that is never known is filled by `filled_in_space`.
 
     Parameters
     ----------

@@ -61,7 +61,7 @@ class Grid:
 
 @dataclasses.dataclass(frozen=True)
 class LabelledRuns:
-    """Runs, in network units, and what is known of their volumes.
+    """Runs, in network units, with the labels of their volumes.
 
     Parameters
     ----------

@@ -17,7 +17,7 @@ class LatentSpace:
     ----------
     parts : keras_mri.networks.latent_diffusion.Parts
     config : keras_mri.systems.ldm.settings.Config
-        Of the training.
+        Settings of the training.
     labels : int
         Number of classes.
     """
@@ -76,11 +76,11 @@ class LatentSpace:
         Parameters
         ----------
         shape : tuple of int, (x, y, z)
-            Of the volumes.
+            Shape of the volumes.
         count : int
         options : keras_mri.systems.ldm.settings.SamplingOptions
         code : int
-            Of the label; `labels` for none.
+            Code of the label; `labels` for none.
         condition : ndarray of float32, shape (x', y', z', channels + 2), optional
 
         Returns

@@ -70,7 +70,7 @@ def schedule(name, steps=1000):
 
 
 def target(prediction, clean, noise, signal_rate, noise_rate):
-    """Return what the network is to say, from arrays or tensors of any library.
+    """Return the prediction target of the network, from arrays or tensors of any library.
 
     Parameters
     ----------
@@ -91,13 +91,13 @@ def target(prediction, clean, noise, signal_rate, noise_rate):
     return noise if prediction == "noise" else signal_rate * noise - noise_rate * clean
 
 
-def clean_and_noise(prediction, said, noisy, signal_rate, noise_rate):
+def clean_and_noise(prediction, predicted, noisy, signal_rate, noise_rate):
     """Return the clean sample and the noise that a network's output means: the inverse of `target`.
 
     Parameters
     ----------
     prediction : {"noise", "velocity"}
-    said : array
+    predicted : array
         The network's output for `noisy`.
     noisy : array
     signal_rate, noise_rate : array
@@ -108,8 +108,8 @@ def clean_and_noise(prediction, said, noisy, signal_rate, noise_rate):
     clean, noise : array
     """
     if prediction == "noise":
-        return (noisy - noise_rate * said) / signal_rate, said
-    return signal_rate * noisy - noise_rate * said, noise_rate * noisy + signal_rate * said
+        return (noisy - noise_rate * predicted) / signal_rate, predicted
+    return signal_rate * noisy - noise_rate * predicted, noise_rate * noisy + signal_rate * predicted
 
 
 def loss_weights(plan, prediction, gamma=None):

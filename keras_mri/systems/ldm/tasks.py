@@ -1,4 +1,4 @@
-"""What a trained latent diffusion pair does to a scan: back and forth, a finer grid, what is missing.
+"""The tasks of a trained latent diffusion pair: reconstruction, super-resolution, imputation.
 
 A latent loses detail, so no answer is taken from the decoder alone: it is what was given, plus the difference between the decoded
 sample and the decoded given. A sample that agrees with what was given changes nothing.
@@ -25,7 +25,7 @@ _REHEARSALS = 4
 
 
 def reconstructed(space, volume):
-    """Return a scan as it comes out of the autoencoder: what the latent keeps of it.
+    """Send a scan through the autoencoder and back.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def super_resolved(space, volume, grid, options, code):
         The fine one.
     options : keras_mri.systems.ldm.settings.PredictConfig
     code : int
-        Of the label.
+        Code of the label.
 
     Returns
     -------
@@ -80,7 +80,7 @@ def super_resolved(space, volume, grid, options, code):
     def run(t):
         given = scaling.apply(resampled(volume.frame(t), grid.shape))
         change = _change(space, given, np.ones(grid.shape, bool), True, options, code)
-        # What the coarse grid has measured is not changed.
+        # Frequencies that the coarse grid has measured are not changed.
         change -= resampled(resampled(change, few), grid.shape)
         return given + change
 
@@ -101,7 +101,7 @@ def imputed(space, volume, options, code):
     options : keras_mri.systems.ldm.settings.PredictConfig
         With `missing`, a path or Volume.
     code : int
-        Of the label.
+        Code of the label.
 
     Returns
     -------
@@ -175,5 +175,5 @@ def _missing(path, volume):
         raise InputError(f"{mask.name} must have the image's shape, {shapes}, not 0 where voxels are missing. Received: {mask.shape}.")
     missing = mask.data != 0
     if missing.all():
-        raise InputError(f"{mask.name} says that every voxel is missing. There is nothing to start from.")
+        raise InputError(f"{mask.name} marks every voxel as missing. There is nothing to start from.")
     return lambda t: missing[..., t] if missing.ndim == 4 else missing

@@ -81,7 +81,7 @@ def fit_autoencoder(training, held_out, config, callbacks=(), whole=None):
 
 
 def fit_denoiser(start, training, held_out, config, callbacks=(), whole=None):
-    """Fit the denoiser on the latents of the training, and what it is told of them.
+    """Fit the denoiser on the latents of the training, their labels and conditions.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ def moments(space, runs):
     Returns
     -------
     mean, deviation : ndarray of float32, shape (channels,)
-        A channel that says nothing has an SD of 1: it stays as it is.
+        The SD of a constant channel is returned as 1, so that scaling leaves it unchanged.
     """
     count, total, squares = 0, 0.0, 0.0
     for run in runs:
@@ -179,7 +179,7 @@ def encoded(space, data, rng):
 
 
 def _views(space, run, rng, damaged):
-    """Yield for each frame of a run what it is seen as: coarse, then damaged."""
+    """Yield the conditions of each frame of a run: the coarse view, then the damaged ones."""
     # Frame after frame in memory, because guesses look at many.
     run = np.moveaxis(np.ascontiguousarray(np.moveaxis(run, 3, 0)), 0, 3)
     nothing = np.zeros(run.shape[:3], bool)
@@ -192,7 +192,7 @@ def _views(space, run, rng, damaged):
 
 
 def _seconds_left(config, share, whole):
-    """Return what is left of this share of the time budget, at least a second; None without a budget."""
+    """Return the rest of this share of the time budget, at least a second; None without a budget."""
     return config.time_budget and max(1.0, share * config.time_budget - whole.elapsed())
 
 
@@ -202,7 +202,7 @@ def _numbered(stage):
 
 
 def _fit(model, data, following, monitor, callbacks, first=()):
-    """Fit until the pace says that it is enough, and leave the model with its best weights; Ctrl-C stops earlier."""
+    """Fit until the pace or Ctrl-C ends it, and leave the model with its best weights."""
     best = KeepBest(model, monitor)
     with keeping_best(best, callbacks):
         fit(model, data, [*first, following, StopOnNonFinite(best), best, *callbacks])

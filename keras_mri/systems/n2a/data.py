@@ -1,4 +1,4 @@
-"""From repetitions to batches: where the training blocks are, which are held out, and what each repetition's target is."""
+"""From repetitions to batches: where the training blocks are, which are held out, and the target of each repetition."""
 
 import typing
 
@@ -105,7 +105,7 @@ class RepetitionBlocks:
         return repetition_pairs(patches, self.options.batch_size, self.channels, inputs, targets)
 
     def validation(self):
-        """Return the held-out blocks: what is restored, against repetitions whose noise is independent of it.
+        """Return the held-out blocks: inputs, and targets of repetitions whose noise is independent of theirs.
 
         Returns
         -------

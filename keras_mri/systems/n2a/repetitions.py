@@ -1,4 +1,4 @@
-"""Repetitions of one scan, brought together: same grid, same place, same intensity, and noise of their own."""
+"""Repetitions of one scan, aligned and matched: same grid, position and intensity, independent noise."""
 
 import dataclasses
 import logging

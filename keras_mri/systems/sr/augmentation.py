@@ -55,7 +55,7 @@ def with_random_motion(patches, seed, share):
     patches : tf.data.Dataset of float32, shape (x, y, z, channels)
     seed : int
     share : float
-        Of the patches.
+        Share of the patches that are moved.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Source and target scans of one anatomy on one grid, and what each pair is for: training, validation or test."""
+"""Source and target scans of one anatomy on one grid, divided into training, validation and test."""
 
 import dataclasses
 import logging
@@ -67,7 +67,7 @@ class Pair:
 
 
 class PairSplit(typing.NamedTuple):
-    """Pairs by what they are for; `slabs`: too few scans to divide, so slices of each are held out instead."""
+    """Pairs for training, validation and test; with `slabs` slices of each training scan are held out, because there are too few scans."""
 
     training: list
     validation: list

@@ -9,6 +9,7 @@ import numpy as np
 from keras_mri.errors import InputError
 from keras_mri.imaging import metrics
 from keras_mri.imaging.intensity import fit_image_scaling
+from keras_mri.inference.restoring import restored
 from keras_mri.io.grids import mirror_axes
 from keras_mri.io.mask_files import load_mask
 from keras_mri.io.nifti_reading import open_image
@@ -125,20 +126,15 @@ def predict(checkpoint, images, options):
     scaling = fit_image_scaling(volume, stored["percentiles"] or "percentile")
     axis = stored["axis"] if options.axis is None else options.axis
     network = with_hidden_layers_in(checkpoint.network, options.precision)
-    restore = slice_predictor(network, axis, mirror_axes(volume.affine, options.mirror, across=axis), progress=volume.n_frames == 1)
-    mask = load_mask(options.mask, volume) if options.mask else None
-    magnitude = volume.extremes[0] >= 0
+    run = slice_predictor(network, axis, mirror_axes(volume.affine, options.mirror, across=axis), progress=volume.n_frames == 1)
 
-    def restored_frame(t):
-        frame = volume.frame(t)
-        data = scaling.apply(frame)
-        # The published network answers between 0 and 1 only; what of an intensity lies beyond is put back.
-        seen = np.clip(data, 0, 1) if stored["clip"] else data
-        restored = scaling.invert(restore(seen) + (data - seen))
-        restored = np.maximum(restored, 0) if magnitude else restored
-        return restored if mask is None else np.where(mask, restored, frame)
+    def denoised(t):
+        data = scaling.apply(volume.frame(t))
+        # The output of the published network lies between 0 and 1: the part of an intensity beyond that is added again.
+        inputs = np.clip(data, 0, 1) if stored["clip"] else data
+        return run(inputs) + (data - inputs)
 
-    return volume.with_frames(restored_frame)
+    return restored(volume, scaling, denoised, load_mask(options.mask, volume) if options.mask is not None else None)
 
 
 def outcome(checkpoint, data, config):

@@ -9,11 +9,11 @@ import functools
 import logging
 
 import keras
-import numpy as np
 
 from keras_mri.errors import InputError
 from keras_mri.imaging.intensity import fit_zscore
 from keras_mri.imaging.kspace import finer_step, resampled
+from keras_mri.inference.restoring import restored, restored_frames
 from keras_mri.inference.tiles import predictor
 from keras_mri.io.grids import bounding_box, mirror_axes
 from keras_mri.io.nifti_headers import on_finer_grid
@@ -146,20 +146,18 @@ def predict(checkpoint, images, options):
             " × ".join(f"{factor:g}" for factor in simulated), " × ".join(map(str, factors)),
         )  # fmt: skip
     shape = tuple(side * factor for side, factor in zip(volume.shape, factors))
-    mask = brain_of(volume, options.mask) if stored["scaling"] == "mask" or options.mask else None
+    mask = brain_of(volume, options.mask) if stored["scaling"] == "mask" or options.mask is not None else None
     scaling = fit_zscore(volume.frame(0), mask)
     network = with_hidden_layers_in(checkpoint.network, options.precision)
     run = _predictor(network, shape, options.tile or stored["tile"], mirror_axes(volume.affine, options.mirror), progress=True)
 
-    def restored_frame(t):
-        # Zero-filled in k-space, as simulated sources are, so that no blur is added that the network has not seen.
-        source = resampled(volume.frame(0), shape)
-        restored = scaling.invert(run(scaling.apply(source)[..., None]))
-        return np.maximum(restored, 0) if volume.extremes[0] >= 0 else restored
+    def sharpened(t):
+        # Zero-filled in k-space, as simulated sources are: no blur is added that was absent in training.
+        return run(scaling.apply(resampled(volume.frame(t), shape))[..., None])
 
     if options.upsample is None:
-        return volume.with_frames(restored_frame)
-    return on_finer_grid(volume, shape, finer_step(factors), restored_frame)
+        return restored(volume, scaling, sharpened)
+    return on_finer_grid(volume, shape, finer_step(factors), restored_frames(volume, scaling, sharpened))
 
 
 def outcome(checkpoint, data, config):

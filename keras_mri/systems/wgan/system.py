@@ -14,6 +14,7 @@ import numpy as np
 from keras_mri.errors import InputError
 from keras_mri.imaging.intensity import fit_image_scaling
 from keras_mri.imaging.noise import add_gaussian_noise, add_rician_noise
+from keras_mri.inference.restoring import restored
 from keras_mri.inference.tiles import predictor
 from keras_mri.io.grids import mirror_axes
 from keras_mri.io.mask_files import load_mask
@@ -110,17 +111,13 @@ def predict(checkpoint, images, options):
         )
     scaling = fit_image_scaling(volume, checkpoint.inference["scaling"])
     network = with_hidden_layers_in(checkpoint.network, options.precision)
-    restore = predictor(network, volume.shape[:3], options.tile, mirror_axes(volume.affine, options.mirror), progress=volume.n_frames == 1)
-    mask = load_mask(options.mask, volume) if options.mask else None
-    magnitude = volume.extremes[0] >= 0
+    run = predictor(network, volume.shape[:3], options.tile, mirror_axes(volume.affine, options.mirror), progress=volume.n_frames == 1)
 
-    def restored_frame(t):
+    def denoised(t):
         window = np.stack([volume.frame(neighbour) for neighbour in _neighbours(t, frames, volume.n_frames)], axis=-1)
-        restored = scaling.invert(restore(scaling.apply(window)))
-        restored = np.maximum(restored, 0) if magnitude else restored
-        return restored if mask is None else np.where(mask, restored, volume.frame(t))
+        return run(scaling.apply(window))
 
-    return volume.with_frames(restored_frame)
+    return restored(volume, scaling, denoised, load_mask(options.mask, volume) if options.mask is not None else None)
 
 
 def outcome(checkpoint, data, config):

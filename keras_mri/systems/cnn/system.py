@@ -183,7 +183,7 @@ def _check_scaling(slices, config):
     if slices.axis is None:
         return
     for name in ("axis", "percentiles"):
-        theirs, ours = getattr(slices, name), getattr(config, name)
+        theirs, ours = vars(slices)[name], vars(config)[name]
         if theirs != ours:
             remedy = f"Leave out `{name}`" if theirs is None else f"Set `{name}` to {_typed(theirs)}"
             raise InputError(

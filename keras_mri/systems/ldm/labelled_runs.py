@@ -126,7 +126,7 @@ def labelled_runs(images, config):
 def _tables(config, count):
     """Return what labels each image: ("events" or "labels", table)."""
     for kind in ("events", "labels"):
-        tables = getattr(config, kind)
+        tables = vars(config)[kind]
         if tables:
             if len(tables) != count:
                 raise InputError(f"`{kind}` needs one table for each image, in their order. Received: {len(tables)} for {count} image(s).")

@@ -1,5 +1,6 @@
 import contextlib
 import csv
+import dataclasses
 import io
 import shutil
 import subprocess
@@ -74,7 +75,7 @@ def test_a_training_that_fails_leaves_no_file(scan, tmp_path, capsys, monkeypatc
         raise InputError("training diverged")
 
     (tmp_path / "out").mkdir()
-    monkeypatch.setattr(wgan, "train", diverge)
+    monkeypatch.setattr(wgan, "SYSTEM", dataclasses.replace(wgan.SYSTEM, train=diverge))
     assert train.main(["wgan", scan, *SMALL, "-o", str(tmp_path / "out" / "model.h5")]) == 2
     assert "training diverged" in capsys.readouterr().err
     assert list((tmp_path / "out").iterdir()) == []
@@ -88,7 +89,7 @@ def test_a_training_that_fails_leaves_no_file(scan, tmp_path, capsys, monkeypatc
         (["wgan", "nowhere.nii.gz"], "nowhere.nii.gz is not a file"),
         (["wgan", "sample", "--time-budget", "soon"], "90s, 5m or 1h30m"),
         (["wgan", "sample", "--epochs", "0"], "--epochs must be at least 1. Received: 0"),
-        (["wgan", "sample", "-o", "model.keras"], "must end in .h5"),
+        (["wgan", "sample", "-o", "model.hdf5"], "must end in .h5 or .keras"),
         (["wgan", "sample", "-o", "no/such/folder/model.h5"], "does not exist"),
         (["wgan", "sample", "--frames", "4"], "--frames must be 1, 3 or 5"),
         (["wgan"], "IMAGE"),

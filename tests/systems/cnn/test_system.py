@@ -129,21 +129,15 @@ def test_outside_a_mask_the_input_stays(write_nifti, rng):
     np.testing.assert_array_equal(changed, inside)
 
 
-@pytest.mark.parametrize(
-    ("count", "options", "message"),
-    [
-        (2, PredictConfig(), "one image at a time. Received: 2 images"),
-        (1, PredictConfig(tile=(8, 8, 8)), "sees whole slices. Received: `tile` 8 8 8. Leave it out"),
-    ],
-)
-def test_what_does_not_apply_is_refused(run_path, count, options, message):
-    with pytest.raises(InputError, match=message):
-        cnn.predict(identity(), [run_path] * count, options)
+def test_tiles_are_refused(run_path):
+    with pytest.raises(InputError, match="sees whole slices. Received: `tile` 8 8 8. Leave it out"):
+        cnn.predict(identity(), [run_path], PredictConfig(tile=(8, 8, 8)))
 
 
 def test_a_data_set_scaled_in_another_way_is_refused(run_path, tmp_path):
     config = Config(**PRESETS["published"], save_dataset=str(tmp_path / "slices.npz"))
-    cnn.prepare([run_path], config)
+    outcome = cnn.outcome(published(), cnn.prepare([run_path], config), config)
+    outcome.files["save_dataset"](tmp_path / "slices.npz")
     slices = load_slices(tmp_path / "slices.npz")
     with pytest.raises(InputError, match="cut with `percentiles` 1 99. Received: none. Set `percentiles` to 1 99"):
         cnn.prepare([slices], Config())
@@ -225,7 +219,7 @@ def test_scores_are_those_of_the_held_out_slices(eagerly, run_path, caplog):
 
 def test_the_example_is_one_slice_noisy_denoised_and_clean(run_path):
     config = Config(**SMALL)
-    panels = cnn.outcome(identity(), [run_path], config).panels
+    panels = cnn.outcome(identity(), cnn.prepare([run_path], config), config).panels
     assert [title.split(" ")[0].strip(",") for title in panels] == ["noisy", "denoised", "clean"]
     assert {panel.shape for panel in panels.values()} == {(18, 16, 1)}
     slices = cut_of([Volume.from_array(nibabel.load(run_path).get_fdata(), np.eye(4))], config, 2)

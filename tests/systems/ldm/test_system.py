@@ -119,7 +119,7 @@ def test_a_network_of_another_system_is_no_start(tmp_path):
     from keras_mri.networks.residual_unet import residual_unet
 
     checkpoints.save(Checkpoint(residual_unet((None, None, None, 1), (2, 2), (1, 1)), "wgan", {}, {}), tmp_path / "wgan.h5")
-    with pytest.raises(InputError, match="`initial` must be a network of ldm. Received: .*wgan.h5, one of wgan"):
+    with pytest.raises(InputError, match="`initial` must be a network of ldm. Received: .*wgan.h5, a network of wgan"):
         ldm.settle(Config(stage="diffusion", initial=str(tmp_path / "wgan.h5")))
     with pytest.raises(CheckpointError, match="is not a file"):
         ldm.settle(Config(stage="diffusion", initial=str(tmp_path / "none.h5")))
@@ -142,7 +142,7 @@ def test_one_seed_one_sample_two_seeds_two_and_the_label_matters(eagerly, traine
 
 def test_an_autoencoder_alone_makes_nothing_up(eagerly, affine):
     network = checkpoint(with_denoiser=False)
-    with pytest.raises(InputError, match="holds an autoencoder only.*`stage` diffusion `initial`"):
+    with pytest.raises(InputError, match="holds an autoencoder only.*`stage` diffusion, and this file as `initial`"):
         list(ldm.generate(network, 1, GenerateConfig(steps=2)))
     scan = Volume.from_array(phantoms.head(SHAPE)[0], affine)
     assert ldm.predict(network, [scan], PredictConfig()).frame(0).shape == SHAPE
@@ -156,9 +156,7 @@ def test_a_denoiser_that_was_told_nothing_says_so(affine):
         ldm.predict(checkpoint(condition=False), [scan], PredictConfig(task="super-resolution"))
 
 
-def test_scans_of_another_grid_and_several_scans_are_refused(affine):
+def test_scans_of_another_grid_are_refused(affine):
     other = Volume.from_array(phantoms.head((12, 11, 9))[0], affine, name="other")
     with pytest.raises(GridMismatchError, match=r"other does not lie on the grid(.|\n)*\(13, 11, 9\)(.|\n)*\(12, 11, 9\)"):
         ldm.predict(checkpoint(with_denoiser=False), [other], PredictConfig())
-    with pytest.raises(InputError, match="one image at a time. Received: 2"):
-        ldm.predict(checkpoint(with_denoiser=False), [other] * 2, PredictConfig())

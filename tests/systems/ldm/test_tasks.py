@@ -117,7 +117,7 @@ def test_the_denoiser_is_told_which_voxels_are_known(run, affine):
     ("mask", "message"),
     [
         (slab((12, 8, 5)), r"missing must have the image's shape, \(12, 8, 6, 6\) or \(12, 8, 6\), .* Received: \(12, 8, 5\)"),
-        (np.ones(SHAPE), "every voxel is missing"),
+        (np.ones(SHAPE), "marks every voxel as missing"),
     ],
 )
 def test_masks_that_do_not_fit(mask, message, run, affine):

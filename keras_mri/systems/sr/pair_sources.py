@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import logging
+import os
 import pathlib
 
 import numpy as np
@@ -28,7 +29,7 @@ def open_pairs(paths, config, replace_nonfinite=False):
 
     Parameters
     ----------
-    paths : sequence of str or path-like
+    paths : sequence of str, path-like, nibabel image or Volume
         One BIDS folder; or images, with `config.simulate`; or nothing, with `config.pairs`.
     config : keras_mri.systems.sr.settings.Config
     replace_nonfinite : bool
@@ -45,14 +46,16 @@ def open_pairs(paths, config, replace_nonfinite=False):
     GridMismatchError
         If a pair lies on two grids and `config.resample` is not set.
     """
-    folders = [path for path in paths if pathlib.Path(path).is_dir()]
+    folders = [path for path in paths if _is_path(path) and pathlib.Path(path).is_dir()]
     if config.pairs:
         if paths:
             raise InputError(f"`pairs` names all scans. Received also: {', '.join(map(str, paths))}. Leave these out.")
         pairs = [_opened(row, config.resample, replace_nonfinite) for row in read_table(config.pairs)]
     elif config.simulate and paths and not folders:
         images = [open_image(path, replace_nonfinite) for path in paths]
-        groups = [_simulated(image, config.simulate, config.coarser, subject_of(path)) for path, image in zip(paths, images)]
+        # Images in memory tell no subject: each counts as one of its own.
+        subjects = [subject_of(path) if _is_path(path) else f"image {number}" for number, path in enumerate(paths, start=1)]
+        groups = [_simulated(image, config.simulate, config.coarser, subject) for subject, image in zip(subjects, images)]
         pairs = list(itertools.chain.from_iterable(groups))
     elif len(folders) == len(paths) == 1 and not config.simulate and config.source_session and config.target_session:
         found = session_pairs(folders[0], config.source_session, config.target_session, config.modality, config.skip_incomplete)
@@ -66,6 +69,10 @@ def open_pairs(paths, config, replace_nonfinite=False):
         )
     _check_copies(pairs)
     return pairs
+
+
+def _is_path(image):
+    return isinstance(image, (str, os.PathLike))
 
 
 def read_table(path):

@@ -1,3 +1,4 @@
+import nibabel
 import numpy as np
 import pytest
 
@@ -141,3 +142,9 @@ def test_a_file_that_fails_stops_everything_instead_of_moving_the_others(bids, t
     (root / "sub-02/ses-2/anat/sub-02_ses-2_T1w.nii.gz").write_bytes(b"broken")
     with pytest.raises(InputError, match="sub-02_ses-2_T1w.nii.gz cannot be read"):
         open_pairs([root], Config(source_session="1", target_session="2"))
+
+
+def test_images_in_memory_are_subjects_of_their_own(affine):
+    images = [nibabel.Nifti1Image(phantoms.head((19, 17, 13), seed)[0], affine) for seed in (1, 2)]
+    pairs = open_pairs(images, Config(simulate=(2.0, 1.0, 1.0), coarser=(1.0,)))
+    assert [pair.subject for pair in pairs] == ["image 1", "image 2"]

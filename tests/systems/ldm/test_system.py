@@ -18,7 +18,7 @@ from keras_mri.systems.ldm import system as ldm
 from keras_mri.systems.ldm.labelled_runs import Grid
 from keras_mri.systems.ldm.latent_space import LatentSpace
 from keras_mri.systems.ldm.settings import Config, GenerateConfig, PredictConfig
-from keras_mri.systems.network_files import checkpoint_for
+from keras_mri.systems.network_files import checkpoint_for, load_network
 from tests.systems.contract import check_contract, trained
 
 SMALL = dict(
@@ -38,7 +38,7 @@ def scan(write_nifti):
 
 def loaded(trained_pair):
     """What the session's training wrote: network, latent space, and the data as it saw them."""
-    network = checkpoints.load(trained_pair.path, "ldm")
+    network = load_network(trained_pair.path)
     config = dataclasses.replace(Config.from_json(network.config), events=(trained_pair.events,))
     return network, LatentSpace(parts(network.network), config, len(NAMES)), ldm.prepare([trained_pair.scan], config)
 
@@ -91,7 +91,7 @@ def test_the_image_goes_through_the_latent(latent, trained_pair):
     network, space, data = loaded(trained_pair)
     if latent == "vq":
         config = dataclasses.replace(Config.from_json(network.config), stage="autoencoder", latent="vq", codes=64, epochs=3)
-        space = LatentSpace(parts(trained(ldm.SYSTEM, data, config)), config)
+        space = LatentSpace(parts(ldm.train(data, config)), config)
     frame = data.divided()[1].runs[0][..., 0]
     latent = space.encode(frame)
     through, without = (psnr(frame, space.decode(value, frame.shape)) for value in (latent, np.zeros_like(latent)))

@@ -2,7 +2,7 @@
 
 Each format is kept as the code of its time wrote it, so this runs once for a format, at a commit that writes it, and never again:
 FORMAT_SYSTEM.h5.gz holds a network of a few steps, FORMAT_SYSTEM.npy its prediction of that day (`cases.predicted`).
-Format 1: commit "Keep a file of format 1 of each system".
+Format 1: commit "Keep a file of format 1 of each system". Format 2: commit "Keep a file of format 2 of each system".
 """
 
 import gzip

@@ -292,7 +292,7 @@ def _sequence(images):
 
 def _check_count(volumes, wanted):
     if not volumes or wanted is not None and len(volumes) != wanted:
-        expected = "at least one image" if wanted is None else f"{wanted} image at a time"
+        expected = "at least one image" if wanted is None else "one image at a time" if wanted == 1 else f"{wanted} images"
         raise InputError(f"this network restores {expected}. Received: {len(volumes)} images.")
 
 

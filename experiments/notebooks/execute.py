@@ -6,9 +6,12 @@ Needs `pip install nbclient ipykernel`. Without this script: `jupyter nbconvert 
 import json
 import os
 import pathlib
+import re
 import sys
 import tempfile
 
+# Messages that TensorFlow and the root logger print on their own, and that tell a reader nothing.
+_CHATTER = re.compile(r"^(WARNING: All log messages before|I0000 |WARNING:tensorflow:|INFO:keras_mri).*\n?", re.MULTILINE)
 _FOLDER = pathlib.Path(__file__).resolve().parent
 
 
@@ -36,8 +39,15 @@ def store(path, executed):
     notebook = json.loads(path.read_text(encoding="utf-8"))
     pairs = [pair for pair in zip(notebook["cells"], executed, strict=True) if pair[0]["cell_type"] == "code"]
     for number, (cell, done) in enumerate(pairs, start=1):
-        cell["outputs"], cell["execution_count"] = json.loads(json.dumps(done["outputs"])), number
+        outputs = [_without_chatter(output) for output in json.loads(json.dumps(done["outputs"]))]
+        cell["outputs"], cell["execution_count"] = [output for output in outputs if output.get("text") != ""], number
     path.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _without_chatter(output):
+    """Return an output of a cell without the lines of `_CHATTER`."""
+    text = output.get("text")
+    return {**output, "text": _CHATTER.sub("", text)} if isinstance(text, str) else output
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import functools
 import math
 import os
+import pathlib
 import typing
 from collections.abc import Callable, Iterator, Sequence
 
@@ -84,7 +85,9 @@ class Volume:
     def __repr__(self) -> str:
         zooms = tuple(round(zoom, 4) for zoom in self.zooms)
         time = "" if self.repetition_time is None else f", TR={self.repetition_time:g} s"
-        return f"Volume(shape={self.shape}, zooms={zooms}, axes={grids.axis_codes(self.affine)!r}{time}, name={self.name!r})"
+        # Without its folder: what is printed ends up in notebooks and logs that others read.
+        name = pathlib.PurePath(self.name).name
+        return f"Volume(shape={self.shape}, zooms={zooms}, axes={grids.axis_codes(self.affine)!r}{time}, name={name!r})"
 
     @property
     def n_frames(self) -> int:

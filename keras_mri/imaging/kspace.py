@@ -36,7 +36,7 @@ def resampled(data, shape):
     ----------
     data : ndarray of float32, shape (x, y, z)
     shape : sequence of int
-        Of the result.
+        Sides of the result.
 
     Returns
     -------

@@ -17,7 +17,7 @@ def resampled_to(volume, reference, order=3):
     reference : Volume
         Grid and header of the result.
     order : int
-        Of the spline: 3 is cubic, 1 linear.
+        Order of the spline: 3 is cubic, 1 linear.
 
     Returns
     -------

@@ -78,9 +78,9 @@ def resample_rigid(moving, transform, affine, order=3):
     transform : RigidTransform
         From the fixed to the moving scan, as `estimate_rigid` returns it.
     affine : ndarray of float64, shape (4, 4)
-        Of both scans.
+        Affine of both scans.
     order : int
-        Of the spline, 0 (nearest voxel) to 5.
+        Order of the spline, 0 (nearest voxel) to 5.
 
     Returns
     -------

@@ -17,12 +17,12 @@ _LEAST_VARIANCE = 1e-4
 
 
 class Prior(typing.NamedTuple):
-    """What linear denoising needs to know of clean latents.
+    """First and second moments of clean latents, for linear denoising.
 
     Parameters
     ----------
     means : ndarray of float32, shape (labels + 1, x', y', z', channels)
-        Of each label; the last one of all volumes.
+        Mean latent of each label; the last one is the mean of all volumes.
     variance, variance_of_all : ndarray of float64, shape (channels,)
         Around the mean of their label, and around that of all volumes; over volumes and positions.
     """
@@ -96,9 +96,9 @@ class Linear(typing.NamedTuple):
     Parameters
     ----------
     means : ndarray of float32, shape (labels + 1, x', y', z', channels)
-        Of a `Prior`.
+        The means of a `Prior`.
     labelled, unlabelled : pair of ndarray of float32, shape (steps, channels)
-        What `linear_rates` gives where there is a label, and where there is none.
+        The result of `linear_rates` with a label, and without one.
     """
 
     means: np.ndarray

@@ -24,13 +24,13 @@ def latent_unet(channels, labels, steps, filters=(64, 128), depth=1, condition_c
     Parameters
     ----------
     channels : int
-        Of the latent.
+        Channels of the latent.
     labels : int
-        Number of classes; one more, the last, stands for none and is learnt like them.
+        Number of classes; one more, the last, stands for no label and is learnt like the others.
     steps : int
-        Of the schedule.
+        Steps of the noise schedule.
     filters : sequence of int
-        Of each level; the grid is halved from each to the next, and the last one attends to all of it.
+        Channels of each level. The grid is halved from one level to the next; the last level attends to all positions.
     depth : int
         Residual blocks of a level, on the way down and on the way up.
     condition_channels : int

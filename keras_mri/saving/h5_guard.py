@@ -83,7 +83,7 @@ def opened(path, expected="a network trained by keras_mri (.h5)", content=None):
     expected : str
         Description of the right file, for the message.
     content : bytes, optional
-        Of the HDF5 file, if it lies inside the file at `path`.
+        Content of the HDF5 file, if it lies inside the file at `path`.
 
     Yields
     ------

@@ -84,7 +84,7 @@ def resolve(model, restoring, folders=None):
     Returns
     -------
     pathlib.Path
-        Of a file that may be missing, if `model` looks like a path.
+        Path of the file; the file may be missing if `model` looks like a path.
 
     Raises
     ------

@@ -182,7 +182,7 @@ def stored_inference(facts, settings):
     facts : dict
         As `keras_mri.saving.checkpoints.inspect` returns it: `inference` (None in a file of format 1), `config`, `training`.
     settings : Settings
-        Of the network's system.
+        Settings of the network's system.
 
     Returns
     -------

@@ -23,7 +23,7 @@ class TrainingState(keras.callbacks.Callback):
     Parameters
     ----------
     path : pathlib.Path
-        Of the file.
+        The state's file.
     every : float or None
         Seconds between two states; None saves nothing.
     facts : dict
@@ -54,7 +54,7 @@ class TrainingState(keras.callbacks.Callback):
         ----------
         model : keras.Model
         steps : int
-            Of an epoch.
+            Updates of an epoch.
         callbacks : sequence of keras.callbacks.Callback
             All those of the fit.
 

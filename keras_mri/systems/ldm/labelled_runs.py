@@ -25,7 +25,7 @@ class Grid:
     ----------
     shape : tuple of int, (x, y, z)
     affine : ndarray of float64, shape (4, 4)
-        Of the first image.
+        Affine of the first image.
     """
 
     shape: tuple[int, int, int]

@@ -22,7 +22,7 @@ class Steps:
     times : ndarray of int32, shape (steps,)
         Steps of the schedule at which the network is asked, falling to 0.
     signal_rates, noise_rates : ndarray of float64, shape (steps,)
-        Of the schedule, at these times.
+        Rates of the noise schedule at these times.
     keep, clean, previous, fresh : ndarray of float64, shape (steps,)
         The numbers of the module's equation.
     """

@@ -71,7 +71,7 @@ class VectorQuantizer(keras.layers.Layer):
         commitment : tensor of float32, shape ()
             Mean squared distance of the latents to their codes.
         shares : tensor of float32, shape (codes,)
-            Of the latent vectors of this batch.
+            Share of this batch's latent vectors that each code takes.
         """
         own = ops.reshape(ops.stop_gradient(latent), (-1, latent.shape[-1]))
         vectors = devices.together(own)

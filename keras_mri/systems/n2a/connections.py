@@ -13,7 +13,7 @@ def connections(config, names):
     Parameters
     ----------
     config : dict
-        Of a functional network, as Keras 2 or 3 writes it to JSON.
+        Configuration of a functional network, as Keras 2 or 3 writes it to JSON.
     names : dict of str to str
         The layers to describe: their names in `config` → their names in the answer.
 

@@ -31,7 +31,7 @@ def iterate(network, blocks, best, config, callbacks, denoised):
         Trained in place.
     blocks : keras_mri.systems.n2a.data.RepetitionBlocks
     best : keras_mri.training.callbacks.KeepBest
-        Of the network, by `val_loss`; afterwards it holds the best weights of all iterations, those of the start included.
+        Keeps the network's best weights by `val_loss`: at the end those of all iterations, the initial weights included.
     config : keras_mri.systems.n2a.settings.Config
     callbacks : sequence of keras.callbacks.Callback
         Added to every fit.

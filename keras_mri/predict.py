@@ -7,12 +7,12 @@ import time
 from keras_mri import api
 from keras_mri.cli import running, study
 from keras_mri.cli.options import FURTHER_OPTIONS, add_options, add_output_flags, chosen_options, network_help
-from keras_mri.config import PredictConfig
 from keras_mri.io import nifti_writing
 from keras_mri.io.whole_files import check_output
 from keras_mri.saving import pretrained
 from keras_mri.systems import get_settings, get_system
 from keras_mri.systems.network_files import is_network, path_of_network, system_of
+from keras_mri.systems.shared_settings import PredictConfig
 
 
 def main(arguments=None):

@@ -8,8 +8,9 @@ import pathlib
 import numpy as np
 import pytest
 
-from keras_mri.config import Options, PredictConfig, TrainConfig, option, parse_duration, shown
+from keras_mri.config import Options, option, parse_duration, shown
 from keras_mri.errors import InputError
+from keras_mri.systems.shared_settings import PredictConfig, TrainConfig
 from keras_mri.systems.wgan.settings import Config
 
 

@@ -5,7 +5,7 @@ import datetime
 import logging
 import pathlib
 
-from keras_mri.config import PredictConfig, shown
+from keras_mri.config import Options, shown
 from keras_mri.inference.training_range import range_of_sides, trained_sigma, trained_zooms
 from keras_mri.io import nifti_reading
 from keras_mri.io.header_comparison import compare
@@ -29,14 +29,14 @@ class Prediction:
         File of the network.
     checkpoint : keras_mri.saving.checkpoints.Checkpoint
         The network loaded from that file.
-    options : PredictConfig
+    options : Options
     """
 
     written: pathlib.Path
     dtype: str
     model: pathlib.Path
     checkpoint: object
-    options: PredictConfig
+    options: Options
 
 
 class Reporter:

@@ -2,9 +2,10 @@
 
 import dataclasses
 
-from keras_mri import config
-from keras_mri.config import TrainConfig, option
+from keras_mri.config import option
 from keras_mri.systems.records import Settings, noisy_voxel_sides
+from keras_mri.systems.shared_settings import PredictConfig as SharedPredictConfig
+from keras_mri.systems.shared_settings import TrainConfig
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -15,7 +16,7 @@ class Config(TrainConfig):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PredictConfig(config.PredictConfig):
+class PredictConfig(SharedPredictConfig):
     """Options of its prediction."""
 
     strength: float = option(1.0, "share of the noise that is removed", low=0.0, high=1.0)

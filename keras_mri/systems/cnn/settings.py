@@ -2,14 +2,15 @@
 
 import dataclasses
 
-from keras_mri import config
-from keras_mri.config import TrainConfig, option
+from keras_mri.config import option
 from keras_mri.errors import InputError
 from keras_mri.imaging.noise import MODELS
 from keras_mri.io.nifti_reading import open_image
 from keras_mri.systems.cnn.slice_files import load_slices
 from keras_mri.systems.cnn.slices import Slices
 from keras_mri.systems.records import Settings, noisy_voxel_sides
+from keras_mri.systems.shared_settings import PredictConfig as SharedPredictConfig
+from keras_mri.systems.shared_settings import TrainConfig
 
 # Ending of the file that training writes beside the network: held-out slices, noisy, denoised and clean.
 EXAMPLES = "_examples.png"
@@ -91,7 +92,7 @@ class Config(TrainConfig):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PredictConfig(config.PredictConfig):
+class PredictConfig(SharedPredictConfig):
     """Options of `keras_mri.predict` for this system."""
 
     axis: int | None = option(None, "voxel axis perpendicular to the slices", auto="as in training", basic=True, choices=(0, 1, 2))

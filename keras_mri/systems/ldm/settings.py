@@ -2,12 +2,13 @@
 
 import dataclasses
 
-from keras_mri.config import Options, RunTrainConfig, option
+from keras_mri.config import Options, option
 from keras_mri.errors import InputError
 from keras_mri.imaging.intensity import POLICIES
 from keras_mri.systems.ldm.samplers import SAMPLERS
 from keras_mri.systems.ldm.schedules import PREDICTIONS, SCHEDULES
 from keras_mri.systems.records import Settings
+from keras_mri.systems.shared_settings import RunTrainConfig
 
 # For --help.
 EXAMPLE = "python -m keras_mri.train ldm bold.nii.gz --events events.tsv --time-budget 1h -o ldm.h5"

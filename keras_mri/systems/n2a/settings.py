@@ -2,10 +2,11 @@
 
 import dataclasses
 
-from keras_mri import config
-from keras_mri.config import MIRRORS, TrainConfig, option, parse_duration
+from keras_mri.config import option, parse_duration
 from keras_mri.errors import InputError
 from keras_mri.systems.records import Settings
+from keras_mri.systems.shared_settings import MIRRORS, TrainConfig
+from keras_mri.systems.shared_settings import PredictConfig as SharedPredictConfig
 
 # Ending of the file that training writes beside the network: the repetitions, denoised.
 DENOISED = "_denoised.nii.gz"
@@ -122,7 +123,7 @@ class Config(_Repetitions, TrainConfig):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PredictConfig(_Repetitions, config.PredictConfig):
+class PredictConfig(_Repetitions, SharedPredictConfig):
     """Options of `keras_mri.predict` for this system."""
 
     mirror: str | None = option(

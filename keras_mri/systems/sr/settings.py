@@ -2,10 +2,11 @@
 
 import dataclasses
 
-from keras_mri import config
-from keras_mri.config import TrainConfig, option
+from keras_mri.config import option
 from keras_mri.errors import InputError
 from keras_mri.systems.records import Settings
+from keras_mri.systems.shared_settings import PredictConfig as SharedPredictConfig
+from keras_mri.systems.shared_settings import TrainConfig
 from keras_mri.systems.sr.pair_sources import open_pairs
 
 # Ending of the file that training writes beside the network: which subject served for training, validation or test.
@@ -140,7 +141,7 @@ class Config(TrainConfig):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PredictConfig(config.PredictConfig):
+class PredictConfig(SharedPredictConfig):
     """Options of `keras_mri.predict` for this system."""
 
     upsample: tuple[int, int, int] | None = option(

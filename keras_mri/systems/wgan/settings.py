@@ -2,12 +2,13 @@
 
 import dataclasses
 
-from keras_mri import config
-from keras_mri.config import RunTrainConfig, option
+from keras_mri.config import option
 from keras_mri.errors import InputError
 from keras_mri.imaging.intensity import POLICIES
 from keras_mri.imaging.noise import MODELS
 from keras_mri.systems.records import Settings, noisy_voxel_sides
+from keras_mri.systems.shared_settings import PredictConfig as SharedPredictConfig
+from keras_mri.systems.shared_settings import RunTrainConfig
 
 # For --help.
 EXAMPLE = "python -m keras_mri.train wgan bold.nii.gz --time-budget 5m -o denoiser.h5"
@@ -110,7 +111,7 @@ class Config(RunTrainConfig):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PredictConfig(config.PredictConfig):
+class PredictConfig(SharedPredictConfig):
     """Options of `keras_mri.predict` for this system."""
 
     mask: str | None = option(

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from keras_mri.config import PredictConfig as SharedPredictConfig
 from keras_mri.errors import InputError
+from keras_mri.systems.shared_settings import PredictConfig as SharedPredictConfig
 from keras_mri.systems.wgan import settings as wgan
 
 

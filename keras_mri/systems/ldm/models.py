@@ -1,4 +1,4 @@
-"""The model that trains the autoencoder: the latent between encoder and decoder, and the loss."""
+"""The two models that train: the autoencoder, with the latent between its parts and its loss, and the denoiser of latents."""
 
 import typing
 
@@ -108,3 +108,29 @@ def kl_divergence(mean, log_variance):
     Kingma & Welling, ICLR 2014, appendix B. arXiv:1312.6114
     """
     return 0.5 * ops.mean(ops.square(mean) + ops.exp(log_variance) - 1 - log_variance)
+
+
+class LatentDenoising(keras.Model):
+    """A denoiser among the other parts of what will be saved.
+
+    Parameters
+    ----------
+    denoiser : keras.Model
+        As `keras_mri.networks.latent_unet.latent_unet` builds it.
+    assemble : callable
+        `assemble(denoiser)` returns the whole pair as one functional network.
+    """
+
+    def __init__(self, denoiser, assemble):
+        super().__init__(name="latent_denoising", dtype="float32")
+        self.denoiser, self.assemble = denoiser, assemble
+        self.built = True
+
+    @property
+    def network(self):
+        """The network to save."""
+        return self.assemble(self.denoiser)
+
+    def call(self, inputs, training=False):
+        """Return the denoiser's prediction for a dict of its inputs by name."""
+        return self.denoiser([inputs[tensor.name] for tensor in self.denoiser.inputs], training=training)

@@ -14,9 +14,8 @@ from keras_mri.networks.volume_autoencoder import set_latent_scale, volume_decod
 from keras_mri.systems.ldm.conditions import EXTRA_CHANNELS, coarse_view, condition, damaged_view
 from keras_mri.systems.ldm.data import Latents, denoising_batches, volume_batches
 from keras_mri.systems.ldm.imputation import best_reach
-from keras_mri.systems.ldm.latent_denoising import LatentDenoising
 from keras_mri.systems.ldm.latent_space import LatentSpace
-from keras_mri.systems.ldm.models import LossWeights, VolumeAutoencoder
+from keras_mri.systems.ldm.models import LatentDenoising, LossWeights, VolumeAutoencoder
 from keras_mri.systems.ldm.schedules import schedule
 from keras_mri.training import optimizers
 from keras_mri.training.callbacks import FollowPace, KeepBest, Pace, StopOnNonFinite

@@ -7,7 +7,6 @@ from keras_mri.errors import InputError
 from keras_mri.systems.records import Settings
 from keras_mri.systems.shared_settings import PredictConfig as SharedPredictConfig
 from keras_mri.systems.shared_settings import TrainConfig
-from keras_mri.systems.sr.pair_sources import open_pairs
 
 # Ending of the file that training writes beside the network: which subject served for training, validation or test.
 SPLIT = "_split.tsv"
@@ -209,13 +208,21 @@ def inference_of_format_1(config, training):
     }
 
 
+def open_inputs(paths, config, replace_nonfinite=False):
+    """Open the pairs of scans; see `keras_mri.systems.sr.pair_sources.open_pairs`."""
+    # Only here: SciPy takes a third of a second to import, and every `--help` reads these settings.
+    from keras_mri.systems.sr.pair_sources import open_pairs
+
+    return open_pairs(paths, config, replace_nonfinite)
+
+
 SETTINGS = Settings(
     Config=Config,
     PredictConfig=PredictConfig,
     presets=PRESETS,
     example=EXAMPLE,
     images_argument=dict(nargs="*", help="one BIDS folder; or, with --simulate, NIfTI images, 3D; nothing with --pairs"),
-    open_inputs=open_pairs,
+    open_inputs=open_inputs,
     results=(SPLIT,),
     keeps_last=True,
     inference=inference,

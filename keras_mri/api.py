@@ -112,8 +112,8 @@ def fit(
     --------
     >>> import keras_mri
     >>> network = keras_mri.fit("wgan", "sample", epochs=1, steps_per_epoch=1)
-    >>> len(network.history)
-    1
+    >>> network.network.name
+    'residual_unet'
     """
     settings = get_settings(system)
     if preset is not None and preset not in settings.presets:

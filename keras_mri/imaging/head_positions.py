@@ -15,6 +15,7 @@ _UNDOUBTED = 0.4
 _EXPLAINED = 0.6
 # ... unless what is left is usual in this run: noise.
 _MISFIT = 1.5
+_FAR = 1.5
 # Voxels: two stretches of frames are apart if the head moved by this much between them, root mean square over the brain.
 _APART = 0.75
 # ... and by this many times the usual distance of two successive frames.
@@ -56,8 +57,12 @@ def head_positions(images, brain, side, zooms):
     # A Gaussian of SD s averages (2 √π s)³ independent values; a motion of one voxel is as likely as none.
     noise = np.median(np.mean(np.diff(images[:, region], axis=0) ** 2, axis=1)) / 2
     penalty = np.diag([noise * (2 * np.sqrt(np.pi) * blur) ** 3 * side**2] * 6 + [0.0])
-    fits = [_align(image, reference[region], places, (basis, design, penalty)) for image in images]
-    motions, before, after = (np.array(column) for column in zip(*fits))
+    before = np.array([_misfit(_difference(image, reference[region], places)) for image in images])
+    # The search by whole blocks takes time: only for frames that are far from the median image.
+    far = before > _FAR * np.median(before)
+    starts = [_coarse_shift(image, reference[region], places, basis) if search else np.zeros(6) for image, search in zip(images, far)]
+    fits = [_align(image, reference[region], places, (basis, design, penalty, start)) for image, start in zip(images, starts)]
+    motions, after = (np.array(column) for column in zip(*fits))
     inside = np.flatnonzero(brain[region])
     points = basis[inside[:: max(1, len(inside) // _POINTS)]]
     positions = side * np.einsum("ncp,tp->tnc", points, motions)
@@ -123,11 +128,10 @@ def _rigid_basis(places, zooms):
 
 
 def _align(image, reference, places, model):
-    """Return the six parameters of the motion from the reference to an image, and the misfit before and after."""
-    basis, design, penalty = model
+    """Return the six parameters of the motion from the reference to an image, and the misfit that is left."""
+    basis, design, penalty, start = model
     solve = np.linalg.pinv(design.T @ design + penalty, hermitian=True)
-    motion = np.append(_coarse_shift(image, reference, places, basis), 0.0)
-    before = _misfit(_difference(image, reference, places))
+    motion = np.append(start, 0.0)
     for _ in range(_UPDATES):
         residual = _difference(image, reference, places + basis @ motion[:6])
         update = -solve @ (design.T @ residual + penalty @ motion)
@@ -136,7 +140,7 @@ def _align(image, reference, places, model):
         motion = motion + np.append(update[:6], 0.0)
         if np.abs(update[:6]).max() < 1e-3:
             break
-    return motion[:6], before, _misfit(_difference(image, reference, places + basis @ motion[:6]))
+    return motion[:6], _misfit(_difference(image, reference, places + basis @ motion[:6]))
 
 
 def _difference(image, reference, places):

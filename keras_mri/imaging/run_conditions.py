@@ -12,8 +12,10 @@ _SD_OF_MAD = 1.4826
 _HIGH = 0.3
 # The amplitude of an alternation is at least this many times the amplitude at the frequencies beside.
 _LEAST_PEAK = 6.0
+# Of the squared contrast of an alternation, the share that the whole brain has in common; a contrast stronger than `_STRONG` needs none.
+_LEAST_ONE_SIGN, _STRONG = 0.12, 0.04
 # Share of the mean by which alternating frames differ at least; weaker ones would cost more in halved runs than they disturb.
-_LEAST_CONTRAST = 0.0015
+_LEAST_CONTRAST = 0.0025
 
 
 def brightness_levels(brightness):
@@ -69,17 +71,17 @@ def alternates(images, frames):
         By which share of the mean the conditions differ; 0.0 where they do not alternate.
     """
     images = _detrended(images, frames)
-    mean = _clipped(images.mean(axis=1))
     half = len(frames) // 2
     parts = slice(0, half), slice(half, None)
     signs = np.where(frames % 2 == 0, 1.0, -1.0)
     maps = [np.mean(signs[part, None] * images[part], axis=0) for part in parts]
+    mean = images.mean(axis=1)
+    by_mean = 2 * abs(signs @ mean) / len(signs) if _is_line(mean, frames) else 0.0
     mirrored = np.concatenate([images[part] @ other / max(np.linalg.norm(other), 1e-30) for part, other in zip(parts, maps[::-1])])
-    # The mean of the brain has a sign, so both halves must agree; the mirrored map must be found with its own sign.
-    steady = np.sign(mean[parts[0]] @ signs[parts[0]]) == np.sign(mean[parts[1]] @ signs[parts[1]])
-    by_mean = 2 * abs(signs @ mean) / len(signs) if steady and _peak(mean, frames) > _LEAST_PEAK else 0.0
-    shared = maps[0] @ maps[1] / images.shape[1]
-    by_map = 2 * np.sqrt(max(shared, 0.0)) if _peak(_clipped(mirrored), frames) > _LEAST_PEAK and signs @ mirrored > 0 else 0.0
+    shared = max(maps[0] @ maps[1] / images.shape[1], 0.0)
+    # Control and label differ with one sign in most of the brain; what breathing moves is brighter here and darker there.
+    one_sign = maps[0].mean() * maps[1].mean() > _LEAST_ONE_SIGN * shared or 2 * np.sqrt(shared) > _STRONG
+    by_map = 2 * np.sqrt(shared) if one_sign and signs @ mirrored > 0 and _is_line(mirrored, frames) else 0.0
     contrast = max(by_mean, by_map)
     return float(contrast) if contrast > _LEAST_CONTRAST else 0.0
 
@@ -97,11 +99,20 @@ def _clipped(series):
     return np.clip(series, -limit, limit) if limit > 0 else series
 
 
-def _peak(series, frames):
-    """Return the amplitude at half the frame rate over the root mean square of those at the high frequencies beside."""
+def _is_line(series, frames):
+    """Tell whether a series has a line at half the frame rate: above the high frequencies beside, and as strong in all parts."""
+    series = _clipped(series)
     length = frames[-1] - frames[0] + 1
-    # One bin beside the peak is left out: an exact line leaks into it where frames are missing.
+    # One bin beside the line is left out: an exact line leaks into it where frames are missing.
     beside = np.arange(int(np.ceil(_HIGH * length)), int(np.ceil(length / 2)) - 1) / length
-    powers = np.abs(np.exp(-2j * np.pi * beside[:, None] * frames) @ series) ** 2
-    line = abs(np.where(frames % 2 == 0, 1.0, -1.0) @ series)
-    return line / max(np.sqrt(powers.mean()), 1e-12 * len(series)) if len(powers) else 0.0
+    if not len(beside):
+        return False
+    powers = np.abs(np.exp(-2j * np.pi * beside[:, None] * frames) @ series) ** 2 / len(series)
+    noise = np.sqrt(powers.mean())
+    steps = series * np.where(frames % 2 == 0, 1.0, -1.0)
+    steps *= np.sign(steps.sum())
+    amplitude = steps.mean()
+    pieces = np.array_split(steps, min(max(len(steps) // 6, 2), 8))
+    # Two standard errors of the mean of a piece are left to noise.
+    steady = all(piece.mean() > 0.6 * amplitude - 2 * noise / np.sqrt(len(piece)) for piece in pieces)
+    return bool(steady and amplitude * np.sqrt(len(series)) > _LEAST_PEAK * noise and amplitude > 1e-9)

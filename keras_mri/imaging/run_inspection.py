@@ -152,9 +152,12 @@ class _Look:
     def inspection(self):
         """Return what was found."""
         whole = np.array([t for t in range(self.count) if t not in self.unlike], int)
-        if not len(whole) or not self._has_brain(whole):
-            return RunInspection(self.count, self.unlike, tuple([tuple(whole.tolist())] if len(whole) else []), "run" if len(whole) else "unclear")
-        conditions = [part for level in self._levels(whole) for part in self._alternating(level)]
+        if self.count < 3 or not len(whole) or not self._has_brain(whole):
+            return RunInspection(
+                self.count, self.unlike, tuple([tuple(whole.tolist())] if len(whole) else []), "run" if len(whole) else "unclear"
+            )
+        levels = self._levels(whole)
+        conditions = self._alternating(levels) if levels else []
         if self.count >= LEAST_FRAMES:
             conditions = [self._steady(frames, len(conditions)) for frames in conditions]
             conditions = [part for frames in conditions for part in self._places(frames)]
@@ -174,6 +177,10 @@ class _Look:
         self.brain = self.reference > _BRAIN * np.percentile(positive, 95)
         self.images = blocks[:, self.brain] / self.reference[self.brain]
         self.brightness = np.median(self.images, axis=1)
+        slopes = [np.gradient(self.reference, axis=a) for a in range(3) if self.reference.shape[a] > 1]
+        self.steepness = (
+            np.sqrt(np.mean(np.sum(np.square(slopes), axis=0)[self.brain] / self.reference[self.brain] ** 2)) / self.summary.side
+        )
         # Without a mean that fluctuations are a share of, as in residuals of a model, there is nothing to be seen here.
         return bool(np.median(np.abs(self.images[whole] - 1)) < 0.5 and (self.brightness[whole] > 0).all())
 
@@ -191,28 +198,45 @@ class _Look:
 
     def _reason(self, t, frames, large):
         """Return why a frame of a small level is unlike the others: too early, a spike, or too few like it."""
-        nearest = min((np.median(self.brightness[level]) for level in large), key=lambda value: abs(value - self.brightness[t]), default=1.0)
+        nearest = min(
+            (np.median(self.brightness[level]) for level in large), key=lambda value: abs(value - self.brightness[t]), default=1.0
+        )
         early = all(other in self.unlike or other in frames for other in range(t)) and t < self.unsteady
         if early and 1 / _DECAY < self.brightness[t] / nearest < _DECAY and self.count - len(self.unlike) > 2:
             return unlike_frames.UNSTEADY
         # A spike is the same picture times a factor; an image of another contrast is not.
         scaled = self.images[t] / self.brightness[t]
-        return unlike_frames.SPIKE if np.median(np.abs(scaled - 1)) < 0.05 else too_few(len(frames))
+        others = np.concatenate(large) if large else frames
+        usual = np.median(np.abs(self.images[others] / self.brightness[others, None] - 1))
+        return unlike_frames.SPIKE if np.median(np.abs(scaled - 1)) < max(0.05, 1.5 * usual) else too_few(len(frames))
 
     def _take_turns(self, levels):
         order = np.argsort(np.concatenate(levels))
         labels = np.repeat([0, 1], [len(frames) for frames in levels])[order]
         return np.mean(np.diff(labels) != 0) > 0.9
 
-    def _alternating(self, frames):
-        """Split the frames of a level in two where they alternate, by their place in the run or in the level."""
-        if len(frames) < LEAST_FRAMES:
-            return [frames]
-        for places in (frames, np.arange(len(frames))):
-            if alternates(self.images[frames], places):
-                self.alternating = True
-                return [frames[places % 2 == 0], frames[places % 2 == 1]]
-        return [frames]
+    def _alternating(self, levels):
+        """Split levels in two where their frames alternate, by their place in the run or in the level."""
+        whole = np.sort(np.concatenate(levels))
+        images = self.images.copy()
+        for frames in levels:
+            images[frames] /= images[frames].mean(axis=0)
+        # All levels together show an alternation that is too weak to be seen in one.
+        if len(whole) >= LEAST_FRAMES and alternates(images[whole], whole):
+            return self._halves(levels, levels)
+        parts = []
+        for frames in levels:
+            places = [
+                places for places in (frames, np.arange(len(frames))) if len(frames) >= LEAST_FRAMES and alternates(images[frames], places)
+            ]
+            parts += self._halves([frames], places[:1] or [np.zeros(len(frames))])
+        return parts
+
+    def _halves(self, levels, places):
+        halves = [frames[place % 2 == half] for frames, place in zip(levels, places) for half in (0, 1)]
+        parts = [frames for frames in halves if len(frames)]
+        self.alternating |= len(parts) > len(levels)
+        return parts
 
     def _steady(self, frames, conditions):
         if any(t not in self.unlike for t in range(frames[0])) and frames[0] >= self.unsteady or len(frames) < LEAST_FRAMES:
@@ -238,7 +262,11 @@ class _Look:
 
     def _remark(self, frames, positions, labels):
         """Note lasting jumps from one large group to another, and slow motion within a group."""
-        centres = {label: np.nanmedian(positions[labels == label], axis=0) for label in np.unique(labels) if (labels == label).sum() >= LEAST_FRAMES}
+        centres = {
+            label: np.nanmedian(positions[labels == label], axis=0)
+            for label in np.unique(labels)
+            if (labels == label).sum() >= LEAST_FRAMES
+        }
         kept = [(frame, label) for frame, label in zip(frames.tolist(), labels) if label in centres]
         for (_, before), (frame, after) in zip(kept, kept[1:]):
             if before != after:
@@ -248,7 +276,7 @@ class _Look:
             part = part[~np.isnan(part).any(axis=(1, 2))]
             if len(part) >= LEAST_FRAMES:
                 ends = np.median(part[:5], axis=0), np.median(part[-5:], axis=0)
-                self.drift = max(self.drift, distance(*ends))
+                self.drift = max(self.drift, float(np.linalg.norm(np.mean(ends[1] - ends[0], axis=0))))
 
     def _faultless(self, frames):
         """Leave out frames with a bad slice, spikes and whatever else is unlike the frames around."""
@@ -259,7 +287,7 @@ class _Look:
             self.unlike[int(frames[place])] = f"one bad slice ({which})" if len(numbers) == 1 else f"bad slices ({which})"
         for reason, find, values in (
             (unlike_frames.SPIKE, unlike_frames.spikes, self.brightness),
-            (unlike_frames.STRANGE, unlike_frames.strange_frames, self.images),
+            (unlike_frames.STRANGE, lambda images: unlike_frames.strange_frames(images, self.steepness), self.images),
         ):
             frames = np.array([t for t in frames if t not in self.unlike], int)
             if len(frames) >= LEAST_FRAMES:

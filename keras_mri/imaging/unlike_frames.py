@@ -14,14 +14,18 @@ _BLANK = 0.01
 _LEAST_LIKENESS, _LEAST_CONTRAST = 0.5, 0.5
 # A first frame that differs by so much from what the others predict, share of the mean, and by so many standard deviations.
 _LEAST_UNSTEADY, _UNSTEADY_IN_SPREADS = 0.004, 4.5
+# ... or by fewer, if it changes to the next frame by so many standard deviations of such steps.
+_STEP_IN_SPREADS = 5.0
 # The frames after it are taken along while the same map is left by so much.
 _LEAST_REST, _REST_IN_SPREADS = 0.002, 2.5
 # Frames on either side that a spike and a slice are compared with: a task block is longer, or its change is smaller.
 _WINDOW = 15
-_LEAST_SPIKE, _SPIKE_IN_SPREADS = 0.015, 6.0
+_LEAST_SPIKE, _SPIKE_IN_SPREADS = 0.025, 8.0
 # Change of a slice that its neighbours do not share, share of its mean or of its roughness.
 _LEAST_SLICE, _LEAST_ROUGHNESS, _SLICE_IN_SPREADS = 0.05, 0.15, 7.0
 _LEAST_STRANGE, _STRANGE_IN_USUAL = 0.04, 3.0
+# Voxels of motion that are no fault.
+_MOTION = 0.5
 
 
 def broken_frames(summary):
@@ -74,24 +78,34 @@ def unsteady_frames(images, frames, most):
     """
     most = min(most, len(frames) // 3)
     later = slice(most, most + 40)
-    # The others predict the first frames by a straight line, so that a slow drift is none of it.
-    place = np.column_stack([np.ones(len(frames)), frames - frames[later].mean()]).astype(np.float64)
-    solve = np.linalg.pinv(place[later])
-    change = images - place @ (solve @ images[later])
-    mean = change.mean(axis=1)
-    spreads = np.sqrt(1 + np.sum((place @ solve) ** 2, axis=1))
-    limit = np.maximum(_LEAST_UNSTEADY, _UNSTEADY_IN_SPREADS * spreads * _spread(mean[later]))
-    if most < 1 or abs(mean[0]) <= limit[0]:
+    if most < 1:
         return 0
-    pattern = change[0] * np.sign(mean[0])
-    left = change @ pattern / (pattern @ pattern) * abs(mean[0])
-    # The mean of all voxels is the better witness in noisy runs, the map in clear ones.
-    witnesses = [np.sign(mean[0]) * series for series in (mean, left)]
-    limits = [np.maximum(_LEAST_REST, _REST_IN_SPREADS * spreads * _spread(series[later])) for series in witnesses]
+    # The others predict the first frames, by their mean and by a straight line: neither a slow drift nor a task among them counts.
+    place = frames - frames[later].mean()
+    fits = [_excess(images, np.ones((len(frames), 1)), later), _excess(images, np.column_stack([np.ones(len(frames)), place]), later)]
+    if not all(first for first, _ in fits):
+        return 0
     count = 1
-    while count < most and any(rest[count] > limit[count] for rest, limit in zip(witnesses, limits)):
+    while count < most and any(rest[count] > 0 for _, rest in fits):
         count += 1
     return count
+
+
+def _excess(images, basis, later):
+    """Return whether the first frame differs from what later frames predict, and for each frame what is left of its change, less noise."""
+    solve = np.linalg.pinv(basis[later])
+    change = images - basis @ (solve @ images[later])
+    mean = change.mean(axis=1) * np.sign(change[0].mean())
+    widths = np.sqrt(1 + np.sum((basis @ solve) ** 2, axis=1))
+    limit = max(_LEAST_UNSTEADY, _UNSTEADY_IN_SPREADS * widths[0] * max(mean[later].std(), _spread(mean[later])))
+    # Slow physiology may take the mean that far, but not within one frame.
+    steps = np.diff(mean)
+    sudden = -steps[0] > _STEP_IN_SPREADS * max(_spread(steps[later]), 1e-6)
+    first = mean[0] > limit or mean[0] > max(_LEAST_UNSTEADY, 0.6 * limit) and sudden
+    # The mean of all voxels is the better witness in noisy runs, the map of the first change in clear ones.
+    left = change @ change[0] / max(change[0] @ change[0], 1e-30) * mean[0]
+    rests = [series - np.maximum(_LEAST_REST, _REST_IN_SPREADS * widths * series[later].std()) for series in (mean, left)]
+    return first, np.max(rests, axis=0)
 
 
 def spikes(brightness):
@@ -124,29 +138,34 @@ def bad_slices(profiles, roughness):
     """
     found = {}
     for values, least in ((profiles, _LEAST_SLICE), (roughness, _LEAST_ROUGHNESS)):
-        scores = [_lonely_changes(part, least) for part in values]
+        excess, amounts = zip(*(_lonely_changes(part, least) for part in values))
         for t in range(len(values[0])):
-            best = max(range(3), key=lambda axis: scores[axis][t].max())
-            if scores[best][t].max() > 1:
-                # What is far weaker than the worst slice is its echo.
-                found.setdefault(t, (best, np.flatnonzero(scores[best][t] > max(1, 0.5 * scores[best][t].max())).tolist()))
+            # Slices along the other axes share in the change, each a little: the largest change is at the fault.
+            worst = [np.max(amount[t] * (over[t] > 1)) for over, amount in zip(excess, amounts)]
+            axis = int(np.argmax(worst))
+            if worst[axis] > 0:
+                found.setdefault(t, (axis, np.flatnonzero((excess[axis][t] > 1) & (amounts[axis][t] > 0.5 * worst[axis])).tolist()))
     return found
 
 
-def strange_frames(images):
+def strange_frames(images, steepness):
     """Find frames that differ from those around them by far more than is usual, whatever the reason.
 
     Parameters
     ----------
     images : ndarray of float, shape (frame, voxel)
         Relative to the mean of the run: 1.0 is unchanged.
+    steepness : float
+        By which share of the mean the image changes from voxel to voxel, root mean square.
 
     Returns
     -------
     ndarray of bool, shape (frame,)
     """
-    change = np.array([np.sqrt(np.mean((image - np.median(images[_around(t, len(images))], axis=0)) ** 2)) for t, image in enumerate(images)])
-    return change > np.maximum(_LEAST_STRANGE, _STRANGE_IN_USUAL * np.median(change))
+    change = np.array(
+        [np.sqrt(np.mean((image - np.median(images[_around(t, len(images))], axis=0)) ** 2)) for t, image in enumerate(images)]
+    )
+    return change > np.maximum(_LEAST_STRANGE + _MOTION * steepness, _STRANGE_IN_USUAL * np.median(change))
 
 
 def _around(t, count, reach=3):
@@ -155,9 +174,9 @@ def _around(t, count, reach=3):
 
 
 def _lonely_changes(values, least):
-    """Return the change of each slice in each frame, as a multiple of what is allowed: shape (frame, slice)."""
+    """Return the change of each slice in each frame, as a multiple of what is allowed, and its amount: two of shape (frame, slice)."""
     if values.shape[1] < 4 or not values.any():
-        return np.zeros(values.shape)
+        return np.zeros(values.shape), np.zeros(values.shape)
     values = values.astype(np.float64)
     around = ndimage.median_filter(values, (9, 1), mode="nearest")
     level = np.median(values, axis=0)
@@ -171,8 +190,11 @@ def _lonely_changes(values, least):
     padded = np.pad(change, ((0, 0), (1, 1)), mode="reflect")
     before, after = change - padded[:, :-2], change - padded[:, 2:]
     lonely = np.where(before * after > 0, np.minimum(np.abs(before), np.abs(after)), 0.0)
-    usual = _SD_OF_MAD * np.median(np.abs(change), axis=0)
-    return lonely / np.maximum(least, _SLICE_IN_SPREADS * np.maximum(usual, np.median(usual)))
+    usual = _SD_OF_MAD * np.median(np.abs(before + after) / 2, axis=0)
+    # Where the anatomy changes from slice to slice, half a voxel of motion looks like a bad slice.
+    steep = np.abs(np.gradient(np.median(values, axis=0))) / level
+    allowed = np.maximum(least + _MOTION * steep, _SLICE_IN_SPREADS * np.maximum(usual, np.median(usual)))
+    return lonely / allowed, lonely * level
 
 
 def _spread(values):

@@ -28,6 +28,11 @@ _LEAST_STRANGE, _STRANGE_IN_USUAL = 0.04, 3.0
 _MOTION = 0.5
 
 
+def too_few(count):
+    """Return the reason why the frames of a small condition pass unchanged: str."""
+    return f"too few frames of this kind: {count}"
+
+
 def broken_frames(summary):
     """Find the frames that show no anatomy at all.
 
@@ -43,9 +48,9 @@ def broken_frames(summary):
     reasons = {int(t): NOT_FINITE for t in np.flatnonzero(~summary.finite)}
     images = summary.blocks.reshape(summary.n_frames, -1).astype(np.float64)
     contrast = images.std(axis=1)
-    # A quarter of the run may be blank.
-    usual = np.percentile(contrast, 75)
-    blank = (contrast < _BLANK * usual) | (np.abs(images).max(axis=1) == 0) & (usual > 0)
+    # A quarter of the run may be much brighter, and three quarters of it blank.
+    usual = np.percentile(contrast, 75) or contrast.max()
+    blank = contrast < _BLANK * usual
     reference = np.median(images[~blank], axis=0) if not blank.all() else images[0]
     seen = reference != 0
     shape = reference[seen] - reference[seen].mean() if seen.any() else np.zeros(0)
@@ -136,15 +141,18 @@ def bad_slices(profiles, roughness):
     dict of int to tuple of (int, list of int)
         For each frame, by its place in the condition: the axis and the slices.
     """
+    views = [
+        (axis, _lonely_changes(part[axis], least))
+        for part, least in ((profiles, _LEAST_SLICE), (roughness, _LEAST_ROUGHNESS))
+        for axis in range(3)
+    ]
     found = {}
-    for values, least in ((profiles, _LEAST_SLICE), (roughness, _LEAST_ROUGHNESS)):
-        excess, amounts = zip(*(_lonely_changes(part, least) for part in values))
-        for t in range(len(values[0])):
-            # Slices along the other axes share in the change, each a little: the largest change is at the fault.
-            worst = [np.max(amount[t] * (over[t] > 1)) for over, amount in zip(excess, amounts)]
-            axis = int(np.argmax(worst))
-            if worst[axis] > 0:
-                found.setdefault(t, (axis, np.flatnonzero((excess[axis][t] > 1) & (amounts[axis][t] > 0.5 * worst[axis])).tolist()))
+    for t in range(len(profiles[0])):
+        # A fault of one slice shows in many slices along the other axes, or in none.
+        seen = [(axis, np.flatnonzero(change[t] > max(1, 0.5 * change[t].max()))) for axis, change in views if change[t].max() > 1]
+        if seen:
+            axis, slices = min(seen, key=lambda pair: len(pair[1]))
+            found[t] = axis, slices.tolist()
     return found
 
 
@@ -174,9 +182,9 @@ def _around(t, count, reach=3):
 
 
 def _lonely_changes(values, least):
-    """Return the change of each slice in each frame, as a multiple of what is allowed, and its amount: two of shape (frame, slice)."""
+    """Return the change of each slice in each frame, as a multiple of what is allowed: shape (frame, slice)."""
     if values.shape[1] < 4 or not values.any():
-        return np.zeros(values.shape), np.zeros(values.shape)
+        return np.zeros(values.shape)
     values = values.astype(np.float64)
     around = ndimage.median_filter(values, (9, 1), mode="nearest")
     level = np.median(values, axis=0)
@@ -194,7 +202,7 @@ def _lonely_changes(values, least):
     # Where the anatomy changes from slice to slice, half a voxel of motion looks like a bad slice.
     steep = np.abs(np.gradient(np.median(values, axis=0))) / level
     allowed = np.maximum(least + _MOTION * steep, _SLICE_IN_SPREADS * np.maximum(usual, np.median(usual)))
-    return lonely / allowed, lonely * level
+    return lonely / allowed
 
 
 def _spread(values):

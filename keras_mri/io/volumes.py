@@ -39,6 +39,11 @@ class Volume:
     source : Volume, optional
         The Volume from which this one was computed.
 
+    Attributes
+    ----------
+    facts : dict
+        What was found out while frames were computed, for the verdict and the report.
+
     Raises
     ------
     InputError
@@ -69,7 +74,7 @@ class Volume:
         source: "Volume | None" = None,
     ):
         self.shape, self.affine, self.header, self.name = tuple(int(side) for side in shape), affine, header, str(name)
-        self.source = source
+        self.source, self.facts = source, {}
         if len(self.shape) not in (3, 4) or 0 in self.shape:
             raise InputError(f"{name} must be a 3D volume (x, y, z) or a 4D run (x, y, z, t). Received: {len(shape)}D, shape {self.shape}.")
         self._read_frame = functools.lru_cache(maxsize=_FRAMES_KEPT)(read_frame)
@@ -131,9 +136,11 @@ class Volume:
         chosen = np.linspace(0, self.n_frames - 1, min(most, self.n_frames)).round().astype(int)
         return np.stack([self.frame(t) for t in chosen], axis=-1)
 
-    def with_frames(self, read_frame: Callable[[int], np.ndarray]) -> "Volume":
+    def with_frames(self, read_frame: Callable[[int], np.ndarray], facts: dict | None = None) -> "Volume":
         """Return a Volume with the same grid, header and name, whose frames `read_frame(t)` computes from this one's."""
-        return Volume(read_frame, self.shape, self.affine, self.header, self.name, source=self)
+        result = Volume(read_frame, self.shape, self.affine, self.header, self.name, source=self)
+        result.facts = {} if facts is None else facts
+        return result
 
     def save(self, path: str | os.PathLike, *, dtype: str = "float32", overwrite: bool = False) -> None:
         """Write the Volume as NIfTI, frame by frame, with its header; the file appears only when it is complete.

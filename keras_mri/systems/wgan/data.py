@@ -2,7 +2,6 @@
 
 import dataclasses
 import logging
-import math
 
 import numpy as np
 
@@ -78,35 +77,14 @@ def denoising_data(volumes, config, frames, factor):
         batch_size=batch_size,
         corruption=Corruption(model=config.noise, low=config.noise_range[0], high=config.noise_range[1], skew=skew),
         frames=frames,
-        target_weights=target_weights(config, frames),
+        # One frame of the window: the last, a neighbour, or the middle one.
+        target_weights=np.eye(window)[-1 if config.target == "neighbour" else frames // 2],
     )
     # Fewer held-out patches than a batch would give no batch, and with it no best network.
     batch = min(_VALIDATION_BATCH, sum(len(source.corners) for source in held_out))
     pairs_held_out = {**pairs, "batch_size": batch, "corruption": dataclasses.replace(pairs["corruption"], evenly=True)}
     validation = noisy_pairs(listed_patches(held_out, validation_shape, window), seed=config.seed + 1, **pairs_held_out)
     return Batches(noisy_pairs(patches, seed=config.seed, **pairs), validation.cache(), steps)
-
-
-def target_weights(config, frames):
-    """Return the filter in time that makes the target from the frames of a window.
-
-    What a haemodynamic response cannot do, the fastest fluctuations, is taken to be noise: with k neighbouring frames the
-    frequency f (cycles per frame) passes with the gain 1 - s · sin(πf)^(k - 1), s the temporal smoothing.
-
-    Parameters
-    ----------
-    config : keras_mri.systems.wgan.settings.Config
-    frames : int
-
-    Returns
-    -------
-    list of float
-        One weight for each frame of the window; its sum is 1.
-    """
-    if config.target == "neighbour":
-        return [0.0] * frames + [1.0]
-    differences = np.array([(-1.0) ** (frames // 2 + k) * math.comb(frames - 1, k) for k in range(frames)]) / 2.0 ** (frames - 1)
-    return list(np.eye(frames)[frames // 2] - (config.temporal_smoothing if frames > 1 else 0.0) * differences)
 
 
 def _network_units(volume, config):

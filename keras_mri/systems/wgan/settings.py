@@ -20,15 +20,22 @@ PATCH_SHAPE = (32, 32, 16)
 class Config(RunTrainConfig):
     """Options of `keras_mri.train wgan`. Intensities and noise are in network units: 1 is the image's robust maximum."""
 
-    batch_size: int | None = option(None, "patches per update", auto="4, or 2 for a single-frame network", basic=True, low=1)
+    batch_size: int | None = option(None, "patches per update", auto="2, or 4 for a window of 3 or 5 frames", basic=True, low=1)
     frames: int | None = option(
         None,
-        "neighbouring frames in the network's input: 1, 3 or 5",
-        auto="5 if every scan has ten frames or more, otherwise 1",
+        "1: denoise each frame by itself; 3 or 5: with its neighbours",
+        auto="all frames of a run together if every scan has ten or more, otherwise 1",
         basic=True,
         low=1,
         high=5,
     )
+    keep: float = option(
+        0.95, "runs: share of the amplitude of an activation that training asks the network to keep", basic=True, low=0.01, high=1.0
+    )
+    response_weight: float = option(
+        0.5, "runs: weight of the error of the response to simulated activations, their spread included", low=0.0, high=100.0
+    )
+    initial: str = option("none", "runs: initial weights: none (random), pretrained, or a network file (.h5) trained on runs", basic=True)
     patch_shape: tuple[int, int, int] | None = option(
         None, "voxels of a training patch", auto="32 32 16, or less in a smaller scan", basic=True, low=1, unit="N"
     )
@@ -48,7 +55,7 @@ class Config(RunTrainConfig):
     noise_skew: float | None = option(
         None,
         "exponent of the distribution of the noise SD; above 1, weak noise is drawn more often than strong noise",
-        auto="3, or 1.5 for a single-frame network",
+        auto="3 for a window of frames, otherwise 1.5",
         low=0.1,
         high=10.0,
     )
@@ -56,9 +63,6 @@ class Config(RunTrainConfig):
         "frame",
         "training target: the frame itself, or a neighbouring frame (same anatomy, independent noise)",
         choices=("frame", "neighbour"),
-    )
-    temporal_smoothing: float = option(
-        0.6, "fraction of the fastest frame-to-frame fluctuation that is treated as noise (networks of several frames)", low=0.0, high=1.0
     )
     activation: float = option(
         0.04,
@@ -71,7 +75,7 @@ class Config(RunTrainConfig):
     generator: str = option("residual_unet", "architecture of the generator", choices=("residual_unet", "dense_unet"))
     filters: tuple[int, ...] = option((32, 64), "residual_unet: channels of each level", low=1, unit="N")
     depths: tuple[int, ...] | None = option(
-        None, "residual_unet: convolutions of each level", auto="2 4, or 1 5 for a single-frame network", low=1, unit="N"
+        None, "residual_unet: convolutions of each level", auto="1 4 for a run, 2 4 for a window of frames, otherwise 1 5", low=1, unit="N"
     )
     growth_rate: int = option(16, "dense_unet: growth rate, the channels added by each layer", low=1)
     normalization: str = option("none", "normalisation layers of dense_unet and of the dense critic", choices=("none", "batch"))
@@ -87,7 +91,9 @@ class Config(RunTrainConfig):
     critic_learning_rate: float = option(1e-4, "learning rate of the critic (Adam)", low=1e-9, high=1.0)
     gradient_penalty: float = option(10.0, "weight of the gradient penalty of the critic", low=0.0)
     l1_weight: float = option(100.0, "weight of the L1 loss", low=0.0)
-    adversarial_weight: float = option(0.1, "weight of the adversarial loss; 0 trains on the L1 loss alone", low=0.0)
+    adversarial_weight: float | None = option(
+        None, "weight of the adversarial loss; 0 trains without a critic", auto="0.1, or 0 for a run", low=0.0
+    )
     warm_up: float = option(0.9, "fraction of the training on the L1 loss alone, before the critic is used", low=0.0, high=1.0)
 
     anneal: bool = option(True, "cosine decay of the learning rate")
@@ -128,7 +134,7 @@ PRESETS = {
     "published": dict(
         epochs=100, steps_per_epoch=None, batch_size=4, learning_rate=1e-4, precision="float32", checkpoint_every=10,
         frames=1, patch_shape=(32, 32, 8), sampling="lattice", scaling="minmax", noise_range=(0.15, 0.15),
-        noise_skew=1.0, flips=False, temporal_smoothing=0.0, activation=0.0,
+        noise_skew=1.0, flips=False, activation=0.0,
         generator="dense_unet", normalization="batch", residual=False,
         critic="dense", critic_steps=5, critic_learning_rate=1e-4, adversarial_weight=1.0, warm_up=0.0,
         anneal=False, beta_1=0.0, beta_2=0.9, clip_norm=None,
@@ -137,7 +143,22 @@ PRESETS = {
 
 
 def inference(config, training):
-    """Return the values that prediction needs: `scaling`, the policy by which intensities are brought to network units."""
+    """Return the values that prediction needs.
+
+    Parameters
+    ----------
+    config : Config
+    training : dict
+        Facts of the training: `input` is "maps" for a network of runs.
+
+    Returns
+    -------
+    dict
+        `scaling`, the policy by which intensities are brought to network units. Of a network of runs: `input`, "maps", and `keep`, the
+        share of an activation that it was trained to keep.
+    """
+    if training.get("input") == "maps":
+        return {"scaling": config.scaling, "input": "maps", "keep": config.keep}
     return {"scaling": config.scaling}
 
 
@@ -151,6 +172,7 @@ SETTINGS = Settings(
     PredictConfig=PredictConfig,
     presets=PRESETS,
     example=EXAMPLE,
+    errors=("error on held-out patches",),
     facts=noisy_voxel_sides,
     inference=inference,
     inference_of_format_1=inference_of_format_1,

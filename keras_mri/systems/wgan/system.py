@@ -5,6 +5,7 @@ References
 Gulrajani et al., NeurIPS 2017 (WGAN-GP). arXiv:1704.00028
 """
 
+import dataclasses
 import functools
 import logging
 
@@ -26,13 +27,18 @@ from keras_mri.networks.encoder_critic import encoder_critic
 from keras_mri.networks.precision import hidden_layers_in, in_float32, with_hidden_layers_in
 from keras_mri.networks.residual_unet import residual_unet
 from keras_mri.systems.records import Outcome, System
+from keras_mri.systems.wgan.run_channels import CHANNELS, LEAST_FRAMES
+from keras_mri.systems.wgan.run_prediction import denoised_run
 from keras_mri.systems.wgan.settings import PATCH_SHAPE, SETTINGS, PredictConfig
 from keras_mri.training.callbacks import Pace
 
-__all__ = ["SYSTEM", "outcome", "predict", "train"]
+__all__ = ["SYSTEM", "facts", "outcome", "predict", "train"]
 
 _LOGGER = logging.getLogger(__name__)
-_MOST_FRAMES = 5
+# Weight of the critic for volumes.
+_ADVERSARIAL_WEIGHT = 0.1
+# Slices and frames of a run that its picture is made from.
+_SHOWN_SLICES, _SHOWN_FRAMES = 8, 60
 # More at full resolution keeps a run sharp (FWHM + 1 % instead of + 5 %); more on the halved grid suits single, noisier frames.
 _DEPTHS_OF_FRAMES, _DEPTHS_OF_ONE = (2, 4), (1, 5)
 
@@ -51,7 +57,8 @@ def train(data, config, callbacks=()):
     Returns
     -------
     keras.Model
-        Functional, float32, from (batch, x, y, z, frames) to (batch, x, y, z, 1), in network units.
+        Functional, float32, from (batch, x, y, z, frames) to (batch, x, y, z, 1), in network units; of runs, from maps and anatomy
+        (batch, x, y, z, 2) to maps, in units of the noise.
 
     Raises
     ------
@@ -60,6 +67,11 @@ def train(data, config, callbacks=()):
     """
     check_trains()
     # Only here: they need TensorFlow, and using a network does not.
+    if _as_runs(data, config):
+        from keras_mri.systems.wgan.run_training import train_on_runs
+
+        return train_on_runs(data, config, callbacks)
+    config = dataclasses.replace(config, adversarial_weight=_usual(config.adversarial_weight, _ADVERSARIAL_WEIGHT))
     from keras_mri.systems.wgan.data import denoising_data
     from keras_mri.training.adversarial import AdversarialModel, Rules, wasserstein_losses
     from keras_mri.training.two_phases import NewOptimizers, fit_in_two_phases
@@ -67,7 +79,7 @@ def train(data, config, callbacks=()):
     levels = _levels(config, config.patch_shape or PATCH_SHAPE)
     check_sides(config.patch_shape or PATCH_SHAPE, levels)
     keras.utils.set_random_seed(config.seed)
-    frames = config.frames or _frames_for(data, config)
+    frames = config.frames or 1
     batches = denoising_data(data, config, frames, factor=2**levels)
     pace = Pace(config.epochs * batches.steps, config.time_budget)
 
@@ -103,6 +115,9 @@ def predict(checkpoint, images, options):
         If the run is shorter than the network's window.
     """
     volume = open_image(images[0])
+    mask = load_mask(options.mask, volume) if options.mask is not None else None
+    if checkpoint.inference.get("input") == "maps":
+        return denoised_run(checkpoint, volume, options, mask)
     frames = checkpoint.network.input_shape[-1]
     if volume.n_frames < (frames + 1) // 2 or (frames > 1 and volume.n_frames < 2):
         raise InputError(
@@ -117,7 +132,7 @@ def predict(checkpoint, images, options):
         window = np.stack([volume.frame(neighbour) for neighbour in _neighbours(t, frames, volume.n_frames)], axis=-1)
         return run(scaling.apply(window))
 
-    return restored(volume, scaling, denoised, load_mask(options.mask, volume) if options.mask is not None else None)
+    return restored(volume, scaling, denoised, mask)
 
 
 def outcome(checkpoint, data, config):
@@ -134,6 +149,8 @@ def outcome(checkpoint, data, config):
     keras_mri.systems.records.Outcome
     """
     volume = data[-1]
+    if checkpoint.inference.get("input") == "maps":
+        return _outcome_of_run(checkpoint, volume)
     frames = checkpoint.network.input_shape[-1]
     shown = range(max(0, volume.n_frames - frames), volume.n_frames)
     clean = np.stack([volume.frame(t) for t in shown], axis=-1)
@@ -146,12 +163,25 @@ def outcome(checkpoint, data, config):
     return Outcome({f"noisy (SD {sigma:.3g})": noisy[..., middle], "denoised": denoised, "clean (as measured)": clean[..., middle]})
 
 
-def _generator(config, frames, levels):
-    from keras_mri.systems.wgan.data import target_weights
+def facts(network, data, config):
+    """Return facts of a training: what its network's input is, and what was found in its runs."""
+    if network.input_shape[-1] != CHANNELS:
+        return {}
+    return {"input": "maps", "runs": [volume.facts["inspection"] for volume in data if "inspection" in volume.facts]}
 
-    shape = (None, None, None, frames)
-    # What the target leaves out by a fixed filter, the network need not learn.
-    weights = target_weights(config, frames) if frames > 1 and config.target == "frame" else None
+
+def _outcome_of_run(checkpoint, volume):
+    """Show one frame of a few slices and what was removed from it."""
+    middle, half = volume.shape[2] // 2, _SHOWN_SLICES // 2
+    slices = slice(max(0, middle - half), middle + half)
+    run = np.stack([volume.frame(t)[:, :, slices] for t in range(min(volume.n_frames, _SHOWN_FRAMES))], axis=-1)
+    denoised = denoised_run(checkpoint, volume.from_array(run, volume.affine), PredictConfig()).frame(run.shape[3] // 2)
+    noisy = run[..., run.shape[3] // 2]
+    return Outcome({"removed": noisy - denoised, "as measured": noisy, "denoised": denoised})
+
+
+def _generator(config, frames, levels):
+    shape, weights = (None, None, None, frames), None
     if config.generator == "residual_unet":
         depths = config.depths or (_DEPTHS_OF_FRAMES if frames > 1 else _DEPTHS_OF_ONE)
         return residual_unet(shape, config.filters, depths, config.noise_scale, weights)
@@ -177,10 +207,14 @@ def _neighbours(t, frames, n_frames):
     return [n_frames - 1 - abs(n_frames - 1 - abs(i)) for i in range(t - half, t + half + 1)]
 
 
-def _frames_for(volumes, config):
-    """Return the widest window that every scan is long enough for."""
-    long = min(volume.n_frames for volume in volumes) >= 2 * _MOST_FRAMES
-    return _MOST_FRAMES if long and config.sampling == "random" else 1
+def _as_runs(volumes, config):
+    """Whether the frames of every scan are denoised together."""
+    long = min(volume.n_frames for volume in volumes) >= LEAST_FRAMES
+    return config.frames is None and long and config.sampling == "random" and config.target == "frame"
+
+
+def _usual(value, usual):
+    return usual if value is None else value
 
 
 def _levels(config, patch_shape):
@@ -188,4 +222,4 @@ def _levels(config, patch_shape):
     return len(config.filters) - 1 if config.generator == "residual_unet" else published_levels(patch_shape)
 
 
-SYSTEM = System(settings=SETTINGS, train=train, predict=predict, outcome=outcome)
+SYSTEM = System(settings=SETTINGS, train=train, predict=predict, outcome=outcome, facts=facts)

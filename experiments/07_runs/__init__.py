@@ -1,0 +1,1 @@
+"""Runs: activations found, kept and invented by denoisers of fMRI."""

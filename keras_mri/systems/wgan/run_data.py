@@ -1,0 +1,88 @@
+"""From recorrupted copies of runs to batches: patches of a few components each, drawn in the TensorFlow graph."""
+
+import numpy as np
+import tensorflow as tf
+
+from keras_mri.data.patches import foreground_corners
+from keras_mri.data.pipelines import Batches, draw_seed
+from keras_mri.data.splits import slab_cut
+
+# Components of one patch: half of the draws are even, half by the power of the activations.
+COMPONENTS = 4
+_EVEN = 0.5
+_VALIDATION_GROUPS = 16
+# Uses of a seed: the copy, the place, the components, the reflections, the signs.
+_COPY, _WHERE, _WHICH, _FLIP, _SIGN = 9, 10, 11, 12, 13
+
+
+def run_batches(copies, patch_shape, batch_size, steps, seed):
+    """Make the batches that train and validate the network of runs.
+
+    Parameters
+    ----------
+    copies : sequence of Copy
+    patch_shape : tuple of int
+        Voxels.
+    batch_size : int
+        Patches of a batch; each has `COMPONENTS` maps.
+    steps : int
+        Batches of an epoch.
+    seed : int
+
+    Returns
+    -------
+    Batches
+        Elements (maps, without, targets, contrast, labels, weights): the first three of shape (batch, components, x, y, z), the others
+        (batch, x, y, z), all float32 but the labels, which are int32. Patches that validate and patches that train share no slice.
+    """
+    streams, held_out = [], []
+    for number, copy in enumerate(copies):
+        axis, cut = slab_cut(copy.tissue)
+        before = np.arange(copy.tissue.shape[axis]).reshape([-1 if k == axis else 1 for k in range(3)]) < cut
+        streams.append(_stream(copy, copy.tissue & before, patch_shape, [seed, number], (axis, 0, cut)))
+        held_out.append(_stream(copy, copy.tissue & ~before, patch_shape, [seed + 1, number], (axis, cut, copy.tissue.shape[axis])))
+    training = _mixed(streams, seed).batch(batch_size, drop_remainder=True).prefetch(2)
+    validation = _mixed(held_out, seed + 1).take(max(_VALIDATION_GROUPS, len(copies))).batch(batch_size, drop_remainder=True)
+    return Batches(training, validation.cache(), steps)
+
+
+def _mixed(streams, seed):
+    if len(streams) == 1:
+        return streams[0]
+
+    def choose(number):
+        return tf.random.stateless_uniform([], draw_seed([seed, 0], number, _COPY), maxval=len(streams), dtype=tf.int64)
+
+    return tf.data.Dataset.choose_from_datasets(streams, _numbers().map(choose), stop_on_empty_dataset=True)
+
+
+def _stream(copy, tissue, patch_shape, seed, slab):
+    """Draw patches of one copy without end, all within a slab: (axis, first slice, end)."""
+    corners = foreground_corners(tissue, patch_shape)
+    axis, first, end = slab
+    # Where a slab is thinner than a patch, the patch reaches beyond it.
+    last = min(max(first, end - patch_shape[axis]), copy.tissue.shape[axis] - patch_shape[axis])
+    corners[:, axis] = np.clip(corners[:, axis], min(first, last), last)
+    corners = tf.constant(corners)
+    shares = _EVEN / len(copy.power) + (1 - _EVEN) * copy.power
+    edges = tf.constant(np.cumsum(shares / shares.sum())[:-1], tf.float32)
+    with tf.device("CPU"):
+        arrays = [tf.constant(array) for array in copy[:3]]
+        volumes = [tf.constant(copy.contrast), tf.constant(copy.labels), tf.constant(copy.tissue.astype(np.float32))]
+
+    def draw(number):
+        corner = corners[tf.random.stateless_uniform([], draw_seed(seed, number, _WHERE), maxval=tf.shape(corners)[0], dtype=tf.int32)]
+        components = tf.searchsorted(edges, tf.random.stateless_uniform([COMPONENTS], draw_seed(seed, number, _WHICH)), side="right")
+        flips = tf.where(tf.random.stateless_uniform([3], draw_seed(seed, number, _FLIP)) < 0.5)[:, 0]
+        signs = tf.sign(tf.random.stateless_uniform([COMPONENTS], draw_seed(seed, number, _SIGN)) - 0.5)[:, None, None, None]
+        size = [1, *patch_shape]
+        maps = [tf.concat([tf.slice(array, [components[k], *tf.unstack(corner)], size) for k in range(COMPONENTS)], 0) for array in arrays]
+        maps = [tf.reshape(tf.reverse(signs * each, flips + 1), [COMPONENTS, *patch_shape]) for each in maps]
+        cut = [tf.reshape(tf.reverse(tf.slice(volume, corner, patch_shape), flips), patch_shape) for volume in volumes]
+        return *maps, *cut
+
+    return _numbers().map(draw, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def _numbers():
+    return tf.data.Dataset.range(np.iinfo(np.int64).max)

@@ -1,0 +1,128 @@
+"""Train the network of runs from the noisy runs alone: recorrupted targets and simulated activations, then, on request, a critic."""
+
+import functools
+import logging
+
+import keras
+import numpy as np
+
+from keras_mri.data.patches import fitting_patch
+from keras_mri.errors import InputError
+from keras_mri.networks.encoder_critic import encoder_critic
+from keras_mri.networks.precision import hidden_layers_in, in_float32
+from keras_mri.networks.run_unet import run_unet
+from keras_mri.saving import checkpoints, pretrained
+from keras_mri.systems.wgan.run_channels import CHANNELS, LEAST_FRAMES
+from keras_mri.systems.wgan.run_copies import recorrupted_copy, training_run
+from keras_mri.systems.wgan.run_data import run_batches
+from keras_mri.systems.wgan.run_model import RunModel, RunRules
+from keras_mri.systems.wgan.run_prediction import look_at, spaced
+from keras_mri.systems.wgan.settings import PATCH_SHAPE
+from keras_mri.training.adversarial import wasserstein_losses
+from keras_mri.training.callbacks import FollowPace, KeepBest, Pace, StopOnNonFinite
+from keras_mri.training.fit import fit, keeping_best
+
+_LOGGER = logging.getLogger(__name__)
+# Recorrupted copies in all, and of each condition of a run; updates of an epoch, unless the options say.
+_COPIES, _MOST_COPIES, _STEPS_PER_EPOCH = 4, 2, 50
+# Patches per update.
+_BATCH_SIZE = 2
+
+
+def train_on_runs(volumes, config, callbacks=()):
+    """Train a network of runs.
+
+    Parameters
+    ----------
+    volumes : sequence of Volume
+        Each of ten frames or more.
+    config : Config
+    callbacks : sequence of keras.callbacks.Callback
+        Added to every fit.
+
+    Returns
+    -------
+    keras.Model
+        Functional, float32, from (batch, x, y, z, 2) to (batch, x, y, z, 1), in units of the noise.
+
+    Raises
+    ------
+    InputError
+        If a run cannot be used, or training diverges.
+    """
+    steps = config.steps_per_epoch or _STEPS_PER_EPOCH
+    # The budget is the user's: what prepares a run counts.
+    pace = Pace(config.epochs * steps, config.time_budget)
+    keras.utils.set_random_seed(config.seed)
+    parts = [training_run(*condition) for volume in volumes for condition in _conditions(volume)]
+    rng = np.random.default_rng(config.seed)
+    each = int(np.clip(_COPIES // len(parts), 1, _MOST_COPIES))
+    copies = [recorrupted_copy(part, rng) for part in parts for _ in range(each)]
+    filters, depths = _levels(config)
+    factor = 2 ** (len(filters) - 1)
+    copies = [copy.thickened(factor) for copy in copies]
+    patch_shape = config.patch_shape or fitting_patch(PATCH_SHAPE, [copy.tissue for copy in copies], factor)
+    batches = run_batches(copies, patch_shape, config.batch_size or _BATCH_SIZE, steps, config.seed)
+
+    with hidden_layers_in(config.precision) as precision:
+        network = run_unet(filters, depths)
+        critic = encoder_critic((*patch_shape, 1), noise_scale=1.0)
+    _start(network, config)
+    _LOGGER.info("%d parameters, maps of %d run(s), patches of %s voxels, %s", network.count_params(), len(parts), patch_shape, precision)
+    rules = RunRules(config.keep, config.response_weight, config.adversarial_weight or 0.0, config.critic_steps)
+    model = RunModel(network, rules, critic, wasserstein_losses(config.gradient_penalty), config.seed)
+    _fit(model, batches, pace, config, callbacks)
+    return in_float32(network)
+
+
+def _conditions(volume):
+    """Yield the frames of each condition with the time between them; short conditions are left out."""
+    for frames in look_at(volume).conditions:
+        if len(frames) >= LEAST_FRAMES:
+            _LOGGER.info("%s: shape %s, %d frames", volume.name, volume.shape, len(frames))
+            yield np.stack([volume.frame(t) for t in frames], axis=-1), spaced(volume.repetition_time, frames)
+
+
+def _levels(config):
+    filters = config.filters
+    return filters, config.depths or (1,) * (len(filters) - 1) + (4,)
+
+
+def _start(network, config):
+    """Give the network the weights of the one it starts from, if the options name one and its layers are the same."""
+    if config.initial == "none":
+        return
+    path = pretrained.path_of("wgan_run.h5") if config.initial == "pretrained" else config.initial
+    start = checkpoints.load(path, "wgan").network
+    if [weight.shape for weight in start.get_weights()] != [weight.shape for weight in network.get_weights()]:
+        raise InputError(f"{path} has other layers than `filters` and `depths` name ({CHANNELS} channels). Use `initial` none.")
+    network.set_weights(start.get_weights())
+
+
+def _fit(model, batches, pace, config, callbacks):
+    """Fit without the critic, and then, for the rest of the training, with it."""
+    best = KeepBest(model.network)
+    first = config.warm_up if config.adversarial_weight else 1.0
+
+    def followed(until, optimizer):
+        schedule = [(optimizer, config.learning_rate)] if config.anneal else []
+        return [FollowPace(pace, until, schedule), StopOnNonFinite(best), best, *callbacks]
+
+    new = functools.partial(_adam, config)
+    with keeping_best(best, callbacks):
+        if first > 0:
+            optimizer = new(config.learning_rate)
+            model.compile(optimizer, jit_compile=False)
+            fit(model, batches, followed(first, optimizer))
+            best.restore()
+        if first < 1:
+            optimizer = new(config.learning_rate)
+            model.compile(optimizer, new(config.critic_learning_rate), jit_compile=False)
+            best.start_again()
+            fit(model, batches, followed(1.0, optimizer))
+
+
+def _adam(config, learning_rate):
+    from keras_mri.training import optimizers
+
+    return optimizers.Adam(learning_rate, beta_1=config.beta_1, beta_2=config.beta_2, epsilon=1e-7, clipnorm=config.clip_norm)

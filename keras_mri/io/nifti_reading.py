@@ -10,6 +10,7 @@ import numpy as np
 
 from keras_mri.errors import InputError, first_line
 from keras_mri.io import header_checks
+from keras_mri.io.frame_store import FrameStore
 from keras_mri.io.nifti_headers import single_file_header
 from keras_mri.io.volumes import Volume
 
@@ -127,9 +128,29 @@ def _checked(image, name, replace_nonfinite):
     _check_dtype(getattr(image.dataobj, "dtype", image.get_data_dtype()), name)
     _check_claims(image, name)
     read = functools.partial(_read_frame, _read_forward(image.dataobj), name, replace_nonfinite)
-    volume = Volume(read, image.shape, np.array(image.affine), single_file_header(image, name), name)
+    facts = np.array(image.affine), single_file_header(image, name), name
+    if _is_compressed_run(image.dataobj):
+        # Decompressed once: the check of the values goes through all frames, and keeps them.
+        store = FrameStore(image.shape[:3], image.shape[3])
+        checked = Volume(functools.partial(_stored, store, read), image.shape, *facts)
+        _check_values(checked)
+        volume = Volume(store.frame, image.shape, *facts)
+        volume.extremes = checked.extremes
+        return volume
+    volume = Volume(read, image.shape, *facts)
     _check_values(volume)
     return volume
+
+
+def _is_compressed_run(data):
+    """Whether frames of a file can be reached only by decompressing those before them."""
+    return len(data.shape) == 4 and data.shape[3] > 1 and str(getattr(data, "file_like", "")).endswith((".gz", ".bz2", ".mgz", ".zst"))
+
+
+def _stored(store, read, t):
+    frame = read(t)
+    store.write(t, frame)
+    return frame
 
 
 def _with_current_header(image, name):

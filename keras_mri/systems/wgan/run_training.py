@@ -17,7 +17,7 @@ from keras_mri.systems.wgan.run_copies import recorrupted_copy, training_run
 from keras_mri.systems.wgan.run_data import run_batches
 from keras_mri.systems.wgan.run_model import RunModel, RunRules
 from keras_mri.systems.wgan.run_prediction import look_at, spaced
-from keras_mri.systems.wgan.settings import PATCH_SHAPE
+from keras_mri.systems.wgan.settings import FILTERS_OF_RUNS, PATCH_SHAPE
 from keras_mri.training.adversarial import wasserstein_losses
 from keras_mri.training.callbacks import FollowPace, KeepBest, Pace, StopOnNonFinite
 from keras_mri.training.fit import fit, keeping_best
@@ -84,7 +84,7 @@ def _conditions(volume):
 
 
 def _levels(config):
-    filters = config.filters
+    filters = config.filters or FILTERS_OF_RUNS
     return filters, config.depths or (1,) * (len(filters) - 1) + (4,)
 
 

@@ -12,8 +12,9 @@ from keras_mri.systems.shared_settings import RunTrainConfig
 
 # For --help.
 EXAMPLE = "python -m keras_mri.train wgan bold.nii.gz --time-budget 5m -o denoiser.h5"
-# Voxels of a training patch, where the options do not say.
+# Where the options do not say: voxels of a training patch, channels of the network of volumes and of that of runs.
 PATCH_SHAPE = (32, 32, 16)
+FILTERS, FILTERS_OF_RUNS = (32, 64), (16, 48)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -73,7 +74,9 @@ class Config(RunTrainConfig):
     flips: bool = option(True, "augmentation: random reflections of patches in space and time")
 
     generator: str = option("residual_unet", "architecture of the generator", choices=("residual_unet", "dense_unet"))
-    filters: tuple[int, ...] = option((32, 64), "residual_unet: channels of each level", low=1, unit="N")
+    filters: tuple[int, ...] | None = option(
+        None, "residual_unet: channels of each level", auto="16 48 for a run, otherwise 32 64", low=1, unit="N"
+    )
     depths: tuple[int, ...] | None = option(
         None, "residual_unet: convolutions of each level", auto="1 4 for a run, 2 4 for a window of frames, otherwise 1 5", low=1, unit="N"
     )
@@ -112,8 +115,10 @@ class Config(RunTrainConfig):
             )
         if self.noise_range[0] > self.noise_range[1]:
             raise InputError(f"`noise_range` names the lower SD first. Received: {self.noise_range}.")
-        if len(self.filters) != (len(self.depths) if self.depths else 2):
-            raise InputError(f"`filters` and `depths` name the same levels. Received: {self.filters} and {self.depths or 'no depths'}.")
+        if len(self.filters or FILTERS) != len(self.depths or FILTERS):
+            raise InputError(
+                f"`filters` and `depths` name the same levels. Received: {self.filters or FILTERS} and {self.depths or 'two depths'}."
+            )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -29,7 +29,7 @@ from keras_mri.networks.residual_unet import residual_unet
 from keras_mri.systems.records import Outcome, System
 from keras_mri.systems.wgan.run_channels import CHANNELS, LEAST_FRAMES
 from keras_mri.systems.wgan.run_prediction import denoised_run
-from keras_mri.systems.wgan.settings import PATCH_SHAPE, SETTINGS, PredictConfig
+from keras_mri.systems.wgan.settings import FILTERS, PATCH_SHAPE, SETTINGS, PredictConfig
 from keras_mri.training.callbacks import Pace
 
 __all__ = ["SYSTEM", "facts", "outcome", "predict", "train"]
@@ -71,7 +71,8 @@ def train(data, config, callbacks=()):
         from keras_mri.systems.wgan.run_training import train_on_runs
 
         return train_on_runs(data, config, callbacks)
-    config = dataclasses.replace(config, adversarial_weight=_usual(config.adversarial_weight, _ADVERSARIAL_WEIGHT))
+    weight = _ADVERSARIAL_WEIGHT if config.adversarial_weight is None else config.adversarial_weight
+    config = dataclasses.replace(config, adversarial_weight=weight, filters=config.filters or FILTERS)
     from keras_mri.systems.wgan.data import denoising_data
     from keras_mri.training.adversarial import AdversarialModel, Rules, wasserstein_losses
     from keras_mri.training.two_phases import NewOptimizers, fit_in_two_phases
@@ -116,7 +117,7 @@ def predict(checkpoint, images, options):
     """
     volume = open_image(images[0])
     mask = load_mask(options.mask, volume) if options.mask is not None else None
-    if checkpoint.inference.get("input") == "maps":
+    if checkpoint.network.input_shape[-1] == CHANNELS:
         return denoised_run(checkpoint, volume, options, mask)
     frames = checkpoint.network.input_shape[-1]
     if volume.n_frames < (frames + 1) // 2 or (frames > 1 and volume.n_frames < 2):
@@ -149,7 +150,7 @@ def outcome(checkpoint, data, config):
     keras_mri.systems.records.Outcome
     """
     volume = data[-1]
-    if checkpoint.inference.get("input") == "maps":
+    if checkpoint.network.input_shape[-1] == CHANNELS:
         return _outcome_of_run(checkpoint, volume)
     frames = checkpoint.network.input_shape[-1]
     shown = range(max(0, volume.n_frames - frames), volume.n_frames)
@@ -211,10 +212,6 @@ def _as_runs(volumes, config):
     """Whether the frames of every scan are denoised together."""
     long = min(volume.n_frames for volume in volumes) >= LEAST_FRAMES
     return config.frames is None and long and config.sampling == "random" and config.target == "frame"
-
-
-def _usual(value, usual):
-    return usual if value is None else value
 
 
 def _levels(config, patch_shape):

@@ -76,7 +76,8 @@ def _judge(parsed):
     if parsed.csv:
         write_rows(rows, parsed.csv)
     if parsed.json:
-        print(json.dumps({"before": before.name, "images": _finite(rows)}, indent=1))
+        images = [{"image": name, **verdict.to_json()} for name, verdict in verdicts]
+        print(json.dumps({"before": before.name, "images": images}, indent=1))
         return
     first = verdicts[0][1]
     print(f"before {before.name}; noise from {first.noise_from}, in the {first.region}; anatomy is the share of the removed power")
@@ -114,11 +115,7 @@ def _cell(value):
 
 def _finite(rows):
     """Replace what JSON has no word for (infinity, NaN) by null."""
-    return [{name: value if _has_word(value) else None for name, value in row.items()} for row in rows]
-
-
-def _has_word(value):
-    return value is None or isinstance(value, str) or math.isfinite(value)
+    return [{name: value if isinstance(value, str) or math.isfinite(value) else None for name, value in row.items()} for row in rows]
 
 
 def _parser():

@@ -136,7 +136,7 @@ class Judge:
         power = removed.power().mean()
         zooms = voxel_sides(self.before.affine)
         return dict(
-            noise=float(np.median(self._noise.map()[self._region])),
+            noise=self._noise.typical(self._region),
             noise_from="differences of frames",
             removed=float(np.median(np.sqrt(removed.power()))),
             anatomy=float(np.clip(same.mean() / power, 0, 1)) if power else 0.0,

@@ -1,6 +1,7 @@
 """The verdict on a denoised scan: how much noise there was, what was removed, whether anatomy went with it, and in which words."""
 
 import dataclasses
+import math
 import typing
 
 NOISE_REMOVED = "noise removed"
@@ -107,10 +108,10 @@ class Verdict:
 
     def _reasons(self):
         if self.word == ANATOMY_REMOVED:
-            allowed = _percent(_MOST_ANATOMY[self.anatomy_from])
+            allowed = percent(_MOST_ANATOMY[self.anatomy_from])
             yield f"more than {allowed} of what was removed is anatomy: train longer, or use a network trained on scans like this one."
         elif self.word == LEFT:
-            yield f"less than {_percent(_LEAST)} of the noise was removed: train longer, or use a network trained on scans like this one."
+            yield f"less than {percent(_LEAST)} of the noise was removed: train longer, or use a network trained on scans like this one."
         elif self.word == CHANGES_REMOVED:
             yield "hardly anything differs between frames any more: activations are gone."
         elif self.share is not None and self.share > _MORE_THAN_NOISE:
@@ -140,18 +141,22 @@ class Verdict:
                 row["share"] = self.share
         return {**row, "verdict": self.word}
 
+    def to_json(self) -> dict:
+        """Return `row` with null for what JSON has no word for: infinity and NaN."""
+        return {name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in self.row().items()}
+
     def _numbers(self):
         noise = f"noise SD {_number(self.noise)} ({self.noise_from})" if self.noise > 0 else f"no noise found ({self.noise_from})"
         share = "" if self.share is None else f" = {self.share:.2f} of the noise"
         where = {"frames": "the same in every frame", "edges": "along edges"}[self.anatomy_from]
         least = "at least " if self.anatomy_from == "edges" else ""
-        parts = [noise, f"removed SD {_number(self.removed)} in the {self.region}{share}, {least}{_percent(self.anatomy)} of it {where}"]
+        parts = [noise, f"removed SD {_number(self.removed)} in the {self.region}{share}, {least}{percent(self.anatomy)} of it {where}"]
         if self.tsnr is not None:
             parts.append(f"tSNR {_number(self.tsnr.before)} -> {_number(self.tsnr.after)}")
         return "; ".join(parts)
 
 
-def _percent(share):
+def percent(share):
     """Return a share in percent: 100 %, 12 %, 0.4 %, 0 %."""
     percent = 100 * share
     return f"{percent:.0f} %" if percent >= 9.5 else f"{percent:.1f} %" if percent >= 0.05 else "0 %"

@@ -5,7 +5,7 @@ import typing
 import jinja2
 import numpy as np
 
-from keras_mri.imaging.verdict import NOISE_REMOVED, Verdict
+from keras_mri.imaging.verdict import NOISE_REMOVED, Verdict, percent
 from keras_mri.report.charts import Curve, chart, number
 from keras_mri.report.pictures import bar, picture
 from keras_mri.report.views import View
@@ -203,7 +203,7 @@ def _verdict(verdict):
         ("noise SD", f"{number(verdict.noise)} image units, from {verdict.noise_from}"),
         ("SD removed", f"{number(verdict.removed)} image units in the {verdict.region}"),
         ("its share of the noise", "–" if verdict.share is None else f"{verdict.share:.2f}"),
-        (f"its power {where}", f"{100 * verdict.anatomy:.2g} %"),
+        (f"its power {where}", percent(verdict.anatomy)),
     ]
     pairs = {"temporal SNR, trend removed": verdict.tsnr, "lag-1 autocorrelation": verdict.autocorrelation, "FWHM, mm": verdict.fwhm}
     rows += [(name, _change(pair._asdict())) for name, pair in pairs.items() if pair is not None]

@@ -9,6 +9,7 @@ import numpy as np
 from keras_mri.cli.training_job import TrainingJob
 from keras_mri.errors import InputError
 from keras_mri.imaging import noise
+from keras_mri.imaging.verdict import Verdict
 from keras_mri.inference.training_range import differences_from_training
 from keras_mri.io import header_comparison
 from keras_mri.io.mask_files import load_mask
@@ -238,6 +239,47 @@ def evaluate(reference: Image, image: Image, mask: Image | None = None, data_ran
     reference, image = open_image(reference), open_image(image)
     region, peak = evaluation.region_and_peak(reference, mask, data_range)
     return evaluation.evaluate(reference, image, region, peak)
+
+
+def judge(before: Image, after: Image, mask: Image | None = None) -> Verdict:
+    """Judge what a denoiser removed from a scan, without a reference: `python -m keras_mri.evaluate --before`.
+
+    Parameters
+    ----------
+    before, after : image
+        Path, nibabel image or Volume; input and result of any denoiser, on one grid.
+    mask : image, optional
+        3D, 0 outside: where they are compared; by default in the brain, as found in the first frame.
+
+    Returns
+    -------
+    Verdict
+        `noise` and `removed` (SD, the image's unit), `share` of the noise, `anatomy` (share of the removed power), `tsnr`,
+        `autocorrelation` and `fwhm` before and after, and `word`.
+
+    Raises
+    ------
+    InputError
+        If an image cannot be used, or grids or numbers of frames differ.
+
+    Examples
+    --------
+    >>> import keras_mri
+    >>> import nibabel
+    >>> import numpy as np
+    >>> clean = np.full((24, 24, 24, 20), 100.0)
+    >>> noisy = clean + np.random.default_rng(0).normal(0, 5, clean.shape)
+    >>> before, after = (nibabel.Nifti1Image(run, np.diag([3, 3, 3, 1])) for run in (noisy, (clean + noisy) / 2))
+    >>> keras_mri.judge(before, after).word
+    'noise removed'
+    """
+    # Only here: scikit-image takes a second to import.
+    from keras_mri.imaging.judging import Judge, see_all
+
+    before, after = open_image(before), open_image(after)
+    judged = Judge(before, after, None if mask is None else load_mask(mask, before))
+    see_all([judged])
+    return judged.verdict()
 
 
 def compare_headers(first: Image, second: Image) -> list[header_comparison.Field]:

@@ -1,19 +1,27 @@
-"""python -m keras_mri.evaluate REFERENCE IMAGE…: how close scans are to a reference, how stable and how smooth.
+"""python -m keras_mri.evaluate REFERENCE IMAGE…: how close scans are to a reference; --before NOISY DENOISED…: what was removed.
 
-The same in Python is `keras_mri.evaluate(reference, image)`: this module can be called, because command and function share one name.
+In Python: `keras_mri.evaluate(reference, image)`, which is this module, called, because command and function share one name; and
+`keras_mri.judge(before, after)`.
 """
 
 import json
 import math
+import os.path
 import pathlib
 import sys
 import types
 
 from keras_mri.cli import running
 from keras_mri.cli.options import add_output_flags
+from keras_mri.errors import InputError
+from keras_mri.io.mask_files import load_mask
 from keras_mri.io.nifti_reading import open_image
 from keras_mri.io.tables import write_rows
 from keras_mri.io.whole_files import check_output
+
+# Numbers of a verdict that the table shows; CSV and JSON have all.
+_SHOWN = ("noise", "removed", "share", "anatomy", "tsnr_before", "tsnr_after", "fwhm_before", "fwhm_after")
+_SHOWN += ("autocorrelation_before", "autocorrelation_after", "verdict")
 
 
 def main(arguments=None):
@@ -25,6 +33,16 @@ def _evaluate(arguments):
     parsed = _parser().parse_all(arguments)
     if parsed.csv:
         check_output(parsed.csv, (".csv",), parsed.overwrite, option="csv")
+    if parsed.before:
+        _judge(parsed)
+    elif parsed.images:
+        _compare(parsed)
+    else:
+        raise InputError("no scan to compare with the reference. Name one after it, or name the input of a denoiser with `before`.")
+
+
+def _compare(parsed):
+    """Print how close scans are to a reference."""
     # Only here: scikit-image takes a second to import, and --help does not need it.
     from keras_mri.imaging.evaluation import evaluate, region_and_peak
 
@@ -40,6 +58,43 @@ def _evaluate(arguments):
     else:
         print(f"reference {reference.name}, data range {peak:g}; “in” is {region}")
         print(_table(rows))
+
+
+def _judge(parsed):
+    """Print what each of several results has removed from one scan, `before`."""
+    paths = [parsed.before, parsed.reference, *parsed.images]
+    _check_before(parsed, paths)
+    # Only here: scikit-image takes a second to import.
+    from keras_mri.imaging.judging import Judge, see_all
+
+    before, *results = (open_image(path, parsed.replace_nonfinite) for path in paths)
+    mask = None if parsed.mask is None else load_mask(parsed.mask, before)
+    judges = [Judge(before, result, mask) for result in results]
+    see_all(judges)
+    verdicts = [(result.name, judge.verdict()) for result, judge in zip(results, judges)]
+    rows = [{"image": name, **verdict.row()} for name, verdict in verdicts]
+    if parsed.csv:
+        write_rows(rows, parsed.csv)
+    if parsed.json:
+        images = [{"image": name, **verdict.to_json()} for name, verdict in verdicts]
+        print(json.dumps({"before": before.name, "images": images}, indent=1))
+        return
+    first = verdicts[0][1]
+    print(f"before {before.name}; noise from {first.noise_from}, in the {first.region}; anatomy is the share of the removed power")
+    print(_table([{name: row[name] for name in ("image", *_SHOWN) if row[name] is not None} for row in rows]))
+    for name, verdict in verdicts:
+        for remark in verdict.remarks():
+            print(f"{name}: {remark}")
+
+
+def _check_before(parsed, paths):
+    """Raise unless the files are different ones, and no option is given that needs a reference."""
+    if parsed.data_range is not None:
+        raise InputError("`data_range` belongs to a comparison with a reference. Leave it out, or leave out `before`.")
+    real = [os.path.realpath(path) for path in paths]
+    twice = next((path for number, path in enumerate(paths) if real[number] in real[:number]), None)
+    if twice is not None:
+        raise InputError(f"{twice} is named twice. Expected different files: the input of a denoiser with `before`, and its results.")
 
 
 def _table(rows):
@@ -66,13 +121,18 @@ def _finite(rows):
 def _parser():
     parser = running.Parser(
         prog="python -m keras_mri.evaluate",
-        description="Compare scans with a reference: PSNR, SSIM, NRMSE, tSNR, smoothness.",
+        description="Compare scans with a reference: PSNR, SSIM, NRMSE, tSNR, smoothness. Or, with --before, results of any denoiser with "
+        "its input: noise, what was removed, how much of that is anatomy, tSNR, autocorrelation, smoothness, and a verdict.",
         epilog="example: python -m keras_mri.evaluate clean.nii.gz noisy.nii.gz denoised.nii.gz --mask brain.nii.gz",
     )
-    parser.add_argument("reference", metavar="REFERENCE", help="NIfTI, the ground truth")
-    parser.add_argument("images", nargs="+", metavar="IMAGE", help="NIfTI on the same grid")
+    parser.add_argument("reference", metavar="REFERENCE", help="NIfTI, the ground truth; with --before, the first IMAGE")
+    parser.add_argument("images", nargs="*", metavar="IMAGE", help="NIfTI on the same grid")
+    parser.add_argument("--before", metavar="NOISY", help="input of the denoiser whose results follow; there is no reference then")
     parser.add_argument(
-        "--mask", metavar="NIFTI", help="region for the columns …_in (default: where the reference exceeds 10/255 of the data range)"
+        "--mask",
+        metavar="NIFTI",
+        help="region for the columns …_in (default: where the reference exceeds 10/255 of the data range); with --before, region of all "
+        "numbers (default: the brain, as found in the scan)",
     )
     parser.add_argument("--data-range", type=float, metavar="PEAK", help="data range of PSNR and SSIM (default: the reference's maximum)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")

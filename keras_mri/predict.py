@@ -7,12 +7,21 @@ import time
 from keras_mri import api
 from keras_mri.cli import running, study
 from keras_mri.cli.options import FURTHER_OPTIONS, add_options, add_output_flags, chosen_options, network_help
+from keras_mri.errors import InputError
 from keras_mri.io import nifti_writing
 from keras_mri.io.whole_files import check_output
 from keras_mri.saving import pretrained
 from keras_mri.systems import get_settings, get_system
 from keras_mri.systems.network_files import is_network, path_of_network, system_of
 from keras_mri.systems.shared_settings import PredictConfig
+
+# Endings of the files that a prediction writes, by the option that names them.
+_OUTPUTS = {
+    "output": nifti_writing.SUFFIXES,
+    "residual": nifti_writing.SUFFIXES,
+    "noise_map": nifti_writing.SUFFIXES,
+    "report": (".html",),
+}
 
 
 def main(arguments=None):
@@ -27,32 +36,44 @@ def _predict(arguments):
     parsed = _parser(options).parse_all(arguments)
     model = path_of_network(parsed.model)
     system = system_of(model)
-    path = check_output(parsed.output, nifti_writing.SUFFIXES, parsed.overwrite)
-    if parsed.report:
-        check_output(parsed.report, (".html",), parsed.overwrite, option="report")
+    _check_outputs(parsed)
     chosen = chosen_options(options, parsed)
     images = [api.open_image(image, parsed.replace_nonfinite) for image in parsed.images]
     with running.native_messages_held_back():
         get_system(system)
+        # Only here: scikit-image takes a second to import.
+        from keras_mri.cli import judged
     checkpoint = api.checkpoint_of(model)
     with running.kept_messages() as messages:
         start = time.perf_counter()
         restored = api.restore(checkpoint, images, **vars(chosen))
         reporter = _reporter(images, restored, parsed, dict(model=model, checkpoint=checkpoint, options=chosen))
-        _write(restored, reporter, path, parsed.dtype)
+        before, result = restored.source or images[0], reporter.watched() if reporter else restored
+        judge = judged.judge_of(before, result, chosen)
+        judged.check_judged(judge, before, parsed)
+        judged.write(result, judge, parsed)
         seconds = time.perf_counter() - start
-    print(f"wrote {path}", file=sys.stderr)
+    verdict = judge.verdict() if judge and judge.count else None
     if reporter:
-        reporter.write(parsed.report, seconds, messages)
-        print(f"wrote {parsed.report}", file=sys.stderr)
-    return 0
+        reporter.write(parsed.report, seconds, messages, verdict)
+    for option in _OUTPUTS:
+        if vars(parsed)[option]:
+            print(f"wrote {vars(parsed)[option]}", file=sys.stderr)
+    judged.tell(verdict, images[0].name)
+    return judged.status(verdict, parsed.strict)
 
 
-def _write(restored, reporter, path, dtype):
-    """Compute the frames one by one as they are written; progress and the report watch them on their way."""
-    from keras_mri.cli.progress import counted
-
-    nifti_writing.save(counted(reporter.watched() if reporter else restored), path, dtype)
+def _check_outputs(parsed):
+    """Raise unless every file that the user named can be written, each to a path of its own."""
+    named = {}
+    for option, endings in _OUTPUTS.items():
+        path = vars(parsed)[option]
+        if path is None:
+            continue
+        check_output(path, endings, parsed.overwrite, option=option)
+        other = named.setdefault(path.resolve(), option)
+        if other != option:
+            raise InputError(f"`{other}` and `{option}` name one file, {path}. Name two files.")
 
 
 def _reporter(images, restored, parsed, network):
@@ -87,6 +108,16 @@ def _parser(options):
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="NIfTI, 3D or 4D, any shape")
     parser.add_argument("-o", "--output", type=pathlib.Path, required=True, metavar="OUT", help="NIfTI to write (.nii or .nii.gz)")
     parser.add_argument("--report", type=pathlib.Path, metavar="OUT.html", help="also write a page that shows the restoration")
+    parser.add_argument("--residual", type=pathlib.Path, metavar="OUT", help="also write what was removed, input − output (NIfTI)")
+    parser.add_argument(
+        "--noise-map",
+        type=pathlib.Path,
+        metavar="OUT",
+        help="also write the estimated noise SD of each voxel (NIfTI, 3D); needs a run",
+    )
+    parser.add_argument(
+        "--strict", action="store_true", help="exit status 1 if anatomy was removed, or next to nothing; the output is written all the same"
+    )
     add_output_flags(parser, dtypes=nifti_writing.DTYPES)
     add_options(parser, options)
     return parser

@@ -40,14 +40,24 @@ def test_importing_it_imports_no_heavy_library():
 
 
 def test_every_name_of_the_door_is_there_and_documented():
-    assert set(keras_mri.__all__) >= {"restore", "fit", "sample", "estimate_noise", "evaluate", "compare_headers", "open_image", "Volume"}
+    assert set(keras_mri.__all__) >= {
+        "restore",
+        "fit",
+        "sample",
+        "estimate_noise",
+        "evaluate",
+        "judge",
+        "compare_headers",
+        "open_image",
+        "Volume",
+    }
     for name in set(keras_mri.__all__) - {"__version__"}:
         assert getattr(keras_mri, name) is not None and name in dir(keras_mri)
     with pytest.raises(AttributeError, match="restor"):
         keras_mri.restor  # noqa: B018
 
 
-@pytest.mark.parametrize("function", [api.restore, api.fit, api.sample, api.estimate_noise, api.evaluate, api.compare_headers])
+@pytest.mark.parametrize("function", [api.restore, api.fit, api.sample, api.estimate_noise, api.evaluate, api.judge, api.compare_headers])
 def test_functions_are_annotated_and_have_runnable_examples(function):
     annotated = typing.get_type_hints(function)
     assert "return" in annotated
@@ -111,6 +121,19 @@ def test_evaluate_is_the_function_also_after_the_command_was_imported(image, aff
     worse = nibabel.Nifti1Image(image.get_fdata() + 10, affine)
     row = keras_mri.evaluate(image, worse, data_range=1000)
     assert row["psnr"] == pytest.approx(40.0, abs=1e-3) and row["psnr_in"] == pytest.approx(40.0, abs=1e-3)
+
+
+def test_judge_finds_the_noise_and_what_was_removed_of_it_in_memory(affine, rng):
+    clean, brain = phantoms.head((20, 18, 16))
+    noise = rng.normal(0, 20, (*clean.shape, 30)).astype(np.float32)
+    before, after, mask = (
+        nibabel.Nifti1Image(data, affine) for data in (clean[..., None] + noise, clean[..., None] + 0.3 * noise, brain.astype(np.uint8))
+    )
+    verdict = keras_mri.judge(before, after, mask)
+    assert verdict.noise == pytest.approx(20, rel=0.03) and verdict.share == pytest.approx(0.7, abs=0.02)
+    assert (verdict.region, verdict.word) == ("mask", "noise removed")
+    with pytest.raises(keras_mri.InputError, match="the images must lie on one grid"):
+        keras_mri.judge(before, nibabel.Nifti1Image(clean[1:], affine))
 
 
 def test_compare_headers_names_the_fields_that_differ(image, affine, tmp_path):

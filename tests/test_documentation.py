@@ -23,7 +23,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 LINKED = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "pretrained" / "README.md"]
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _ABSENT = "absent.nii.gz"
-_OUTPUTS = {"-o", "--output", "--report", "--save-dataset", "--csv"}
+_OUTPUTS = {"-o", "--output", "--report", "--save-dataset", "--csv", "--residual", "--noise-map"}
 _FILE = re.compile(r"\.(nii\.gz|nii|npz|tsv|h5|keras)$|/$")
 # Two machines cannot be had here: tests/training/test_machines.py trains on them. Its environment variable is read by the fast test.
 _TWO_MACHINES = {"cluster": {"worker": ["node1:12345", "node2:12345"]}, "task": {"type": "worker", "index": 0}}

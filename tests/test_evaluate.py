@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import ndimage
 from skimage.metrics import structural_similarity
 
 from keras_mri import evaluate
@@ -129,3 +130,76 @@ def test_nan_is_refused_unless_it_is_to_be_read_as_zero(scans, write_nifti, caps
     assert evaluate.main([scans[0], path]) == 2
     assert "NaN or infinity in 1 voxels, the first at (16, 14, 12)" in capsys.readouterr().err
     assert evaluate.main([scans[0], path, "--replace-nonfinite"]) == 0
+
+
+@pytest.fixture
+def runs(write_nifti, rng):
+    """A noisy run of 30 frames and two denoisers' results, half of the noise removed and blurred; and the brain: paths."""
+    clean, brain = phantoms.head((22, 20, 18))
+    noise = rng.normal(0, 20, (*clean.shape, 30))
+    noisy = clean[..., None] + noise
+    blurred = ndimage.gaussian_filter(noisy, (0.6, 0.6, 0.6, 0))
+    arrays = {"noisy": noisy, "denoised": noisy - noise / 2, "blurred": blurred, "brain": brain}
+    return {name: str(write_nifti(data.astype(np.float32), f"{name}.nii.gz")) for name, data in arrays.items()}
+
+
+def test_results_of_any_denoiser_are_judged_without_a_reference(runs, capsys):
+    answer = _rows(capsys, ["--before", runs["noisy"], runs["denoised"], runs["blurred"], "--mask", runs["brain"]])
+    assert answer["before"] == runs["noisy"]
+    denoised, blurred = answer["images"]
+    assert [row["image"] for row in (denoised, blurred)] == [runs["denoised"], runs["blurred"]]
+    assert [row["verdict"] for row in (denoised, blurred)] == ["noise removed", "anatomy removed"]
+    assert denoised["noise"] == blurred["noise"] == pytest.approx(20, rel=0.03)
+    assert denoised["share"] == pytest.approx(0.5, abs=0.02) and denoised["tsnr_after"] == pytest.approx(
+        2 * denoised["tsnr_before"], rel=0.01
+    )
+    assert denoised["anatomy"] < 0.01 and blurred["anatomy"] > 0.3
+
+
+def test_the_table_before_and_after_ends_with_the_verdict(runs, capsys):
+    assert evaluate.main([runs["denoised"], runs["blurred"], "--before", runs["noisy"]]) == 0
+    first, heading, denoised, blurred, remark = capsys.readouterr().out.splitlines()
+    assert first == f"before {runs['noisy']}; noise from differences of frames, in the brain; anatomy is the share of the removed power"
+    expected = (
+        "image noise removed share anatomy tsnr_before tsnr_after fwhm_before fwhm_after autocorrelation_before autocorrelation_after"
+    )
+    assert heading.split() == [*expected.split(), "verdict"]
+    assert denoised.endswith("  noise removed") and blurred.endswith("  anatomy removed") and len(denoised) == len(heading)
+    assert remark.startswith(f"{runs['blurred']}: more than 10 % of what was removed is anatomy")
+
+
+def test_the_csv_of_verdicts_has_every_number(runs, capsys, tmp_path):
+    path = tmp_path / "out.csv"
+    (row,) = _rows(capsys, ["--before", runs["noisy"], runs["denoised"], "--csv", path])["images"]
+    with open(path, newline="") as file:
+        (read,) = csv.DictReader(file)
+    assert list(read) == list(row) and float(read["removed"]) == row["removed"] and read["keep_measured"] == ""
+
+
+def test_a_pair_of_volumes_is_judged_too(scans, capsys):
+    truth, noisy, brain = scans
+    (row,) = _rows(capsys, ["--before", noisy, truth, "--mask", brain])["images"]
+    assert (row["noise_from"], row["anatomy_from"], row["tsnr_before"], row["verdict"]) == ("image", "edges", None, "noise removed")
+    assert evaluate.main(["--before", noisy, truth]) == 0
+    assert "tsnr" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("{noisy}", "no scan to compare with the reference. Name one after it, or name the input of a denoiser with --before."),
+        ("--before {noisy}", "REFERENCE"),
+        ("--before {noisy} {noisy}", "noisy.nii.gz is named twice. Expected different files: the input of a denoiser with --before"),
+        ("--before {noisy} {denoised} {denoised}", "denoised.nii.gz is named twice"),
+        ("--before {noisy} {brain}", "the images must have the same number of frames. Received: 30 in "),
+        ("--before {noisy} {small}", "the images must lie on one grid"),
+        ("--before {noisy} {denoised} --mask {small}", "the mask {small} must be 3D"),
+        ("--before {noisy} {denoised} --data-range 5", "--data-range belongs to a comparison with a reference. Leave it out"),
+        ("--before nowhere.nii {denoised}", "nowhere.nii is not a file"),
+    ],
+)
+def test_what_cannot_be_judged_gets_one_message_and_exit_2(arguments, message, runs, write_nifti, rng, capsys):
+    names = {**runs, "small": str(write_nifti(rng.random((9, 8, 7, 30)).astype(np.float32), "small.nii"))}
+    assert evaluate.main(arguments.format(**names).split()) == 2
+    captured = capsys.readouterr()
+    assert captured.out == "" and message.format(**names) in captured.err and captured.err.count("keras_mri: error") == 1

@@ -102,14 +102,21 @@ def _attempt(scan, path, parsed, restore, made_by):
 
 def _restore(scan, path, parsed, restore, made_by):
     start = time.perf_counter()
+    # Only here: scikit-image takes a second to import.
+    from keras_mri.cli.judged import judge_of, tell
+
     image = open_image(scan, parsed.replace_nonfinite)
     with running.kept_messages() as messages:
         restored = restore(image)
     warnings = [text.removeprefix("warning: ").replace(str(image.name), scan.name) for level, text in messages if level >= logging.WARNING]
     facts = {**made_by, "warnings": warnings, "versions": provenance.versions()}
-    # The image last: where it is, all of it is.
+    # The image after it: where the image is, all of it is, but for the verdict, which only the image's frames allow.
     write_sidecar(path, scan, parsed.study, facts)
-    nifti_writing.save(restored, path, parsed.dtype)
+    judge = judge_of(restored.source or image, restored, parsed)
+    nifti_writing.save(judge.watched() if judge else restored, path, parsed.dtype)
+    if judge and judge.count:
+        write_sidecar(path, scan, parsed.study, {**facts, "verdict": judge.verdict().to_json()})
+        tell(judge.verdict(), scan)
     _LOGGER.info("wrote %s in %.0f s", path, time.perf_counter() - start)
 
 

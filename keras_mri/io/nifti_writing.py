@@ -47,6 +47,33 @@ def save(volume, path, dtype="float32"):
         _write(temporary, volume, _unspool(spool, volume), dtype, slope, intercept=low - slope * limits.min)
 
 
+@contextlib.contextmanager
+def appending(volume, path):
+    """Yield a function that appends the next frame to a float32 file, which appears at the end of the block.
+
+    So one pass over the frames can fill several files.
+
+    Parameters
+    ----------
+    volume : Volume
+        Its shape and header; its frames are not read.
+    path : str or path-like
+        Ends in `.nii` or `.nii.gz`.
+
+    Yields
+    ------
+    callable
+        Takes an ndarray of shape (x, y, z).
+
+    Raises
+    ------
+    InputError
+        If the disk is full, or writing fails otherwise.
+    """
+    with replacing(pathlib.Path(path)) as temporary, _opened(temporary, volume, np.dtype(np.float32), 1.0, 0.0) as append:
+        yield append
+
+
 def to_nibabel(volume):
     """Return a Volume as a nibabel image in memory.
 
@@ -87,7 +114,14 @@ def _header(volume, dtype):
 
 
 def _write(path, volume, frames, dtype, slope, intercept):
-    """Write header, extensions and frames: NIfTI data are stored in Fortran order, so one frame simply follows another."""
+    with _opened(path, volume, dtype, slope, intercept) as append:
+        for frame in frames:
+            append(frame)
+
+
+@contextlib.contextmanager
+def _opened(path, volume, dtype, slope, intercept):
+    """Write header and extensions; yield what writes a frame. NIfTI data are in Fortran order, so one frame simply follows another."""
     header = _header(volume, dtype)
     header["scl_slope"], header["scl_inter"] = slope, intercept
     extensions = header.extensions.get_sizeondisk() if len(header.extensions) else 0
@@ -97,8 +131,7 @@ def _write(path, volume, frames, dtype, slope, intercept):
     with nibabel.openers.ImageOpener(str(path), "wb", **options) as file:
         header.write_to(file)
         nibabel.volumeutils.seek_tell(file, header.get_data_offset(), write0=True)
-        for frame in frames:
-            file.write(_encoded(frame, header).tobytes(order="F"))
+        yield lambda frame: file.write(_encoded(frame, header).tobytes(order="F"))
 
 
 def _encoded(frame, header):

@@ -5,6 +5,7 @@ import typing
 import jinja2
 import numpy as np
 
+from keras_mri.imaging.verdict import NOISE_REMOVED, Verdict, percent
 from keras_mri.report.charts import Curve, chart, number
 from keras_mri.report.pictures import bar, picture
 from keras_mri.report.views import View
@@ -33,6 +34,8 @@ class Facts(typing.NamedTuple):
         Names and values, by heading.
     card : str or None
         Text of the network's model card.
+    verdict : keras_mri.imaging.verdict.Verdict or None
+        None where the result cannot be compared with its input.
     """
 
     title: str
@@ -44,6 +47,7 @@ class Facts(typing.NamedTuple):
     fields: list | None
     tables: dict
     card: str | None
+    verdict: Verdict | None = None
 
 
 class Column(typing.NamedTuple):
@@ -103,6 +107,7 @@ def render(comparison, facts):
         spectrum=_spectrum(comparison.spectra(), sigma["before"]),
         stability=_stability(comparison.stability()),
         header=_header(facts.fields),
+        verdict=_verdict(facts.verdict),
     )
 
 
@@ -187,6 +192,25 @@ def _header(fields):
         "changed": [(field.name, field.before, field.after, field.why or "unexpected: please report it") for field in changed],
         "unexplained": sum(not field.why for field in changed),
     }
+
+
+def _verdict(verdict):
+    """Return the words, remarks and rows of the verdict; None without one."""
+    if verdict is None:
+        return None
+    where = "the same in every frame" if verdict.anatomy_from == "frames" else "along edges, at least"
+    rows = [
+        ("noise SD", f"{number(verdict.noise)} image units, from {verdict.noise_from}"),
+        ("SD removed", f"{number(verdict.removed)} image units in the {verdict.region}"),
+        ("its share of the noise", "–" if verdict.share is None else f"{verdict.share:.2f}"),
+        (f"its power {where}", percent(verdict.anatomy)),
+    ]
+    pairs = {"temporal SNR, trend removed": verdict.tsnr, "lag-1 autocorrelation": verdict.autocorrelation, "FWHM, mm": verdict.fwhm}
+    rows += [(name, _change(pair._asdict())) for name, pair in pairs.items() if pair is not None]
+    kept = {"trained to keep": verdict.keep_trained, "keeps of a test activation": verdict.keep_measured, "spread of it": verdict.spread}
+    rows += [(name, number(value)) for name, value in kept.items() if value is not None]
+    good, run = verdict.word == NOISE_REMOVED, verdict.tsnr is not None
+    return {"word": verdict.word, "good": good, "run": run, "remarks": verdict.remarks(), "rows": rows}
 
 
 def _change(pair):

@@ -61,7 +61,7 @@ class Reporter:
         """Return the result as a Volume whose frames enter the statistics as they are written."""
         return self._comparison.watched()
 
-    def write(self, path, seconds, messages):
+    def write(self, path, seconds, messages, verdict=None):
         """Write the page atomically.
 
         Parameters
@@ -72,6 +72,7 @@ class Reporter:
             Time from the first computation to the last byte written.
         messages : list of (int, str)
             Level and text of each message logged.
+        verdict : keras_mri.imaging.verdict.Verdict, optional
 
         Raises
         ------
@@ -97,6 +98,7 @@ class Reporter:
                 "Programs": provenance.versions(),
             },
             card=card.read_text(encoding="utf-8", errors="replace") if card.is_file() else None,
+            verdict=verdict,
         )
         page = render(comparison, facts)
         with replacing(path) as temporary:

@@ -52,6 +52,18 @@ def test_every_scan_of_a_study_becomes_a_derivative_equal_to_predict_s(model, fo
     assert facts["network"] == "model.h5" and len(facts["sha256"]) == 64 and facts["options"]["mirror"] == "left-right"
 
 
+def test_each_scan_of_a_study_has_a_verdict_on_the_screen_and_in_its_side_car(model, folder, tmp_path, capsys):
+    for path in folder.rglob("*bold.nii.gz"):
+        run = np.random.default_rng(1).normal(100, 5, (9, 8, 7, 6)).astype(np.float32)
+        nibabel.save(nibabel.Nifti1Image(run, np.eye(4)), path)
+    out = tmp_path / "derivatives"
+    assert predict.main([model, str(folder), str(out)]) == 0
+    said = capsys.readouterr().err
+    facts = json.loads((out / (FUNC + ".json")).read_text())["keras_mri"]
+    assert facts["verdict"]["noise"] == pytest.approx(5, rel=0.2) and facts["verdict"]["verdict"] in said
+    assert f"{FUNC.split('/')[-1].replace('_desc-denoised', '')}.nii.gz: noise SD " in said
+
+
 def test_what_is_done_is_skipped_unless_overwritten(model, folder, tmp_path, capsys):
     out = tmp_path / "derivatives"
     predict.main([model, str(folder), str(out), "--participant-label", "01"])

@@ -83,3 +83,20 @@ def test_an_image_may_be_replaced_by_its_own_result(write_nifti, integers):
     volume = nifti_reading.open_image(path)
     nifti_writing.save(volume.with_frames(lambda t: volume.frame(t) + 1), path)
     np.testing.assert_array_equal(nibabel.load(path).get_fdata(), integers + 1)
+
+
+def test_two_files_are_filled_in_one_pass(tmp_path, integers, affine):
+    volume = Volume.from_array(integers, affine)
+    with nifti_writing.appending(volume, tmp_path / "a.nii.gz") as first, nifti_writing.appending(volume, tmp_path / "b.nii") as second:
+        for frame in volume.frames():
+            first(frame)
+            second(2 * frame)
+        assert not {"a.nii.gz", "b.nii"} & {path.name for path in tmp_path.iterdir()}
+    for name, factor in (("a.nii.gz", 1), ("b.nii", 2)):
+        np.testing.assert_array_equal(nibabel.load(tmp_path / name).get_fdata(), factor * integers)
+
+
+def test_a_block_that_fails_leaves_no_file(tmp_path, affine):
+    with pytest.raises(ZeroDivisionError), nifti_writing.appending(Volume.from_array(np.ones(_SHAPE), affine), tmp_path / "a.nii"):
+        raise ZeroDivisionError
+    assert list(tmp_path.iterdir()) == []

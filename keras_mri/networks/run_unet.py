@@ -1,17 +1,23 @@
-"""The network of runs: a small residual U-Net that sees a map in units of its noise beside the anatomy, and starts as the identity."""
+"""The network of runs: a small U-Net that chooses, at every voxel of a map, how to average the voxels around it."""
 
 import keras
+import numpy as np
 from keras import layers
 
-from keras_mri.networks.blocks import check_sides, residual_head
+from keras_mri.networks.blocks import check_sides
 
 _SLOPE = 0.1
+# Averages of growing width that the network may choose, made by repeated box averages of these sides (voxels).
+_BOXES = (3, 3, 3, 5)
+# How much more the voxel itself weighs than anything else before training: almost 1.
+_OWN = 6.0
 
 
-def run_unet(filters=(32, 64), depths=(1, 4), channels=2, sides=(None, None, None)):
-    """Build a U-Net whose zero-initialised output is added to the first channel of its input.
+def run_unet(filters=(16, 48), depths=(1, 4), channels=5, sides=(None, None, None)):
+    """Build a U-Net whose output is a weighted mean of a map over the 27 voxels around each voxel, and of wider averages.
 
-    Unlike `residual_unet` it has no front end: a map already has noise of SD 1, and its slow variation in space is signal.
+    Weights are positive and sum to 1, so that nothing in the output is larger than in the input around it. Before training the voxel
+    itself has almost all of the weight: the network starts as the identity.
 
     Parameters
     ----------
@@ -20,7 +26,7 @@ def run_unet(filters=(32, 64), depths=(1, 4), channels=2, sides=(None, None, Non
     depths : sequence of int
         Convolutions of each level, 3 voxels wide; all but the deepest level have them twice, on the way down and up.
     channels : int
-        Of the input: the map first.
+        Of the input: the map first; the others only help to choose.
     sides : tuple of int or None, (x, y, z)
         Divisible by 2**(len(filters) - 1), or None.
 
@@ -33,9 +39,13 @@ def run_unet(filters=(32, 64), depths=(1, 4), channels=2, sides=(None, None, Non
     ------
     InputError
         If the sides cannot be halved as often.
+
+    References
+    ----------
+    Mildenhall et al., CVPR 2018 (networks that predict kernels). arXiv:1712.02327
     """
     check_sides(sides, len(filters) - 1)
-    inputs = keras.Input((*sides, channels), name="map_and_anatomy")
+    inputs = keras.Input((*sides, channels), name="map_and_guides")
     tensor, skips = inputs, []
     for level, (width, depth) in enumerate(zip(filters, depths)):
         if level:
@@ -45,8 +55,55 @@ def run_unet(filters=(32, 64), depths=(1, 4), channels=2, sides=(None, None, Non
     for width, depth, skip in zip(filters[-2::-1], depths[-2::-1], reversed(skips)):
         tensor = layers.Conv3DTranspose(width, 2, strides=2)(tensor)
         tensor = _convolutions(layers.Add()([tensor, skip]), width, depth)
-    weights = [1.0] + [0.0] * (channels - 1)
-    return keras.Model(inputs, residual_head(inputs, tensor, 1.0, weights), name="run_unet")
+    return keras.Model(inputs, _averaged(inputs, tensor), name="run_unet")
+
+
+def _averaged(inputs, features):
+    """Average the map with weights that features decide."""
+    choices = _choices(inputs)
+    own = np.zeros(choices.shape[-1])
+    own[13] = _OWN
+    logits = layers.Conv3D(
+        choices.shape[-1],
+        1,
+        kernel_initializer="zeros",
+        bias_initializer=keras.initializers.Constant(0.0),
+        dtype="float32",
+        name="logits",
+    )
+    logits_tensor = logits(features)
+    logits.set_weights([logits.get_weights()[0], own])
+    weights = layers.Softmax(dtype="float32", name="weights")(logits_tensor)
+    weighted = layers.Multiply(dtype="float32")([choices, weights])
+    total = _fixed(np.ones((1, 1, 1, choices.shape[-1], 1)), "restored")
+    return total(weighted)
+
+
+def _choices(inputs):
+    """Return the map at each of the 27 voxels around, and its wider averages: 31 channels."""
+    channels = inputs.shape[-1]
+    picked = _fixed(np.eye(channels)[:, :1].reshape(1, 1, 1, channels, 1), "map")(inputs)
+    around = _fixed(np.eye(27).reshape(3, 3, 3, 1, 27), "around")(picked)
+    averages, tensor = [], picked
+    for side in _BOXES:
+        tensor = layers.AveragePooling3D(side, strides=1, padding="same", dtype="float32")(tensor)
+        averages.append(tensor)
+    return layers.Concatenate(dtype="float32")([around, *averages])
+
+
+class _fixed:  # noqa: N801 - used as a function
+    """A convolution whose weights are given and do not train."""
+
+    def __init__(self, kernel, name):
+        self.kernel = kernel
+        self.layer = layers.Conv3D(
+            kernel.shape[-1], kernel.shape[:3], padding="same", use_bias=False, trainable=False, dtype="float32", name=name
+        )
+
+    def __call__(self, tensor):
+        result = self.layer(tensor)
+        self.layer.set_weights([self.kernel])
+        return result
 
 
 def _convolutions(tensor, width, depth):

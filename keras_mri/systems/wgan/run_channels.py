@@ -1,5 +1,6 @@
-"""What the network of a run sees: one map per component of the time courses, in units of the noise, beside the anatomy."""
+"""What the network of a run sees: one map per component of the time courses, in units of the noise, and what helps to judge it."""
 
+import itertools
 import typing
 
 import numpy as np
@@ -7,11 +8,14 @@ from scipy import ndimage
 
 from keras_mri.errors import InputError
 from keras_mri.imaging.foreground import patch_foreground
-from keras_mri.imaging.run_noise import estimate_run_noise
+from keras_mri.imaging.run_noise import estimate_run_noise, noise_kernel
 from keras_mri.imaging.temporal_basis import TemporalCovariance, temporal_basis
 
-# Channels of the network's input: the map, and the local contrast of the mean.
-CHANNELS = 2
+# Channels of the network's input: the map, the map smoothed by each of these SDs (voxels), local contrast of the mean, activity.
+WIDTHS = (1.0, 2.0)
+CHANNELS = 3 + len(WIDTHS)
+# Activity is measured in the first components.
+_ACTIVE_COMPONENTS = 16
 # Shorter runs have too few time courses to tell signal from noise; they keep the network of single volumes.
 LEAST_FRAMES = 10
 # Voxels of the Gaussian that local contrast is relative to, and the contrast (share of the range) that counts as 1.
@@ -25,8 +29,9 @@ class RunChannels(typing.NamedTuple):
 
     Parameters
     ----------
-    channels : ndarray of float32, shape (components, x, y, z, 2)
-        The batch for the network: each component's map in units of the noise, and the local contrast of the mean.
+    channels : ndarray of float32, shape (components, x, y, z, 5)
+        The batch for the network: each component's map in units of the noise; inverse hyperbolic sines of the map smoothed by Gaussians
+        of 1 and 2 voxels (SD), in units of its noise after smoothing; local contrast of the mean; activity of the run.
     basis : ndarray of float32, shape (t, components)
         Orthonormal time courses, each with mean 0; there are t - 1 of them.
     mean : ndarray of float32, shape (x, y, z)
@@ -62,16 +67,83 @@ def run_channels(run, repetition_time=None):
     """
     if run.ndim != 4 or run.shape[3] < LEAST_FRAMES:
         raise InputError(f"`run` must have {LEAST_FRAMES} frames or more: (x, y, z, t). Received: shape {run.shape}.")
-    sigma = estimate_run_noise(run).sigma
+    noise = estimate_run_noise(run)
     mean = run.mean(axis=3, dtype=np.float64).astype(np.float32)
-    fluctuations = (run - mean[..., None]) * inverse(sigma)[..., None]
-    covariance = TemporalCovariance(patch_foreground(mean) & (sigma > 0))
+    fluctuations = (run - mean[..., None]) * inverse(noise.sigma)[..., None]
+    covariance = TemporalCovariance(patch_foreground(mean) & (noise.sigma > 0))
     for t in range(run.shape[3]):
         covariance.add(fluctuations[..., t])
     basis = temporal_basis(covariance.matrix(), repetition_time)
-    maps = np.moveaxis(fluctuations @ basis, 3, 0)
-    contrast = np.broadcast_to(local_contrast(mean), maps.shape)
-    return RunChannels(np.stack([maps, contrast], axis=-1), basis, mean, sigma)
+    maps, gains = np.moveaxis(fluctuations @ basis, 3, 0), noise_gains(noise.lags)
+    guides = local_contrast(mean), activity(maps, gains)
+    channels = np.stack([channels_of(each, gains, *guides) for each in maps])
+    return RunChannels(channels, basis, mean, noise.sigma)
+
+
+def channels_of(values, gains, contrast, active):
+    """Return the channels of one map.
+
+    Parameters
+    ----------
+    values : ndarray of float32, shape (x, y, z)
+        A map in units of the noise.
+    gains : tuple of float
+        From `noise_gains`.
+    contrast, active : ndarray of float32, shape (x, y, z)
+        From `local_contrast` and `activity`.
+
+    Returns
+    -------
+    ndarray of float32, shape (x, y, z, 5)
+    """
+    return np.stack([values, *scores(values, gains), contrast, active], axis=-1)
+
+
+def scores(values, gains):
+    """Return, for each width, the inverse hyperbolic sine of a smoothed map in units of its noise: list of ndarray of float32."""
+    return [np.arcsinh(ndimage.gaussian_filter(values, width) / np.float32(gain)) for width, gain in zip(WIDTHS, gains)]
+
+
+def noise_gains(lags):
+    """Return the SD that noise of SD 1 has after smoothing, for each width.
+
+    Parameters
+    ----------
+    lags : tuple of three tuples of float
+        Correlation of the noise along each axis, as in `RunNoise`.
+
+    Returns
+    -------
+    tuple of float
+    """
+    return tuple(float(np.prod([_gain_along(each, width) for each in lags])) for width in WIDTHS)
+
+
+def _gain_along(lags, width):
+    impulse = np.zeros(8 * int(width) + 9)
+    impulse[len(impulse) // 2] = 1.0
+    kernel = np.convolve(noise_kernel(lags), ndimage.gaussian_filter1d(impulse, width))
+    return np.sqrt((kernel**2).sum())
+
+
+def activity(maps, gains):
+    """Return where the run has signal: the logarithm of the mean power of the first smoothed maps, 0 where there is noise alone.
+
+    Parameters
+    ----------
+    maps : iterable of ndarray of float32, shape (x, y, z)
+        In the order of the basis; those after the sixteenth are not looked at.
+    gains : tuple of float
+        From `noise_gains`.
+
+    Returns
+    -------
+    ndarray of float32, shape (x, y, z)
+    """
+    power, count = 0.0, 0
+    for values in itertools.islice(maps, _ACTIVE_COMPONENTS):
+        power, count = power + np.square(ndimage.gaussian_filter(values, WIDTHS[0]) / np.float32(gains[0])), count + 1
+    return np.log(np.maximum(power / max(count, 1), 0.1)).astype(np.float32)
 
 
 def inverse(sigma):

@@ -17,7 +17,7 @@ from keras_mri.imaging.foreground import patch_foreground
 from keras_mri.imaging.run_noise import estimate_run_noise
 from keras_mri.imaging.temporal_basis import TemporalCovariance, temporal_basis
 from keras_mri.systems.wgan.run_activations import draw_activations
-from keras_mri.systems.wgan.run_channels import inverse, local_contrast
+from keras_mri.systems.wgan.run_channels import WIDTHS, activity, inverse, local_contrast, noise_gains, scores
 
 # a, and the SD of the noise of y + a n in units of the run's own.
 _RECORRUPTION = 0.5
@@ -35,8 +35,10 @@ class Copy(typing.NamedTuple):
     ----------
     maps, without, targets : ndarray of float32, shape (components, x, y, z)
         Input, the input without activations, and target: in units of the input's noise.
-    contrast : ndarray of float32, shape (x, y, z)
-        Local contrast of the mean.
+    scores, scores_without : ndarray of float16, shape (components, x, y, z, 2)
+        Smoothed maps of the first two, as the network sees them.
+    contrast, active, active_without : ndarray of float32, shape (x, y, z)
+        Local contrast of the mean; activity of the inputs.
     labels : ndarray of int32, shape (x, y, z)
         The activation that each voxel belongs to, 0 for none.
     tissue : ndarray of bool, shape (x, y, z)
@@ -47,7 +49,11 @@ class Copy(typing.NamedTuple):
     maps: np.ndarray
     without: np.ndarray
     targets: np.ndarray
+    scores: np.ndarray
+    scores_without: np.ndarray
     contrast: np.ndarray
+    active: np.ndarray
+    active_without: np.ndarray
     labels: np.ndarray
     tissue: np.ndarray
     power: np.ndarray
@@ -58,8 +64,9 @@ class Copy(typing.NamedTuple):
         if not any(after for _, after in missing):
             return self
         maps = [np.pad(array, [(0, 0), *missing], mode="edge") for array in self[:3]]
-        volumes = [np.pad(array, missing, mode="edge") for array in self[3:6]]
-        return Copy(*maps, *volumes, self.power)
+        guides = [np.pad(array, [(0, 0), *missing, (0, 0)], mode="edge") for array in self[3:5]]
+        volumes = [np.pad(array, missing, mode="edge") for array in self[5:10]]
+        return Copy(*maps, *guides, *volumes, self.power)
 
 
 class TrainingRun(typing.NamedTuple):
@@ -130,8 +137,18 @@ def recorrupted_copy(part, rng):
     noise_of_target = _fluctuations(y - drawn / np.float32(_RECORRUPTION)) @ basis
     targets = activations.added_to(noise_of_target, basis) / np.float32(_GAIN)
     power = ((maps - without)[part.tissue] ** 2).sum(axis=0, dtype=np.float64)
-    by_component = [np.ascontiguousarray(np.moveaxis(array, 3, 0)) for array in (maps, without, targets)]
-    return Copy(*by_component, part.contrast, activations.labels, part.tissue, power / power.sum())
+    maps, without, targets = (np.ascontiguousarray(np.moveaxis(array, 3, 0)) for array in (maps, without, targets))
+    gains = noise_gains(part.noise.lags)
+    guides = [_scores(maps, gains), _scores(without, gains), part.contrast, activity(maps, gains), activity(without, gains)]
+    return Copy(maps, without, targets, *guides, activations.labels, part.tissue, power / power.sum())
+
+
+def _scores(maps, gains):
+    result = np.empty((*maps.shape, len(WIDTHS)), np.float16)
+    for k, values in enumerate(maps):
+        for channel, score in enumerate(scores(values, gains)):
+            result[k, ..., channel] = score
+    return result
 
 
 def _fluctuations(run):

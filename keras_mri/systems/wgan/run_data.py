@@ -32,8 +32,9 @@ def run_batches(copies, patch_shape, batch_size, steps, seed):
     Returns
     -------
     Batches
-        Elements (maps, without, targets, contrast, labels, weights): the first three of shape (batch, components, x, y, z), the others
-        (batch, x, y, z), all float32 but the labels, which are int32. Patches that validate and patches that train share no slice.
+        Elements (channels, channels without activations, targets, labels, weights) of shapes (batch, components, x, y, z, 5) twice,
+        (batch, components, x, y, z), and (batch, x, y, z) twice; float32, labels int32. Patches that validate and patches that train
+        share no slice.
     """
     streams, held_out = [], []
     for number, copy in enumerate(copies):
@@ -67,21 +68,39 @@ def _stream(copy, tissue, patch_shape, seed, slab):
     shares = _EVEN / len(copy.power) + (1 - _EVEN) * copy.power
     edges = tf.constant(np.cumsum(shares / shares.sum())[:-1], tf.float32)
     with tf.device("CPU"):
-        arrays = [tf.constant(array) for array in copy[:3]]
-        volumes = [tf.constant(copy.contrast), tf.constant(copy.labels), tf.constant(copy.tissue.astype(np.float32))]
+        maps, scores = [tf.constant(array) for array in copy[:3]], [tf.constant(array) for array in (copy.scores, copy.scores_without)]
+        volumes = [copy.contrast, copy.active, copy.active_without, copy.tissue.astype(np.float32), copy.labels]
+        volumes = [tf.constant(array) for array in volumes]
 
     def draw(number):
         corner = corners[tf.random.stateless_uniform([], draw_seed(seed, number, _WHERE), maxval=tf.shape(corners)[0], dtype=tf.int32)]
         components = tf.searchsorted(edges, tf.random.stateless_uniform([COMPONENTS], draw_seed(seed, number, _WHICH)), side="right")
         flips = tf.where(tf.random.stateless_uniform([3], draw_seed(seed, number, _FLIP)) < 0.5)[:, 0]
         signs = tf.sign(tf.random.stateless_uniform([COMPONENTS], draw_seed(seed, number, _SIGN)) - 0.5)[:, None, None, None]
-        size = [1, *patch_shape]
-        maps = [tf.concat([tf.slice(array, [components[k], *tf.unstack(corner)], size) for k in range(COMPONENTS)], 0) for array in arrays]
-        maps = [tf.reshape(tf.reverse(signs * each, flips + 1), [COMPONENTS, *patch_shape]) for each in maps]
-        cut = [tf.reshape(tf.reverse(tf.slice(volume, corner, patch_shape), flips), patch_shape) for volume in volumes]
-        return *maps, *cut
+
+        def of_components(array, signs):
+            more = array.shape[4:]
+            cut = [
+                tf.slice(array, [components[k], *tf.unstack(corner), *[0] * len(more)], [1, *patch_shape, *more]) for k in range(COMPONENTS)
+            ]
+            cut = tf.cast(tf.concat(cut, 0), tf.float32) * signs
+            return tf.reshape(tf.reverse(cut, flips + 1), [COMPONENTS, *patch_shape, *more])
+
+        def of_all(volume):
+            return tf.reshape(tf.reverse(tf.slice(volume, corner, patch_shape), flips), patch_shape)
+
+        values, bare, targets = (of_components(array, signs) for array in maps)
+        guides, bare_guides = (of_components(array, signs[..., None]) for array in scores)
+        contrast, active, bare_active, weights, labels = (of_all(volume) for volume in volumes)
+        channels, bare_channels = _channels(values, guides, contrast, active), _channels(bare, bare_guides, contrast, bare_active)
+        return channels, bare_channels, targets, labels, weights
 
     return _numbers().map(draw, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def _channels(values, guides, contrast, active):
+    both = tf.stack([contrast, active], axis=-1)[None]
+    return tf.concat([values[..., None], guides, tf.repeat(both, COMPONENTS, axis=0)], axis=-1)
 
 
 def _numbers():

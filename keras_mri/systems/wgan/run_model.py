@@ -42,7 +42,7 @@ class RunModel(keras.Model):
     Parameters
     ----------
     network : keras.Model
-        From (batch, x, y, z, 2) to (batch, x, y, z, 1).
+        From (batch, x, y, z, channels) to (batch, x, y, z, 1).
     rules : RunRules
     critic : keras.Model, optional
         From (batch, x, y, z, 1) to scores. It judges once `compile` is given an optimizer for it.
@@ -121,18 +121,16 @@ class RunModel(keras.Model):
 
     def losses_of(self, data, training):
         """Return the loss and its parts, dict of str to scalar tensor, and the restored maps, shape (batch, components, x, y, z)."""
-        maps, without, targets, contrast, labels, weights = data
-        restored, bare = self._restored(maps, contrast, training), self._restored(without, contrast, training)
-        weight = weights[:, None]
-        error = _mean(weight * (restored - targets) ** 2, weights, maps) - TARGET_NOISE
-        kept, response_error = responses(restored - bare, maps - without, labels, weights, self.rules.keep)
+        channels, without, targets, labels, weights = data
+        restored, bare = self._restored(channels, training), self._restored(without, training)
+        error = _mean(weights[:, None] * (restored - targets) ** 2, weights) - TARGET_NOISE
+        kept, response_error = responses(restored - bare, channels[..., 0] - without[..., 0], labels, weights, self.rules.keep)
         loss = error + _KEEP_WEIGHT * kept["lost"] + self.rules.response_weight * response_error
         return {"loss": loss, "error": error, "kept": kept["mean"], "response_error": response_error}, restored
 
-    def _restored(self, maps, contrast, training):
-        shape = tf.shape(maps)
-        channels = tf.stack([maps, tf.broadcast_to(contrast[:, None], shape)], axis=-1)
-        return tf.reshape(self.network(tf.reshape(channels, [-1, *maps.shape[2:], 2]), training=training), shape)
+    def _restored(self, channels, training):
+        patches = tf.reshape(channels, [-1, *channels.shape[2:]])
+        return tf.reshape(self.network(patches, training=training), tf.shape(channels)[:-1])
 
     def _update_critic(self, real, fake):
         seed = devices.numbered_seed(self.seed, self.critic_optimizer.iterations)
@@ -192,7 +190,7 @@ def responses(response, activation, labels, weights, keep):
     return kept, inside + spread
 
 
-def _mean(values, weights, maps):
+def _mean(values, weights):
     """Return the mean over each patch's tissue and components, then over patches."""
-    voxels = tf.reduce_sum(weights, axis=[1, 2, 3]) * tf.cast(tf.shape(maps)[1], tf.float32)
+    voxels = tf.reduce_sum(weights, axis=[1, 2, 3]) * tf.cast(tf.shape(values)[1], tf.float32)
     return tf.reduce_mean(tf.reduce_sum(values, axis=[1, 2, 3, 4]) / tf.maximum(voxels, 1.0))

@@ -19,7 +19,15 @@ from keras_mri.inference.tiles import predictor
 from keras_mri.io.frame_store import FrameStore
 from keras_mri.io.grids import mirror_axes
 from keras_mri.networks.precision import with_hidden_layers_in
-from keras_mri.systems.wgan.run_channels import CHANNELS, LEAST_FRAMES, inverse, local_contrast
+from keras_mri.systems.wgan.run_channels import (
+    CHANNELS,
+    LEAST_FRAMES,
+    activity,
+    channels_of,
+    inverse,
+    local_contrast,
+    noise_gains,
+)
 from keras_mri.systems.wgan.run_response import TestActivation
 
 _LOGGER = logging.getLogger(__name__)
@@ -110,6 +118,11 @@ def spaced(repetition_time, frames):
     return repetition_time and repetition_time * (frames[-1] - frames[0]) / (len(frames) - 1)
 
 
+def is_of_runs(network):
+    """Return whether a network takes maps of a run; those of single volumes and of windows of frames have other names."""
+    return network.name == "run_unet"
+
+
 def check_network(network, volume):
     """Raise InputError unless a network takes a run's channels and the run is long enough."""
     if network.input_shape[-1] != CHANNELS:
@@ -161,7 +174,7 @@ class _Condition:
                 self.volume.name,
                 ", ".join(f"{r:.2f}" for r in noise.correlation),
             )
-        self.sigma, self.weight = noise.sigma, inverse(noise.sigma)
+        self.sigma, self.weight, self.lags = noise.sigma, inverse(noise.sigma), noise.lags
         self.mean = (sum(store.frame(k).astype(np.float64) for k in range(count)) / count).astype(np.float32)
         self.tissue = patch_foreground(self.mean) & (self.sigma > 0)
         covariance = TemporalCovariance(self.tissue)
@@ -182,11 +195,12 @@ class _Condition:
         box = ndimage.find_objects((self.sigma > 0).astype(int))
         if not box:
             return
-        contrast = local_contrast(self.mean)[box[0]]
+        contrast, gains = local_contrast(self.mean)[box[0]], noise_gains(self.lags)
+        active = activity((self.store.frame(k)[box[0]] for k in range(self.basis.shape[1])), gains)
         run = predictor(network, contrast.shape, self.options.tile, mirror_axes(self.volume.affine, self.options.mirror))
 
         def denoised(values):
-            return run(np.stack([values, contrast], axis=-1))
+            return run(channels_of(values, gains, contrast, active))
 
         test, known = TestActivation((self.mean * self.weight)[box[0]], self.tissue[box[0]], self.basis), {}
         for k in range(self.basis.shape[1]):

@@ -43,7 +43,7 @@ def train_on_runs(volumes, config, callbacks=()):
     Returns
     -------
     keras.Model
-        Functional, float32, from (batch, x, y, z, 2) to (batch, x, y, z, 1), in units of the noise.
+        Functional, float32, from (batch, x, y, z, 5) to (batch, x, y, z, 1), in units of the noise.
 
     Raises
     ------

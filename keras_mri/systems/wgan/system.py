@@ -27,8 +27,8 @@ from keras_mri.networks.encoder_critic import encoder_critic
 from keras_mri.networks.precision import hidden_layers_in, in_float32, with_hidden_layers_in
 from keras_mri.networks.residual_unet import residual_unet
 from keras_mri.systems.records import Outcome, System
-from keras_mri.systems.wgan.run_channels import CHANNELS, LEAST_FRAMES
-from keras_mri.systems.wgan.run_prediction import denoised_run
+from keras_mri.systems.wgan.run_channels import LEAST_FRAMES
+from keras_mri.systems.wgan.run_prediction import denoised_run, is_of_runs
 from keras_mri.systems.wgan.settings import FILTERS, PATCH_SHAPE, SETTINGS, PredictConfig
 from keras_mri.training.callbacks import Pace
 
@@ -58,7 +58,7 @@ def train(data, config, callbacks=()):
     -------
     keras.Model
         Functional, float32, from (batch, x, y, z, frames) to (batch, x, y, z, 1), in network units; of runs, from maps and anatomy
-        (batch, x, y, z, 2) to maps, in units of the noise.
+        (batch, x, y, z, 5) to maps, in units of the noise.
 
     Raises
     ------
@@ -117,7 +117,7 @@ def predict(checkpoint, images, options):
     """
     volume = open_image(images[0])
     mask = load_mask(options.mask, volume) if options.mask is not None else None
-    if checkpoint.network.input_shape[-1] == CHANNELS:
+    if is_of_runs(checkpoint.network):
         return denoised_run(checkpoint, volume, options, mask)
     frames = checkpoint.network.input_shape[-1]
     if volume.n_frames < (frames + 1) // 2 or (frames > 1 and volume.n_frames < 2):
@@ -150,7 +150,7 @@ def outcome(checkpoint, data, config):
     keras_mri.systems.records.Outcome
     """
     volume = data[-1]
-    if checkpoint.network.input_shape[-1] == CHANNELS:
+    if is_of_runs(checkpoint.network):
         return _outcome_of_run(checkpoint, volume)
     frames = checkpoint.network.input_shape[-1]
     shown = range(max(0, volume.n_frames - frames), volume.n_frames)
@@ -166,7 +166,7 @@ def outcome(checkpoint, data, config):
 
 def facts(network, data, config):
     """Return facts of a training: what its network's input is, and what was found in its runs."""
-    if network.input_shape[-1] != CHANNELS:
+    if not is_of_runs(network):
         return {}
     return {"input": "maps", "runs": [volume.facts["inspection"] for volume in data if "inspection" in volume.facts]}
 

@@ -33,7 +33,8 @@ class Judge:
     left_out : sequence of int
         Numbers of frames that do not count, because they are unlike their neighbours. Constant frames never count.
     facts : dict, optional
-        What else is known: `keep_trained`, `keep_measured`, `spread` of `Verdict`.
+        What else is known: `keep_trained`, `keep_measured`, `spread` of `Verdict`. Read when the verdict is asked for, so that it may be
+        filled while the frames are computed.
 
     Raises
     ------
@@ -51,7 +52,7 @@ class Judge:
                 f"{after.n_frames} in {after.name}."
             )
         self.before, self.after = before, after
-        self._mask, self._left_out, self._facts = mask, frozenset(left_out), facts or {}
+        self._mask, self._left_out, self._facts = mask, frozenset(left_out), {} if facts is None else facts
         self._next, self._first, self._region, self._region_name = 0, None, None, ""
         self._noise = FrameNoise()
         self._courses = {name: TimeCourses() for name in ("before", "after", "removed")}

@@ -65,12 +65,15 @@ def _predict(arguments):
 
 def _check_outputs(parsed):
     """Raise unless every file that the user named can be written, each to a path of its own."""
-    named = {}
+    named, inputs = {}, {pathlib.Path(image).resolve() for image in parsed.images}
     for option, endings in _OUTPUTS.items():
         path = vars(parsed)[option]
         if path is None:
             continue
         check_output(path, endings, parsed.overwrite, option=option)
+        # The result itself may take the place of its input.
+        if option != "output" and path.resolve() in inputs:
+            raise InputError(f"`{option}` names an input, {path}. Name another file.")
         other = named.setdefault(path.resolve(), option)
         if other != option:
             raise InputError(f"`{other}` and `{option}` name one file, {path}. Name two files.")

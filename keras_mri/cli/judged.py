@@ -16,7 +16,7 @@ from keras_mri.io.volumes import Volume
 _ON_THE_GRID = "needs a result on the grid of its input, frame by frame, from a system that removes something"
 
 
-def judge_of(before, result, options):
+def judge_of(before, result, options, left_out=(), facts=None):
     """Return the Judge of a prediction; None where the result is on another grid than its input, or fills what was missing.
 
     Parameters
@@ -24,6 +24,8 @@ def judge_of(before, result, options):
     before, result : Volume
     options : Options
         Of this prediction; `mask` is used where the system has one.
+    left_out, facts
+        As for `Judge`.
 
     Returns
     -------
@@ -33,7 +35,7 @@ def judge_of(before, result, options):
     if said.get("missing") is not None or not comparable(before, result):
         return None
     mask = said.get("mask")
-    return Judge(before, result, None if mask is None else load_mask(mask, before))
+    return Judge(before, result, None if mask is None else load_mask(mask, before), left_out, facts)
 
 
 def check_judged(judge, before, parsed):

@@ -27,12 +27,12 @@ def share_along_edges(before, after, region):
         0 … 1; about 0 if noise alone was removed, white or correlated; 0 if nothing was.
     """
     box = bounding_box(region, _REACH)
-    before, after, region = before[box].astype(np.float64), after[box], region[box]
+    before, after, region = before[box], after[box], region[box]
     # Exact zeros are a mask or padding; their border is no edge of anatomy.
     inner = region & ndimage.binary_erosion(before != 0, iterations=2, border_value=1)
     region = inner if inner.any() else region
-    removed = (before - after)[region]
-    laplacian = ndimage.gaussian_laplace(before, _SCALE)[region]
+    removed = (before - after)[region].astype(np.float64)
+    laplacian = ndimage.gaussian_laplace(before, _SCALE)[region].astype(np.float64)
     if not (removed.any() and laplacian.any()):
         return 0.0
     # A slope is an odd function of the noise around it, hence independent of the noise in its middle: choosing by it is fair.

@@ -33,7 +33,8 @@ class Judge:
     left_out : sequence of int
         Numbers of frames that do not count, because they are unlike their neighbours. Constant frames never count.
     facts : dict, optional
-        What else is known: `keep_trained`, `keep_measured`, `spread` of `Verdict`.
+        What else is known: `keep_trained`, `keep_measured`, `spread` of `Verdict`. Read when the verdict is asked for, so that it may be
+        filled while the frames are computed.
 
     Raises
     ------
@@ -41,6 +42,11 @@ class Judge:
         If the images do not share a grid.
     InputError
         If they differ in their number of frames.
+
+    Attributes
+    ----------
+    count : int
+        How many frames have counted. Of fewer than three that follow one another, the first alone is judged.
     """
 
     def __init__(self, before, after, mask=None, left_out=(), facts=None):
@@ -51,7 +57,8 @@ class Judge:
                 f"{after.n_frames} in {after.name}."
             )
         self.before, self.after = before, after
-        self._mask, self._left_out, self._facts = mask, frozenset(left_out), facts or {}
+        self._mask, self._left_out, self._facts = mask, frozenset(left_out), {} if facts is None else facts
+        self.count = 0
         self._next, self._first, self._region, self._region_name = 0, None, None, ""
         self._noise = FrameNoise()
         self._courses = {name: TimeCourses() for name in ("before", "after", "removed")}
@@ -59,11 +66,6 @@ class Judge:
         # In the middle, where the magnetisation is in its steady state.
         start = max(0, (before.n_frames - _SMOOTHNESS_FRAMES) // 2)
         self._smooth_frames = range(start, start + _SMOOTHNESS_FRAMES)
-
-    @property
-    def count(self):
-        """How many frames have counted."""
-        return self._courses["before"].count
 
     def watched(self):
         """Return the result as a Volume; each frame is judged when it is first read, which must happen in order."""
@@ -91,11 +93,19 @@ class Judge:
         if t in self._left_out or before.min() == before.max():
             return
         after = np.nan_to_num(after, nan=0.0, posinf=0.0, neginf=0.0)
-        if self._first is None:
-            self._first = before, after
+        self.count += 1
+        if self.count == 1:
+            self._first = t, before, after
             self._region, self._region_name = self._where(before)
+            return
+        if self.count == 2:
+            # Not before: a single volume needs no sums over time, and may be large.
             self._box = bounding_box(self._region)
             self._smoothness = {name: RunStatistics(self._region[self._box]) for name in ("before", "after")}
+            self._sum_up(*self._first)
+        self._sum_up(t, before, after)
+
+    def _sum_up(self, t, before, after):
         self._noise.add(t, before)
         for name, frame in (("before", before), ("after", after)):
             self._courses[name].add(t, frame[self._region])
@@ -127,7 +137,7 @@ class Judge:
         if not self.count:
             raise InputError(f"no frame of {self.before.name} can be judged: all are constant, or left out.")
         judged = self._judged_run() if self._noise.count else self._judged_volume()
-        return Verdict(frames=self.count, region=self._region_name, **judged, **self._facts)
+        return Verdict(region=self._region_name, **judged, **self._facts)
 
     def _judged_run(self):
         before, after, removed = (self._courses[name] for name in ("before", "after", "removed"))
@@ -136,6 +146,7 @@ class Judge:
         power = removed.power().mean()
         zooms = voxel_sides(self.before.affine)
         return dict(
+            frames=self.count,
             noise=self._noise.typical(self._region),
             noise_from="differences of frames",
             removed=float(np.median(np.sqrt(removed.power()))),
@@ -148,10 +159,11 @@ class Judge:
         )
 
     def _judged_volume(self):
-        before, after = self._first
-        removed = float(np.sqrt(self._courses["removed"].power().mean()))
+        _, before, after = self._first
+        removed = float(np.sqrt(np.mean(np.square((before - after)[self._region], dtype=np.float64))))
         anatomy = share_along_edges(before, after, self._region)
         return dict(
+            frames=1,
             noise=estimate_sigma(np.where(self._region, before, np.float32(0))) or estimate_sigma(before),
             noise_from="image",
             removed=removed,

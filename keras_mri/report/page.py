@@ -96,7 +96,7 @@ def render(comparison, facts):
         loader=jinja2.PackageLoader("keras_mri.report", "."), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     ).get_template("page.html", globals=dict(number=number, change=_change, clock=_clock, size=_size, picture=picture, bar=bar))
     views, contrast = _views(comparison.views())
-    sigma = comparison.sigma()
+    sigma = comparison.sigma() if facts.verdict is None else {"before": facts.verdict.noise}
     return template.render(
         comparison=comparison,
         facts=facts,

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from experiments.data import FOLDER
 from keras_mri.errors import GridMismatchError, InputError
 from keras_mri.imaging import phantoms
 from keras_mri.imaging.judging import Judge, comparable, see_all
 from keras_mri.imaging.verdict import ANATOMY_REMOVED, CHANGES_REMOVED, LEFT, NOISE_REMOVED
+from keras_mri.io.nifti_reading import open_image
 from keras_mri.io.volumes import Volume
 
 SHAPE, FRAMES, SIGMA = (22, 20, 18), 60, 20.0
@@ -115,11 +117,25 @@ def test_a_volume_is_judged_by_its_edges(rng, affine, frames):
     clean = clean if frames is None else np.stack([clean] * frames, axis=-1)
     noise = rng.normal(0, SIGMA, clean.shape)
     verdict = judged(clean + noise, clean + 0.2 * noise, affine, brain).verdict()
-    assert (verdict.noise_from, verdict.anatomy_from, verdict.tsnr, verdict.frames) == ("image", "edges", None, frames or 1)
+    assert (verdict.noise_from, verdict.anatomy_from, verdict.tsnr, verdict.frames) == ("image", "edges", None, 1)
     assert verdict.noise == pytest.approx(SIGMA, rel=0.2) and verdict.removed == pytest.approx(0.8 * SIGMA, rel=0.02)
     assert verdict.word == NOISE_REMOVED
     blurred = ndimage.gaussian_filter(clean + noise, (0.6, 0.6, 0.6, 0)[: clean.ndim])
     assert judged(clean + noise, blurred, affine, brain).verdict().word == ANATOMY_REMOVED
+
+
+@pytest.mark.real_data
+@pytest.mark.skipif(not (FOLDER / "prisma-mini").is_dir(), reason="needs the scans")
+def test_a_real_run_keeps_its_anatomy_where_only_what_fluctuates_is_smoothed():
+    run = open_image(FOLDER / "prisma-mini" / "bold.nii.gz")
+    data = run.data
+    mean, width = data.mean(axis=-1, keepdims=True), (0.64, 0.64, 0.64, 0)
+    smoothed = {"all": ndimage.gaussian_filter(data, width), "what fluctuates": mean + ndimage.gaussian_filter(data - mean, width)}
+    words = {name: judged(data, after, run.affine).verdict().word for name, after in smoothed.items()}
+    assert words == {"all": ANATOMY_REMOVED, "what fluctuates": NOISE_REMOVED}
+    # A single frame, where edges must tell: smoothed, and the noise taken out that the mean does not have.
+    words = [judged(data[..., 9], after[..., 9 % after.shape[-1]], run.affine).verdict().word for after in (smoothed["all"], mean)]
+    assert words == [ANATOMY_REMOVED, NOISE_REMOVED]
 
 
 def test_each_frame_is_read_once_and_in_order(affine, noise):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from keras_mri.imaging import phantoms
+from keras_mri.imaging.verdict import Pair, Verdict
 from keras_mri.io.header_comparison import Field
 from keras_mri.io.volumes import Volume
 from keras_mri.report.page import Facts, render
@@ -99,6 +100,18 @@ def test_a_volume_has_no_temporal_snr(run):
     parsed, text = page(*(volume[..., 0] for volume in run))
     assert "Temporal SNR" not in " ".join(parsed.text) and "Frame" not in " ".join(parsed.text)
     assert parsed.tags.count("img") == 9 + 2
+
+
+def test_the_verdict_comes_first_and_its_numbers_are_not_repeated(run):
+    pairs = dict(tsnr=Pair(25.0, np.inf), autocorrelation=Pair(0.0, np.nan), fwhm=Pair(np.nan, np.nan))
+    numbers = dict(frames=5, noise=40.0, noise_from="differences of frames", removed=39.0, anatomy=0.002, anatomy_from="frames")
+    verdict = Verdict(**numbers, **pairs, region="brain", anatomy_sd=1.7, keep_trained=0.95, keep_measured=0.934, spread=0.2)
+    parsed, text = page(*run, verdict=verdict)
+    words = " ".join(parsed.text)
+    shown = ("all that changes over time removed", "activations are gone", "25.0 → ∞", "0 → –", "0.934", "power the same in every frame")
+    assert not [part for part in shown if part not in words]
+    assert text.index("Verdict: ") < text.index('<dl class="tiles">')
+    assert "noise SD, estimated" not in text and "temporal SNR</dt>" not in text and "<h2>Temporal SNR" in text
 
 
 def test_pictures_keep_the_proportions_of_millimetres(run):

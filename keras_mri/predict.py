@@ -49,7 +49,7 @@ def _predict(arguments):
         restored = api.restore(checkpoint, images, **vars(chosen))
         reporter = _reporter(images, restored, parsed, dict(model=model, checkpoint=checkpoint, options=chosen))
         before, result = restored.source or images[0], reporter.watched() if reporter else restored
-        judge = judged.judge_of(before, result, chosen)
+        judge = judged.judge_of(before, result, chosen, restored.facts)
         judged.check_judged(judge, before, parsed)
         judged.write(result, judge, parsed)
         seconds = time.perf_counter() - start

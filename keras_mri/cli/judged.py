@@ -16,7 +16,7 @@ from keras_mri.io.volumes import Volume
 _ON_THE_GRID = "needs a result on the grid of its input, frame by frame, from a system that removes something"
 
 
-def judge_of(before, result, options, left_out=(), facts=None):
+def judge_of(before, result, options, facts=None):
     """Return the Judge of a prediction; None where the result is on another grid than its input, or fills what was missing.
 
     Parameters
@@ -24,8 +24,8 @@ def judge_of(before, result, options, left_out=(), facts=None):
     before, result : Volume
     options : Options
         Of this prediction; `mask` is used where the system has one.
-    left_out, facts
-        As for `Judge`.
+    facts : dict, optional
+        The `facts` of the restored Volume; may be filled while frames are computed. Of several conditions of a run, the longest is judged.
 
     Returns
     -------
@@ -35,7 +35,9 @@ def judge_of(before, result, options, left_out=(), facts=None):
     if said.get("missing") is not None or not comparable(before, result):
         return None
     mask = said.get("mask")
-    return Judge(before, result, None if mask is None else load_mask(mask, before), left_out, facts)
+    conditions = (facts or {}).get("inspection", {}).get("conditions")
+    counted = max(conditions, key=len) if conditions else None
+    return Judge(before, result, None if mask is None else load_mask(mask, before), counted, facts)
 
 
 def check_judged(judge, before, parsed):

@@ -112,7 +112,7 @@ def _restore(scan, path, parsed, restore, made_by):
     facts = {**made_by, "warnings": warnings, "versions": provenance.versions()}
     # The image after it: where the image is, all of it is, but for the verdict, which only the image's frames allow.
     write_sidecar(path, scan, parsed.study, facts)
-    judge = judge_of(restored.source or image, restored, parsed)
+    judge = judge_of(restored.source or image, restored, parsed, restored.facts)
     nifti_writing.save(judge.watched() if judge else restored, path, parsed.dtype)
     if judge and judge.count:
         write_sidecar(path, scan, parsed.study, {**facts, "verdict": judge.verdict().to_json()})

@@ -17,6 +17,8 @@ from keras_mri.io.grids import bounding_box, check_same_grid, voxel_sides
 LEAST_FRAMES = 3
 # Successive frames from whose differences smoothness is measured: enough voxels for one number, and it takes most of the time.
 _SMOOTHNESS_FRAMES = 16
+# Numbers that a system may hand over.
+_KNOWN = ("keep_trained", "keep_measured", "spread")
 # The fewest voxels of a region.
 _LEAST_VOXELS = 100
 
@@ -30,8 +32,9 @@ class Judge:
         On one grid, with one number of frames.
     mask : ndarray of bool, shape (x, y, z), optional
         Where they are compared; by default in the brain, as found in the first frame. Voxels that are exactly 0 there do not count.
-    left_out : sequence of int
-        Numbers of frames that do not count, because they are unlike their neighbours. Constant frames never count.
+    counted : sequence of int, optional
+        Numbers of the frames that count, in their order, as neighbours of each other: those of one condition. By default all of them.
+        Constant frames never count.
     facts : dict, optional
         What else is known: `keep_trained`, `keep_measured`, `spread` of `Verdict`. Read when the verdict is asked for, so that it may be
         filled while the frames are computed.
@@ -49,7 +52,7 @@ class Judge:
         How many frames have counted. Of fewer than three that follow one another, the first alone is judged.
     """
 
-    def __init__(self, before, after, mask=None, left_out=(), facts=None):
+    def __init__(self, before, after, mask=None, counted=None, facts=None):
         check_same_grid(before, after)
         if before.n_frames != after.n_frames:
             raise InputError(
@@ -57,7 +60,8 @@ class Judge:
                 f"{after.n_frames} in {after.name}."
             )
         self.before, self.after = before, after
-        self._mask, self._left_out, self._facts = mask, frozenset(left_out), {} if facts is None else facts
+        self._mask, self._facts = mask, {} if facts is None else facts
+        self._place = None if counted is None else {t: place for place, t in enumerate(counted)}
         self.count = 0
         self._next, self._first, self._region, self._region_name = 0, None, None, ""
         self._noise = FrameNoise()
@@ -90,7 +94,8 @@ class Judge:
             NaN and infinity of the result count as 0.
         """
         self._next = t + 1
-        if t in self._left_out or before.min() == before.max():
+        place = t if self._place is None else self._place.get(t)
+        if place is None or before.min() == before.max():
             return
         after = np.nan_to_num(after, nan=0.0, posinf=0.0, neginf=0.0)
         self.count += 1
@@ -106,12 +111,12 @@ class Judge:
         self._sum_up(t, before, after)
 
     def _sum_up(self, t, before, after):
-        self._noise.add(t, before)
+        self._noise.add(place, before)
         for name, frame in (("before", before), ("after", after)):
-            self._courses[name].add(t, frame[self._region])
+            self._courses[name].add(place, frame[self._region])
             if t in self._smooth_frames:
                 self._smoothness[name].add(frame[self._box])
-        self._courses["removed"].add(t, np.subtract(before, after, dtype=np.float64)[self._region])
+        self._courses["removed"].add(place, np.subtract(before, after, dtype=np.float64)[self._region])
 
     def noise_map(self):
         """Return the estimated noise SD of every voxel: ndarray of float32, shape (x, y, z), in the image's unit.
@@ -137,7 +142,8 @@ class Judge:
         if not self.count:
             raise InputError(f"no frame of {self.before.name} can be judged: all are constant, or left out.")
         judged = self._judged_run() if self._noise.count else self._judged_volume()
-        return Verdict(region=self._region_name, **judged, **self._facts)
+        known = {name: self._facts.get(name) for name in _KNOWN}
+        return Verdict(region=self._region_name, **judged, **known)
 
     def _judged_run(self):
         before, after, removed = (self._courses[name] for name in ("before", "after", "removed"))

@@ -100,7 +100,7 @@ class Judge:
         after = np.nan_to_num(after, nan=0.0, posinf=0.0, neginf=0.0)
         self.count += 1
         if self.count == 1:
-            self._first = t, before, after
+            self._first = place, before, after
             self._region, self._region_name = self._where(before)
             return
         if self.count == 2:
@@ -108,13 +108,13 @@ class Judge:
             self._box = bounding_box(self._region)
             self._smoothness = {name: RunStatistics(self._region[self._box]) for name in ("before", "after")}
             self._sum_up(*self._first)
-        self._sum_up(t, before, after)
+        self._sum_up(place, before, after)
 
-    def _sum_up(self, t, before, after):
+    def _sum_up(self, place, before, after):
         self._noise.add(place, before)
         for name, frame in (("before", before), ("after", after)):
             self._courses[name].add(place, frame[self._region])
-            if t in self._smooth_frames:
+            if place in self._smooth_frames:
                 self._smoothness[name].add(frame[self._box])
         self._courses["removed"].add(place, np.subtract(before, after, dtype=np.float64)[self._region])
 

@@ -18,8 +18,8 @@ _LAYERS = (
     "Activation Add Average AveragePooling2D AveragePooling3D BatchNormalization Concatenate Conv2D Conv2DTranspose Conv3D "
     "Conv3DTranspose Cropping2D Cropping3D Dense Dropout ELU Embedding Flatten Functional GaussianNoise GlobalAveragePooling2D "
     "GlobalAveragePooling3D GroupNormalization InputLayer LayerNormalization LeakyReLU MaxPooling2D MaxPooling3D Maximum Model "
-    "MultiHeadAttention Multiply PReLU Permute ReLU Rescaling Reshape Sequential SpatialDropout3D SpectralNormalization Subtract "
-    "UpSampling2D UpSampling3D ZeroPadding2D ZeroPadding3D"
+    "MultiHeadAttention Multiply PReLU Permute ReLU Rescaling Reshape Sequential SpatialDropout3D SpectralNormalization "
+    "Softmax Subtract UpSampling2D UpSampling3D ZeroPadding2D ZeroPadding3D"
 ).split()
 _OTHERS = (
     "Constant DTypePolicy GlorotNormal GlorotUniform HeNormal HeUniform L2 Ones RandomNormal RandomUniform TruncatedNormal "

@@ -9,8 +9,9 @@ from keras_mri.systems.wgan.run_activations import MOST_BLOBS
 from keras_mri.systems.wgan.run_copies import TARGET_NOISE
 from keras_mri.training import devices
 
-# Weight of the amplitude lost, and the least power (in units of the noise variance) by which an activation is judged.
-_KEEP_WEIGHT, _LEAST_POWER = 1.0, 0.5
+# Weights of the error where activations are and of the amplitude lost; the least power (in units of the noise variance) by which an
+# activation is judged.
+_ACTIVE_WEIGHT, _KEEP_WEIGHT, _LEAST_POWER = 1.0, 2.0, 0.5
 # An activation's response error counts up to this, in units of its power.
 _MOST_ERROR = 4.0
 
@@ -125,7 +126,9 @@ class RunModel(keras.Model):
         restored, bare = self._restored(channels, training), self._restored(without, training)
         error = _mean(weights[:, None] * (restored - targets) ** 2, weights) - TARGET_NOISE
         kept, response_error = responses(restored - bare, channels[..., 0] - without[..., 0], labels, weights, self.rules.keep)
-        loss = error + _KEEP_WEIGHT * kept["lost"] + self.rules.response_weight * response_error
+        activation = channels[..., 0] - without[..., 0]
+        active = active_error(restored - targets, activation, labels, weights)
+        loss = error + _ACTIVE_WEIGHT * active + _KEEP_WEIGHT * kept["lost"] + self.rules.response_weight * response_error
         return {"loss": loss, "error": error, "kept": kept["mean"], "response_error": response_error}, restored
 
     def _restored(self, channels, training):
@@ -144,6 +147,28 @@ class RunModel(keras.Model):
         for name, value in values.items():
             self.means[name].update_state(value)
         return {name: self.means[name].result() for name in values}
+
+
+def active_error(error, activation, labels, weights):
+    """Return the mean squared error where activations are, without the target's own noise; scalar tensor.
+
+    Maps count by their share of the activations' power: it is there that amplitudes are read.
+
+    Parameters
+    ----------
+    error, activation : tensor of float32, shape (batch, components, x, y, z)
+    labels : tensor of int32, shape (batch, x, y, z)
+        The activation that a voxel belongs to, 0 for none.
+    weights : tensor of float32, shape (batch, x, y, z)
+        1 in tissue.
+    """
+    voxels = weights * tf.cast(labels > 0, tf.float32)
+    count = tf.maximum(tf.reduce_sum(voxels, axis=[1, 2, 3]), 1.0)
+    power = tf.reduce_sum(voxels[:, None] * activation**2, axis=[2, 3, 4])
+    shares = power / (tf.reduce_sum(power, axis=1, keepdims=True) + 1e-6)
+    errors = tf.reduce_sum(voxels[:, None] * error**2, axis=[2, 3, 4]) / count[:, None] - TARGET_NOISE
+    # Patches without activation say nothing.
+    return tf.reduce_mean(tf.reduce_sum(shares * errors, axis=1))
 
 
 def _patches(maps):

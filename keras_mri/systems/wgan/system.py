@@ -175,7 +175,8 @@ def _outcome_of_run(checkpoint, volume):
     """Show one frame of a few slices and what was removed from it."""
     middle, half = volume.shape[2] // 2, _SHOWN_SLICES // 2
     slices = slice(max(0, middle - half), middle + half)
-    run = np.stack([volume.frame(t)[:, :, slices] for t in range(min(volume.n_frames, _SHOWN_FRAMES))], axis=-1)
+    conditions = volume.facts.get("inspection", {}).get("conditions") or [range(volume.n_frames)]
+    run = np.stack([volume.frame(t)[:, :, slices] for t in max(conditions, key=len)[:_SHOWN_FRAMES]], axis=-1)
     denoised = denoised_run(checkpoint, volume.from_array(run, volume.affine), PredictConfig()).frame(run.shape[3] // 2)
     noisy = run[..., run.shape[3] // 2]
     return Outcome({"removed": noisy - denoised, "as measured": noisy, "denoised": denoised})

@@ -24,7 +24,7 @@ def test_the_network_sees_an_odd_number_of_frames(frames):
         (dict(noise_range=(0.2, 0.1)), r"`noise_range` names the lower SD first. Received: \(0.2, 0.1\)."),
         (dict(noise_range=(-0.1, 0.1)), r"`noise_range` must be at least 0.0. Received: \(-0.1, 0.1\)."),
         (dict(filters=(8, 16, 32), depths=(1, 2)), r"`filters` and `depths` name the same levels. Received: \(8, 16, 32\) and \(1, 2\)."),
-        (dict(filters=(8, 16, 32)), r"`filters` and `depths` name the same levels. Received: \(8, 16, 32\) and no depths."),
+        (dict(filters=(8, 16, 32)), r"`filters` and `depths` name the same levels. Received: \(8, 16, 32\) and two depths."),
         (dict(filters=(8, 0)), r"`filters` must be at least 1. Received: \(8, 0\)."),
         (dict(patch_shape=(32, 0, 8)), r"`patch_shape` must be at least 1. Received: \(32, 0, 8\)."),
         (dict(scaling="zscore"), "`scaling` must be one of percentile, minmax. Received: 'zscore'."),
@@ -32,12 +32,22 @@ def test_the_network_sees_an_odd_number_of_frames(frames):
         (dict(target="clean"), "`target` must be one of frame, neighbour. Received: 'clean'."),
         (dict(critic_steps=0), "`critic_steps` must be at least 1. Received: 0."),
         (dict(warm_up=1.5), "`warm_up` must be at most 1.0. Received: 1.5."),
+        (dict(keep=0.0), "`keep` must be at least 0.01. Received: 0.0."),
+        (dict(keep=1.5), "`keep` must be at most 1.0. Received: 1.5."),
+        (dict(keep=float("nan")), "`keep` must be .*"),
+        (dict(response_weight=-0.1), "`response_weight` must be at least 0.0. Received: -0.1."),
         (dict(gradient_penalty=-1.0), "`gradient_penalty` must be at least 0.0. Received: -1.0."),
     ],
 )
 def test_options_that_do_not_fit_are_refused_by_their_name(values, message):
     with pytest.raises(InputError, match=f"^{message}$"):
         wgan.Config(**values)
+
+
+def test_a_network_of_runs_says_what_it_was_trained_to_keep_and_others_do_not():
+    config = wgan.Config(keep=0.8)
+    assert wgan.inference(config, {"input": "maps"}) == {"scaling": "percentile", "input": "maps", "keep": 0.8}
+    assert wgan.inference(config, {}) == {"scaling": "percentile"}
 
 
 def test_one_noise_level_is_a_range_of_equal_ends():

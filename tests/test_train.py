@@ -18,9 +18,9 @@ from keras_mri.errors import InputError
 from keras_mri.imaging import phantoms
 from keras_mri.systems import SYSTEMS
 
-SMALL = (
-    "--epochs 3 --steps-per-epoch 2 --batch-size 2 --filters 2 2 --depths 1 1 --patch-shape 8 8 4 --precision float32 --warm-up 0.5".split()
-)
+# Five frames: on maps, as a run of twelve frames trains by default, see systems/wgan/test_run_training.py.
+SMALL = "--frames 5 --epochs 3 --steps-per-epoch 2 --batch-size 2 --filters 2 2 --depths 1 1 --patch-shape 8 8 4 --warm-up 0.5".split()
+SMALL += "--precision float32".split()
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import numpy as np
 
 from keras_mri.imaging import unlike_frames
 from keras_mri.imaging.head_positions import distance, head_positions, stretches
-from keras_mri.imaging.run_conditions import alternates, brightness_levels
+from keras_mri.imaging.run_conditions import alternates, brightness_levels, is_restless
 
 # A condition with fewer frames has no mean and no noise level of its own.
 LEAST_FRAMES = 10
@@ -68,7 +68,7 @@ class RunSearch:
             kept = [whole] if len(whole) else []
         else:
             levels = self._levels(np.array([t for t in whole if t not in self.unlike], int))
-            kept = self._alternating(levels) if levels else []
+            kept = self._quiet(self._alternating(levels)) if levels else []
             if self.count >= LEAST_FRAMES:
                 kept = [self._steady(frames, len(kept)) for frames in kept]
                 kept = [part for frames in kept for part in self._places(frames)]
@@ -159,6 +159,13 @@ class RunSearch:
         parts = [frames for frames in halves if len(frames)]
         self._taking_turns |= len(parts) > len(levels)
         return parts
+
+    def _quiet(self, conditions):
+        """Leave out conditions whose brightness jumps from frame to frame: levels that are too many, or spikes."""
+        for frames in conditions:
+            if is_restless(self.brightness[frames]):
+                self.unlike.update(dict.fromkeys(frames.tolist(), unlike_frames.RESTLESS))
+        return [frames for frames in conditions if frames[0] not in self.unlike]
 
     def _steady(self, frames, conditions):
         if any(t not in self.unlike for t in range(frames[0])) and frames[0] >= self.unsteady or len(frames) < LEAST_FRAMES:

@@ -4,13 +4,13 @@ import numpy as np
 from scipy import ndimage
 
 BLANK, NOT_FINITE, NOISE, UNSTEADY = "blank", "values that are not finite", "noise volume", "not yet in steady state"
-SPIKE, MOVED, STRANGE = "spike", "moved", "unlike its neighbours"
+SPIKE, MOVED, STRANGE, RESTLESS = "spike", "moved", "unlike its neighbours", "brightness jumps from frame to frame"
 
 # Standard deviation of normal numbers over their median absolute deviation.
 _SD_OF_MAD = 1.4826
 # Contrast of a blank frame, as a share of the usual one.
 _BLANK = 0.01
-# A frame without anatomy is correlated by less than this with the usual one, and has less than this share of its contrast.
+# A frame without anatomy is like the usual one by less than this share of what frames usually are, and has less of its contrast.
 _LEAST_LIKENESS, _LEAST_CONTRAST = 0.5, 0.5
 # A first frame that differs by so much from what the others predict, share of the mean, and by so many standard deviations.
 _LEAST_UNSTEADY, _UNSTEADY_IN_SPREADS = 0.004, 4.5
@@ -51,16 +51,18 @@ def broken_frames(summary):
     # A quarter of the run may be much brighter, and three quarters of it blank.
     usual = np.percentile(contrast, 75) or contrast.max()
     blank = contrast < _BLANK * usual
+    reasons |= {int(t): BLANK for t in np.flatnonzero(blank) if t not in reasons}
     reference = np.median(images[~blank], axis=0) if not blank.all() else images[0]
-    seen = reference != 0
-    shape = reference[seen] - reference[seen].mean() if seen.any() else np.zeros(0)
-    for t, image in enumerate(images):
-        deviation = image[seen] - image[seen].mean() if seen.any() else shape
-        norms = np.linalg.norm(shape), np.linalg.norm(deviation)
-        if blank[t]:
-            reasons.setdefault(t, BLANK)
-        elif shape @ deviation < _LEAST_LIKENESS * norms[0] * norms[1] and shape @ deviation < _LEAST_CONTRAST * norms[0] ** 2:
-            reasons.setdefault(t, NOISE)
+    images = images[:, reference != 0]
+    if images.shape[1] < 2 or np.ptp(reference) == 0:
+        return reasons
+    shape = reference[reference != 0] - reference[reference != 0].mean()
+    images -= images.mean(axis=1, keepdims=True)
+    contrasts = images @ shape / max(shape @ shape, 1e-30)
+    likeness = contrasts * np.linalg.norm(shape) / np.maximum(np.linalg.norm(images, axis=1), 1e-30)
+    if np.median(likeness[~blank]) > _LEAST_LIKENESS:
+        lacking = (likeness < _LEAST_LIKENESS * np.median(likeness[~blank])) & (contrasts < _LEAST_CONTRAST)
+        reasons |= {int(t): NOISE for t in np.flatnonzero(lacking) if t not in reasons}
     return reasons
 
 

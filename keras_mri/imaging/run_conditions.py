@@ -16,7 +16,7 @@ _HIGH = 0.24
 _LEAST_PEAK = 6.0
 # ... and this many times the largest: six directions of diffusion that come again and again have lines at 1/6, 1/3 and 1/2.
 _LEAST_OVER_LARGEST = 2.0
-# Of the squared contrast of an alternation, the share that the whole brain has in common; a contrast stronger than `_STRONG` needs none.
+# Of the squared contrast of an alternation, the share that the whole brain has in common; contrasts above `_STRONG` need none.
 _LEAST_ONE_SIGN, _STRONG = 0.12, 0.04
 # Share of the mean by which alternating frames differ at least; weaker ones would cost more in halved runs than they disturb.
 _LEAST_CONTRAST = 0.0025
@@ -100,9 +100,10 @@ def alternates(images, frames):
     mirrored = np.concatenate([images[part] @ other / max(np.linalg.norm(other), 1e-30) for part, other in zip(parts, maps[::-1])])
     shared = max(maps[0] @ maps[1] / images.shape[1], 0.0)
     # Control and label differ with one sign in most of the brain; what breathing moves is brighter here and darker there.
-    one_sign = maps[0].mean() * maps[1].mean() > _LEAST_ONE_SIGN * shared or 2 * np.sqrt(shared) > _STRONG
-    lonely = shared > _LEAST_OVER_LARGEST * _largest_shared(images, frames, parts)
-    by_map = 2 * np.sqrt(shared) if one_sign and lonely and signs @ mirrored > 0 and _is_line(mirrored, frames) else 0.0
+    one_sign = maps[0].mean() * maps[1].mean() > _LEAST_ONE_SIGN * shared
+    beside = _largest_shared(images, frames, parts)
+    lonely = shared > _LEAST_OVER_LARGEST * beside if one_sign else shared > max(2 * _LEAST_OVER_LARGEST * beside, (_STRONG / 2) ** 2)
+    by_map = 2 * np.sqrt(shared) if lonely and signs @ mirrored > 0 and _is_line(mirrored, frames) else 0.0
     contrast = max(by_mean, by_map)
     return float(contrast) if contrast > _LEAST_CONTRAST else 0.0
 

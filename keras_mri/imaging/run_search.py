@@ -70,8 +70,9 @@ class RunSearch:
             levels = self._levels(np.array([t for t in whole if t not in self.unlike], int))
             kept = self._quiet(self._alternating(levels)) if levels else []
             if self.count >= LEAST_FRAMES:
-                kept = [self._steady(frames, len(kept)) for frames in kept]
+                most = -(-self.unsteady // max(len(kept), 1))
                 kept = [part for frames in kept for part in self._places(frames)]
+                kept = [self._steady(frames, most) for frames in kept]
                 kept = [self._faultless(frames) for frames in kept]
             kept = self._large(kept)
         kind = "run" if len(kept) == 1 else "alternating" if self._taking_turns and len(kept) == 2 else "levels"
@@ -102,8 +103,10 @@ class RunSearch:
     def _steepness(self):
         """Return by which share of the mean the image changes from voxel to voxel, root mean square."""
         slopes = [np.gradient(self.reference, axis=a) for a in range(3) if self.reference.shape[a] > 1]
-        squares = np.sum(np.square(slopes), axis=0)[self.brain] / self.reference[self.brain] ** 2
-        return np.sqrt(np.mean(squares)) / self.summary.side
+        return np.sqrt(np.mean(np.sum(np.square(slopes), axis=0)[self.brain])) / self.summary.side / self._level()
+
+    def _level(self):
+        return np.sqrt(np.mean(self.reference[self.brain] ** 2))
 
     def _levels(self, whole):
         """Sort frames into levels of brightness; those of small levels are unlike the others."""
@@ -167,10 +170,11 @@ class RunSearch:
                 self.unlike.update(dict.fromkeys(frames.tolist(), unlike_frames.RESTLESS))
         return [frames for frames in conditions if frames[0] not in self.unlike]
 
-    def _steady(self, frames, conditions):
-        if any(t not in self.unlike for t in range(frames[0])) and frames[0] >= self.unsteady or len(frames) < LEAST_FRAMES:
+    def _steady(self, frames, most):
+        """Leave out first frames that are not in steady state, `most` at most; later conditions have none."""
+        late = frames[0] >= self.unsteady and any(t not in self.unlike for t in range(frames[0]))
+        if late or len(frames) < LEAST_FRAMES:
             return frames
-        most = -(-self.unsteady // conditions)
         count = unlike_frames.unsteady_frames(self.images[frames], frames, most)
         self.unlike.update(dict.fromkeys(frames[:count].tolist(), unlike_frames.UNSTEADY))
         return frames[count:]
@@ -214,12 +218,15 @@ class RunSearch:
             self.unlike[int(frames[place])] = f"one bad slice ({which})" if len(numbers) == 1 else f"bad slices ({which})"
         for reason, find, values in (
             (unlike_frames.SPIKE, unlike_frames.spikes, self.brightness),
-            (unlike_frames.STRANGE, lambda images: unlike_frames.strange_frames(images, self._steepness()), self.images),
+            (unlike_frames.STRANGE, self._strange, self.images),
         ):
             frames = np.array([t for t in frames if t not in self.unlike], int)
             if len(frames) >= LEAST_FRAMES:
                 self.unlike.update(dict.fromkeys(frames[find(values[frames])].tolist(), reason))
         return np.array([t for t in frames if t not in self.unlike], int)
+
+    def _strange(self, images):
+        return unlike_frames.strange_frames(images * (self.reference[self.brain] / self._level()), self._steepness())
 
     def _large(self, conditions):
         """Return the conditions that are large enough; the frames of the others are unlike the others."""

@@ -164,7 +164,7 @@ def strange_frames(images, steepness):
     Parameters
     ----------
     images : ndarray of float, shape (frame, voxel)
-        Relative to the mean of the run: 1.0 is unchanged.
+        Of which the median has a root mean square of 1.
     steepness : float
         By which share of the mean the image changes from voxel to voxel, root mean square.
 
@@ -185,7 +185,7 @@ def _around(t, count, reach=3):
 
 def _lonely_changes(values, least):
     """Return the change of each slice in each frame, as a multiple of what is allowed: shape (frame, slice)."""
-    if values.shape[1] < 4 or not values.any():
+    if values.shape[1] < 5 or not values.any():
         return np.zeros(values.shape)
     values = values.astype(np.float64)
     around = ndimage.median_filter(values, (9, 1), mode="nearest")
@@ -197,14 +197,18 @@ def _lonely_changes(values, least):
     slope = np.gradient(around, axis=1) / level
     motion = np.sum(change * slope, axis=1) / np.maximum(np.sum(slope**2, axis=1), 1e-30)
     change -= motion[:, None] * slope
-    padded = np.pad(change, ((0, 0), (1, 1)), mode="reflect")
-    before, after = change - padded[:, :-2], change - padded[:, 2:]
-    lonely = np.where(before * after > 0, np.minimum(np.abs(before), np.abs(after)), 0.0)
-    usual = _SD_OF_MAD * np.median(np.abs(before + after) / 2, axis=0)
     # Where the anatomy changes from slice to slice, half a voxel of motion looks like a bad slice.
     steep = np.abs(np.gradient(np.median(values, axis=0))) / level
-    allowed = np.maximum(least + _MOTION * steep, _SLICE_IN_SPREADS * np.maximum(usual, np.median(usual)))
-    return lonely / allowed
+    beyond = np.zeros(values.shape)
+    # Up to two slices side by side may be bad: they are compared with those two slices away.
+    for reach in (1, 2):
+        padded = np.pad(change, ((0, 0), (reach, reach)), mode="reflect")
+        before, after = change - padded[:, : -2 * reach], change - padded[:, 2 * reach :]
+        lonely = np.where(before * after > 0, np.minimum(np.abs(before), np.abs(after)), 0.0)
+        usual = _SD_OF_MAD * np.median(np.abs(before + after) / 2, axis=0)
+        allowed = np.maximum(reach * (least + _MOTION * ndimage.maximum_filter1d(steep, 2 * reach - 1)), _SLICE_IN_SPREADS * usual)
+        beyond = np.maximum(beyond, lonely / np.maximum(allowed, _SLICE_IN_SPREADS * np.median(usual)))
+    return beyond
 
 
 def _spread(values):

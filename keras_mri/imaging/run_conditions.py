@@ -95,12 +95,12 @@ def alternates(images, frames):
     parts = slice(0, half), slice(half, None)
     signs = np.where(frames % 2 == 0, 1.0, -1.0)
     maps = [np.mean(signs[part, None] * images[part], axis=0) for part in parts]
-    mean = images.mean(axis=1)
-    by_mean = 2 * abs(signs @ mean) / len(signs) if _is_line(mean, frames) else 0.0
-    mirrored = np.concatenate([images[part] @ other / max(np.linalg.norm(other), 1e-30) for part, other in zip(parts, maps[::-1])])
     shared = max(maps[0] @ maps[1] / images.shape[1], 0.0)
     # Control and label differ with one sign in most of the brain; what breathing moves is brighter here and darker there.
     one_sign = maps[0].mean() * maps[1].mean() > _LEAST_ONE_SIGN * shared
+    mean = images.mean(axis=1)
+    by_mean = 2 * abs(signs @ mean) / len(signs) if one_sign and _is_line(mean, frames) else 0.0
+    mirrored = np.concatenate([images[part] @ other / max(np.linalg.norm(other), 1e-30) for part, other in zip(parts, maps[::-1])])
     beside = _largest_shared(images, frames, parts)
     lonely = shared > _LEAST_OVER_LARGEST * beside if one_sign else shared > max(2 * _LEAST_OVER_LARGEST * beside, (_STRONG / 2) ** 2)
     by_map = 2 * np.sqrt(shared) if lonely and signs @ mirrored > 0 and _is_line(mirrored, frames) else 0.0

@@ -151,9 +151,10 @@ def bad_slices(profiles, roughness):
     found = {}
     for t in range(len(profiles[0])):
         # A fault of one slice shows in many slices along the other axes, or in none.
-        seen = [(axis, np.flatnonzero(change[t] > max(1, 0.5 * change[t].max()))) for axis, change in views if change[t].max() > 1]
+        seen = [(np.flatnonzero(change[t] > max(1, 0.5 * change[t].max())), axis, change[t].max()) for axis, change in views]
+        seen = [view for view in seen if len(view[0])]
         if seen:
-            axis, slices = min(seen, key=lambda pair: len(pair[1]))
+            slices, axis, _ = min(seen, key=lambda view: (len(view[0]), -view[2]))
             found[t] = axis, slices.tolist()
     return found
 

@@ -81,7 +81,7 @@ def alternates(images, frames):
     Parameters
     ----------
     images : ndarray of float, shape (frame, voxel)
-        Frames of one level in the order of time, relative to the mean of the run: 1.0 is unchanged.
+        Frames of one level in the order of time, in units of the mean of the brain.
     frames : ndarray of int, shape (frame,)
         Their places in the run: even and odd places are the two conditions.
 

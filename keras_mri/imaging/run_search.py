@@ -18,7 +18,7 @@ _MOST_NEGATIVE = 0.05
 _DECAY = 1.5
 # A spike is the usual picture times a factor, up to this share of it or to this many times its noise.
 _SAME_PICTURE, _SAME_IN_NOISE = 0.05, 1.5
-# Voxels: a single frame is displaced by so much at least.
+# Voxels: a frame, or a level, is displaced by so much at least.
 _MOVED = 0.75
 # Frames of a level that one displaced frame is compared with.
 _COMPARED = 30
@@ -71,6 +71,7 @@ class RunSearch:
             kept = self._quiet(self._alternating(levels)) if levels else []
             if self.count >= LEAST_FRAMES:
                 most = -(-self.unsteady // max(len(kept), 1))
+                self._compare_blocks(levels)
                 kept = [part for frames in kept for part in self._places(frames)]
                 kept = [self._steady(frames, most) for frames in kept]
                 kept = [self._faultless(frames) for frames in kept]
@@ -93,6 +94,8 @@ class RunSearch:
         self.brain = self.reference > _BRAIN * np.percentile(positive, 95)
         self.images = blocks[:, self.brain] / self.reference[self.brain]
         self.brightness = np.median(self.images, axis=1)
+        # In units of the mean of the brain: dark blocks, whose noise is a large share of them, do not rule a mean.
+        self.weights = self.reference[self.brain] / self.reference[self.brain].mean()
         # Without a mean that fluctuations are a share of there is nothing to be seen here.
         if (self.images[whole] < 0).mean() > _MOST_NEGATIVE:
             return False
@@ -103,10 +106,9 @@ class RunSearch:
     def _steepness(self):
         """Return by which share of the mean the image changes from voxel to voxel, root mean square."""
         slopes = [np.gradient(self.reference, axis=a) for a in range(3) if self.reference.shape[a] > 1]
-        return np.sqrt(np.mean(np.sum(np.square(slopes), axis=0)[self.brain])) / self.summary.side / self._level()
-
-    def _level(self):
-        return np.sqrt(np.mean(self.reference[self.brain] ** 2))
+        if not slopes:
+            return 0.0
+        return np.sqrt(np.mean(np.sum(np.square(slopes), axis=0)[self.brain])) / self.summary.side / self.reference[self.brain].mean()
 
     def _levels(self, whole):
         """Sort frames into levels of brightness; those of small levels are unlike the others."""
@@ -135,16 +137,30 @@ class RunSearch:
         return unlike_frames.MOVED if moved else unlike_frames.too_few(len(frames))
 
     def _is_displaced(self, t, level):
-        others = level[:: -(-len(level) // _COMPARED)]
-        positions = head_positions(self.summary.blocks[[*others, t]], self.brain, self.summary.side, self.zooms)
-        return distance(positions[-1], np.nanmedian(positions[:-1], axis=0)) > _MOVED
+        return self._displacement(level, np.array([t])) > _MOVED
+
+    def _displacement(self, first, second):
+        """Return how far the head is apart in two groups of frames, voxels; 0.0 where no motion explains their difference."""
+        first, second = (frames[:: -(-len(frames) // _COMPARED)] for frames in (first, second))
+        positions = head_positions(self.summary.blocks[[*first, *second]], self.brain, self.summary.side, self.zooms)
+        known = ~np.isnan(positions).any(axis=(1, 2))
+        parts = [positions[: len(first)][known[: len(first)]], positions[len(first) :][known[len(first) :]]]
+        return distance(*(np.median(part, axis=0) for part in parts)) if all(len(part) for part in parts) else 0.0
+
+    def _compare_blocks(self, levels):
+        """Note where a level follows another because the head moved: parts of it left the field of view, so the brightness changed."""
+        levels = sorted(levels, key=lambda frames: frames[0])
+        for before, after in zip(levels, levels[1:]):
+            voxels = self._displacement(before, after) if before[-1] < after[0] else 0.0
+            if voxels > _MOVED:
+                self._jumps[int(after[0])] = voxels
 
     def _alternating(self, levels):
         """Split levels in two where their frames alternate, by their place in the run or in the level."""
         whole = np.sort(np.concatenate(levels))
-        images = self.images.copy()
+        images = self.images * self.weights
         for frames in levels:
-            images[frames] /= images[frames].mean(axis=0)
+            images[frames] *= self.weights / images[frames].mean(axis=0)
         # All levels together show an alternation that is too weak to be seen in one.
         if len(whole) >= LEAST_FRAMES and alternates(images[whole], whole):
             return self._halves(levels, levels)
@@ -175,7 +191,7 @@ class RunSearch:
         late = frames[0] >= self.unsteady and any(t not in self.unlike for t in range(frames[0]))
         if late or len(frames) < LEAST_FRAMES:
             return frames
-        count = unlike_frames.unsteady_frames(self.images[frames], frames, most)
+        count = unlike_frames.unsteady_frames(self.images[frames] * self.weights, frames, most)
         self.unlike.update(dict.fromkeys(frames[:count].tolist(), unlike_frames.UNSTEADY))
         return frames[count:]
 
@@ -218,7 +234,7 @@ class RunSearch:
             self.unlike[int(frames[place])] = f"one bad slice ({which})" if len(numbers) == 1 else f"bad slices ({which})"
         for reason, find, values in (
             (unlike_frames.SPIKE, unlike_frames.spikes, self.brightness),
-            (unlike_frames.STRANGE, self._strange, self.images),
+            (unlike_frames.STRANGE, self._strange, self.images * self.weights),
         ):
             frames = np.array([t for t in frames if t not in self.unlike], int)
             if len(frames) >= LEAST_FRAMES:
@@ -226,7 +242,7 @@ class RunSearch:
         return np.array([t for t in frames if t not in self.unlike], int)
 
     def _strange(self, images):
-        return unlike_frames.strange_frames(images * (self.reference[self.brain] / self._level()), self._steepness())
+        return unlike_frames.strange_frames(images, self._steepness())
 
     def _large(self, conditions):
         """Return the conditions that are large enough; the frames of the others are unlike the others."""

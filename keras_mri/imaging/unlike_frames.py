@@ -72,7 +72,7 @@ def unsteady_frames(images, frames, most):
     Parameters
     ----------
     images : ndarray of float, shape (frame, voxel)
-        Relative to the mean of the run: 1.0 is unchanged.
+        In units of the mean of the brain.
     frames : ndarray of int, shape (frame,)
         Their places in the run.
     most : int
@@ -165,7 +165,7 @@ def strange_frames(images, steepness):
     Parameters
     ----------
     images : ndarray of float, shape (frame, voxel)
-        Of which the median has a root mean square of 1.
+        In units of the mean of the brain.
     steepness : float
         By which share of the mean the image changes from voxel to voxel, root mean square.
 

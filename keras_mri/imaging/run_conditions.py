@@ -90,7 +90,8 @@ def alternates(images, frames):
     float
         By which share of the mean the conditions differ; 0.0 where they do not alternate.
     """
-    images = _detrended(images, frames)
+    # One bad frame would leave its picture in the map.
+    images = _clipped(_detrended(images, frames))
     half = len(frames) // 2
     parts = slice(0, half), slice(half, None)
     signs = np.where(frames % 2 == 0, 1.0, -1.0)
@@ -116,9 +117,9 @@ def _detrended(images, frames):
 
 
 def _clipped(series):
-    """Limit outliers, which have all frequencies: to four standard deviations."""
-    limit = 4 * _SD_OF_MAD * np.median(np.abs(series))
-    return np.clip(series, -limit, limit) if limit > 0 else series
+    """Limit outliers in time, which have all frequencies: to four standard deviations."""
+    limit = 4 * _SD_OF_MAD * np.median(np.abs(series), axis=0)
+    return np.clip(series, -limit, limit)
 
 
 def _beside(frames):

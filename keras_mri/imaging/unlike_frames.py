@@ -110,7 +110,10 @@ def _excess(images, basis, later):
     sudden = -steps[0] > _STEP_IN_SPREADS * max(_spread(steps[later]), 1e-6)
     first = mean[0] > limit or mean[0] > max(_LEAST_UNSTEADY, 0.6 * limit) and sudden
     # The mean of all voxels is the better witness in noisy runs, the map of the first change in clear ones.
-    left = change @ change[0] / max(change[0] @ change[0], 1e-30) * mean[0]
+    # Noise of the prediction is the same in all first frames, so it looks like a map that they share: its part is taken off.
+    shared = (basis[0] @ solve) @ (basis @ solve).T * np.sum(change[later].var(axis=0))
+    energy = change[0] @ change[0]
+    left = (change @ change[0] - shared) / max(energy - shared[0], 0.1 * energy, 1e-30) * mean[0]
     rests = [series - np.maximum(_LEAST_REST, _REST_IN_SPREADS * widths * series[later].std()) for series in (mean, left)]
     return first, np.max(rests, axis=0)
 
@@ -126,7 +129,7 @@ def spikes(brightness):
     -------
     ndarray of bool, shape (frame,)
     """
-    change = brightness / ndimage.median_filter(brightness, _WINDOW, mode="nearest") - 1
+    change = brightness / ndimage.median_filter(brightness, _WINDOW, mode="mirror") - 1
     return np.abs(change) > max(_LEAST_SPIKE, _SPIKE_IN_SPREADS * _spread(change))
 
 
@@ -189,7 +192,7 @@ def _lonely_changes(values, least):
     if values.shape[1] < 5 or not values.any():
         return np.zeros(values.shape)
     values = values.astype(np.float64)
-    around = ndimage.median_filter(values, (9, 1), mode="nearest")
+    around = ndimage.median_filter(values, (9, 1), mode="mirror")
     level = np.median(values, axis=0)
     level = np.maximum(level, 0.25 * level.max())
     change = (values - around) / level

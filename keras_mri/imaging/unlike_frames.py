@@ -22,7 +22,7 @@ _LEAST_REST, _REST_IN_SPREADS = 0.002, 2.5
 _WINDOW = 15
 _LEAST_SPIKE, _SPIKE_IN_SPREADS = 0.025, 8.0
 # Change of a slice that its neighbours do not share, share of its mean or of its roughness.
-_LEAST_SLICE, _LEAST_ROUGHNESS, _SLICE_IN_SPREADS = 0.05, 0.15, 7.0
+_LEAST_SLICE, _LEAST_ROUGHNESS, _SLICE_IN_SPREADS = 0.05, 0.15, 6.0
 _LEAST_STRANGE, _STRANGE_IN_USUAL = 0.04, 3.0
 # Voxels of motion that are no fault.
 _MOTION = 0.5
@@ -104,10 +104,12 @@ def _excess(images, basis, later):
     change = images - basis @ (solve @ images[later])
     mean = change.mean(axis=1) * np.sign(change[0].mean())
     widths = np.sqrt(1 + np.sum((basis @ solve) ** 2, axis=1))
-    limit = max(_LEAST_UNSTEADY, _UNSTEADY_IN_SPREADS * widths[0] * max(mean[later].std(), _spread(mean[later])))
+    # A spread of a few frames is uncertain itself.
+    few = 1 + (6 / len(mean[later])) ** 2
+    limit = max(_LEAST_UNSTEADY, few * _UNSTEADY_IN_SPREADS * widths[0] * max(mean[later].std(), _spread(mean[later])))
     # Slow physiology may take the mean that far, but not within one frame.
     steps = np.diff(mean)
-    sudden = -steps[0] > _STEP_IN_SPREADS * max(_spread(steps[later]), 1e-6)
+    sudden = -steps[0] > few * _STEP_IN_SPREADS * max(_spread(steps[later]), 1e-6)
     first = mean[0] > limit or mean[0] > max(_LEAST_UNSTEADY, 0.6 * limit) and sudden
     # The mean of all voxels is the better witness in noisy runs, the map of the first change in clear ones.
     # Noise of the prediction is the same in all first frames, so it looks like a map that they share: its part is taken off.
@@ -129,7 +131,11 @@ def spikes(brightness):
     -------
     ndarray of bool, shape (frame,)
     """
-    change = brightness / ndimage.median_filter(brightness, _WINDOW, mode="mirror") - 1
+    count = len(brightness)
+    # The median slope, so that a drift does not count at the ends of the run.
+    drift = np.median(brightness[count // 2 :] - brightness[: count - count // 2]) / max(count // 2, 1)
+    steady = brightness - drift * (np.arange(count) - count / 2)
+    change = steady / ndimage.median_filter(steady, _WINDOW, mode="mirror") - 1
     return np.abs(change) > max(_LEAST_SPIKE, _SPIKE_IN_SPREADS * _spread(change))
 
 
@@ -204,14 +210,16 @@ def _lonely_changes(values, least):
     # Where the anatomy changes from slice to slice, half a voxel of motion looks like a bad slice.
     steep = np.abs(np.gradient(np.median(values, axis=0))) / level
     beyond = np.zeros(values.shape)
+    # The spread of a few frames is uncertain itself, and smaller beside their own median.
+    spreads = _SLICE_IN_SPREADS * (1 + 10 / len(values))
     # Up to two slices side by side may be bad: they are compared with those two slices away.
     for reach in (1, 2):
         padded = np.pad(change, ((0, 0), (reach, reach)), mode="reflect")
         before, after = change - padded[:, : -2 * reach], change - padded[:, 2 * reach :]
         lonely = np.where(before * after > 0, np.minimum(np.abs(before), np.abs(after)), 0.0)
         usual = _SD_OF_MAD * np.median(np.abs(before + after) / 2, axis=0)
-        allowed = np.maximum(reach * (least + _MOTION * ndimage.maximum_filter1d(steep, 2 * reach - 1)), _SLICE_IN_SPREADS * usual)
-        beyond = np.maximum(beyond, lonely / np.maximum(allowed, _SLICE_IN_SPREADS * np.median(usual)))
+        allowed = np.maximum(reach * (least + _MOTION * ndimage.maximum_filter1d(steep, 2 * reach - 1)), spreads * usual)
+        beyond = np.maximum(beyond, lonely / np.maximum(allowed, spreads * np.median(usual)))
     return beyond
 
 

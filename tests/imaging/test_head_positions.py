@@ -30,7 +30,7 @@ def test_a_shift_is_measured_along_each_axis(voxels, rng):
 
 def test_a_turn_moves_the_brain_without_shifting_it(rng):
     images = frames(rng)
-    images[4] = ndimage.rotate(images[4], 5.0, (0, 1), reshape=False, order=1, mode="nearest")
+    images[4] = ndimage.rotate(images[4], 5.0, (0, 1), reshape=False, order=3, mode="nearest")
     positions = follow(images)
     x, y, _ = np.argwhere(HEAD > 300).T
     # Root mean square distance from the axis of the turn, times 5° in radians.

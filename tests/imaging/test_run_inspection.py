@@ -285,7 +285,7 @@ def test_numbers_are_listed_as_people_write_them(numbers, text):
 @pytest.mark.parametrize(
     "name, unlike, kind",
     [
-        pytest.param("philips-3t/bold", [0, 1, 2, 3, 4], "run", marks=needs_scans),
+        pytest.param("philips-3t/bold", [0, 1, 2, 3, 4], "run", marks=[*needs_scans, pytest.mark.slow]),
         pytest.param("prisma-epi/pcasl2d", [], "alternating", marks=needs_scans),
         pytest.param("prisma-mini/bold", [], "run", marks=needs_scans),
         pytest.param("ge-seepi/series7_4rep", [0], "run", marks=needs_scans),

@@ -9,11 +9,13 @@ from keras_mri.imaging.run_noise import MAD_OF_NORMAL, estimate_run_noise
 
 MODELS = ("gaussian", "rician")
 # Fewer voxels are too few to judge by. Fewer of air, or a smaller share of all that is dark, are left over where air was masked.
-_LEAST_VOXELS, _LEAST_AIR, _LEAST_AIR_SHARE = 100, 1000, 0.1
+_LEAST_VOXELS, _LEAST_AIR, _LEAST_AIR_SHARE = 100, 1000, 0.03
 # Air is darker than the first of these shares of the 95th percentile that noise itself does not reach, over so many voxels a side.
 _AIR, _AROUND = (0.05, 0.1, 0.2), 5
 # Fluctuations of the signal from frame to frame beside thermal noise, as a share of it: fitted to runs (experiments/07_runs/sigma.py).
 _FLUCTUATION = 0.0075
+# The most that fine anatomy leaves in Haar coefficients, as a share of the signal: 2.0 to 6.1 % in scans without visible noise.
+_ANATOMY = 0.06
 
 
 def add_gaussian_noise(data, sigma, rng):
@@ -96,7 +98,7 @@ def sigma_and_source(data):
     A run is judged by differences of successive frames, in which anatomy cancels. A volume has two estimates. Its finest
     diagonal Haar coefficients, where tissue is flattest, hold noise and fine anatomy: in scans of voxels of 3 mm four times the
     noise. Air around the head holds thermal noise alone; the head has fluctuations of its own, in proportion to the signal,
-    which are added (0.75 %). The smaller of the two is returned. All estimates leave out exact zeros.
+    which are added (0.75 %). The smaller of the two is returned, but no less than anatomy leaves unexplained. Exact zeros are left out.
 
     Parameters
     ----------
@@ -107,8 +109,9 @@ def sigma_and_source(data):
     sigma : float
         In the unit of `data`; 0.0 where too little foreground is left to tell.
     source : {"differences of frames", "air", "image"}
-        Differences are reliable. Air agrees with differences within 20 % unless the scanner suppressed the background. Of the
-        image an estimate may be too high, by fine anatomy.
+        Differences are reliable. Air agrees with them within 20 % in three of four whole runs; where the scanner suppressed the
+        background, or left more noise in the middle of the head than outside, it is too low, down to a half. The image may be too
+        high, by fine anatomy.
 
     References
     ----------
@@ -123,8 +126,11 @@ def sigma_and_source(data):
     if thermal is None:
         return image, "image"
     valid = volume != 0
-    air = float(np.hypot(thermal, _FLUCTUATION * np.median(volume[valid & noise_foreground(volume, valid)])))
-    return (air, "air") if air < image else (image, "image")
+    signal = float(np.median(volume[valid & noise_foreground(volume, valid)]))
+    air = float(np.hypot(thermal, _FLUCTUATION * signal))
+    # What is above all anatomy is noise: parallel imaging leaves more of it in the head than in air.
+    least = np.sqrt(max(image**2 - (_ANATOMY * signal) ** 2, 0.0))
+    return (air, "air") if least <= air < image else (float(min(image, max(air, least))), "image")
 
 
 def tissue_sigma(volume):
@@ -165,12 +171,13 @@ def air_sigma(volume):
     if both.sum() < _LEAST_VOXELS:
         return None
     spread = _spread(difference[both])
+    # Air with negative values is no magnitude: its noise is normal there as elsewhere.
     return spread / _narrowing(float(volume[air].mean()) / spread) if volume.min() >= 0 and spread else spread
 
 
 def _sigma_of_run(run):
     """Return the median over tissue of the noise of its voxels."""
-    mean, valid = run.mean(axis=3), (run != 0).any(axis=3)
+    mean, valid = run.mean(axis=3), 2 * np.count_nonzero(run, axis=3) > run.shape[3]
     if not valid.any():
         return 0.0
     tissue = _tissue_or_all(mean, valid)

@@ -12,7 +12,7 @@ _UPDATES = 8
 _POINTS = 60
 # Voxels: shorter motions are not doubted; a longer one must explain most of what changed, or it is something else than motion.
 _UNDOUBTED = 0.4
-_EXPLAINED = 0.6
+_EXPLAINED = 0.7
 # ... unless what is left is usual in this run: noise.
 _MISFIT = 1.5
 _FAR = 1.5

@@ -12,7 +12,7 @@ from keras_mri.errors import InputError
 from keras_mri.imaging.foreground import noise_foreground
 
 # Median absolute deviation of a standard normal variable: the 75 % quantile.
-_MAD_OF_NORMAL = 0.6744897501960817
+MAD_OF_NORMAL = 0.6744897501960817
 # Differences beyond two SDs count as two, and the mean of min(z², 4) of a standard normal variable z.
 _CLIP, _CLIPPED_POWER = 2.0, 0.9205369
 # Differences beyond three of these SDs are left out at last, and the mean of z² of those that stay.
@@ -202,7 +202,7 @@ def _robust_spread(differences):
     The median absolute deviation is where it starts: alone it would be 0, or one of a few values, for integers that vary by one or two.
     """
     power = np.square(differences)
-    variance = np.median(power, axis=3, keepdims=True) / _MAD_OF_NORMAL**2
+    variance = np.median(power, axis=3, keepdims=True) / MAD_OF_NORMAL**2
     variance = np.where(variance > 0, variance, power.mean(axis=3, keepdims=True))
     for _ in range(6):
         variance = np.minimum(power, _CLIP**2 * variance).mean(axis=3, keepdims=True) / np.float32(_CLIPPED_POWER)

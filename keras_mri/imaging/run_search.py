@@ -4,7 +4,7 @@ import numpy as np
 
 from keras_mri.imaging import unlike_frames
 from keras_mri.imaging.head_positions import distance, head_positions, stretches
-from keras_mri.imaging.run_conditions import alternates, brightness_levels
+from keras_mri.imaging.run_conditions import alternates, brightness_levels, is_restless
 
 # A condition with fewer frames has no mean and no noise level of its own.
 LEAST_FRAMES = 10
@@ -18,7 +18,7 @@ _MOST_NEGATIVE = 0.05
 _DECAY = 1.5
 # A spike is the usual picture times a factor, up to this share of it or to this many times its noise.
 _SAME_PICTURE, _SAME_IN_NOISE = 0.05, 1.5
-# Voxels: a single frame is displaced by so much at least.
+# Voxels: a frame, or a level, is displaced by so much at least.
 _MOVED = 0.75
 # Frames of a level that one displaced frame is compared with.
 _COMPARED = 30
@@ -68,10 +68,12 @@ class RunSearch:
             kept = [whole] if len(whole) else []
         else:
             levels = self._levels(np.array([t for t in whole if t not in self.unlike], int))
-            kept = self._alternating(levels) if levels else []
+            kept = self._quiet(self._alternating(levels)) if levels else []
             if self.count >= LEAST_FRAMES:
-                kept = [self._steady(frames, len(kept)) for frames in kept]
+                most = -(-self.unsteady // max(len(kept), 1))
+                self._compare_blocks(levels)
                 kept = [part for frames in kept for part in self._places(frames)]
+                kept = [self._steady(frames, most) for frames in kept]
                 kept = [self._faultless(frames) for frames in kept]
             kept = self._large(kept)
         kind = "run" if len(kept) == 1 else "alternating" if self._taking_turns and len(kept) == 2 else "levels"
@@ -92,6 +94,8 @@ class RunSearch:
         self.brain = self.reference > _BRAIN * np.percentile(positive, 95)
         self.images = blocks[:, self.brain] / self.reference[self.brain]
         self.brightness = np.median(self.images, axis=1)
+        # In units of the mean of the brain: dark blocks, whose noise is a large share of them, do not rule a mean.
+        self.weights = self.reference[self.brain] / self.reference[self.brain].mean()
         # Without a mean that fluctuations are a share of there is nothing to be seen here.
         if (self.images[whole] < 0).mean() > _MOST_NEGATIVE:
             return False
@@ -102,8 +106,9 @@ class RunSearch:
     def _steepness(self):
         """Return by which share of the mean the image changes from voxel to voxel, root mean square."""
         slopes = [np.gradient(self.reference, axis=a) for a in range(3) if self.reference.shape[a] > 1]
-        squares = np.sum(np.square(slopes), axis=0)[self.brain] / self.reference[self.brain] ** 2
-        return np.sqrt(np.mean(squares)) / self.summary.side
+        if not slopes:
+            return 0.0
+        return np.sqrt(np.mean(np.sum(np.square(slopes), axis=0)[self.brain])) / self.summary.side / self.reference[self.brain].mean()
 
     def _levels(self, whole):
         """Sort frames into levels of brightness; those of small levels are unlike the others."""
@@ -132,16 +137,30 @@ class RunSearch:
         return unlike_frames.MOVED if moved else unlike_frames.too_few(len(frames))
 
     def _is_displaced(self, t, level):
-        others = level[:: -(-len(level) // _COMPARED)]
-        positions = head_positions(self.summary.blocks[[*others, t]], self.brain, self.summary.side, self.zooms)
-        return distance(positions[-1], np.nanmedian(positions[:-1], axis=0)) > _MOVED
+        return self._displacement(level, np.array([t])) > _MOVED
+
+    def _displacement(self, first, second):
+        """Return how far the head is apart in two groups of frames, voxels; 0.0 where no motion explains their difference."""
+        first, second = (frames[:: -(-len(frames) // _COMPARED)] for frames in (first, second))
+        positions = head_positions(self.summary.blocks[[*first, *second]], self.brain, self.summary.side, self.zooms)
+        known = ~np.isnan(positions).any(axis=(1, 2))
+        parts = [positions[: len(first)][known[: len(first)]], positions[len(first) :][known[len(first) :]]]
+        return distance(*(np.median(part, axis=0) for part in parts)) if all(len(part) for part in parts) else 0.0
+
+    def _compare_blocks(self, levels):
+        """Note where a level follows another because the head moved: parts of it left the field of view, so the brightness changed."""
+        levels = sorted(levels, key=lambda frames: frames[0])
+        for before, after in zip(levels, levels[1:]):
+            voxels = self._displacement(before, after) if before[-1] < after[0] else 0.0
+            if voxels > _MOVED:
+                self._jumps[int(after[0])] = voxels
 
     def _alternating(self, levels):
         """Split levels in two where their frames alternate, by their place in the run or in the level."""
         whole = np.sort(np.concatenate(levels))
-        images = self.images.copy()
+        images = self.images * self.weights
         for frames in levels:
-            images[frames] /= images[frames].mean(axis=0)
+            images[frames] *= self.weights / images[frames].mean(axis=0)
         # All levels together show an alternation that is too weak to be seen in one.
         if len(whole) >= LEAST_FRAMES and alternates(images[whole], whole):
             return self._halves(levels, levels)
@@ -160,11 +179,19 @@ class RunSearch:
         self._taking_turns |= len(parts) > len(levels)
         return parts
 
-    def _steady(self, frames, conditions):
-        if any(t not in self.unlike for t in range(frames[0])) and frames[0] >= self.unsteady or len(frames) < LEAST_FRAMES:
+    def _quiet(self, conditions):
+        """Leave out conditions whose brightness jumps from frame to frame: levels that are too many, or spikes."""
+        for frames in conditions:
+            if is_restless(self.brightness[frames]):
+                self.unlike.update(dict.fromkeys(frames.tolist(), unlike_frames.RESTLESS))
+        return [frames for frames in conditions if frames[0] not in self.unlike]
+
+    def _steady(self, frames, most):
+        """Leave out first frames that are not in steady state, `most` at most; later conditions have none."""
+        late = frames[0] >= self.unsteady and any(t not in self.unlike for t in range(frames[0]))
+        if late or len(frames) < LEAST_FRAMES:
             return frames
-        most = -(-self.unsteady // conditions)
-        count = unlike_frames.unsteady_frames(self.images[frames], frames, most)
+        count = unlike_frames.unsteady_frames(self.images[frames] * self.weights, frames, most)
         self.unlike.update(dict.fromkeys(frames[:count].tolist(), unlike_frames.UNSTEADY))
         return frames[count:]
 
@@ -207,12 +234,15 @@ class RunSearch:
             self.unlike[int(frames[place])] = f"one bad slice ({which})" if len(numbers) == 1 else f"bad slices ({which})"
         for reason, find, values in (
             (unlike_frames.SPIKE, unlike_frames.spikes, self.brightness),
-            (unlike_frames.STRANGE, lambda images: unlike_frames.strange_frames(images, self._steepness()), self.images),
+            (unlike_frames.STRANGE, self._strange, self.images * self.weights),
         ):
             frames = np.array([t for t in frames if t not in self.unlike], int)
             if len(frames) >= LEAST_FRAMES:
                 self.unlike.update(dict.fromkeys(frames[find(values[frames])].tolist(), reason))
         return np.array([t for t in frames if t not in self.unlike], int)
+
+    def _strange(self, images):
+        return unlike_frames.strange_frames(images, self._steepness())
 
     def _large(self, conditions):
         """Return the conditions that are large enough; the frames of the others are unlike the others."""

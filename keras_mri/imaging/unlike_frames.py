@@ -4,13 +4,13 @@ import numpy as np
 from scipy import ndimage
 
 BLANK, NOT_FINITE, NOISE, UNSTEADY = "blank", "values that are not finite", "noise volume", "not yet in steady state"
-SPIKE, MOVED, STRANGE = "spike", "moved", "unlike its neighbours"
+SPIKE, MOVED, STRANGE, RESTLESS = "spike", "moved", "unlike its neighbours", "brightness jumps from frame to frame"
 
 # Standard deviation of normal numbers over their median absolute deviation.
 _SD_OF_MAD = 1.4826
 # Contrast of a blank frame, as a share of the usual one.
 _BLANK = 0.01
-# A frame without anatomy is correlated by less than this with the usual one, and has less than this share of its contrast.
+# A frame without anatomy is like the usual one by less than this share of what frames usually are, and has less of its contrast.
 _LEAST_LIKENESS, _LEAST_CONTRAST = 0.5, 0.5
 # A first frame that differs by so much from what the others predict, share of the mean, and by so many standard deviations.
 _LEAST_UNSTEADY, _UNSTEADY_IN_SPREADS = 0.004, 4.5
@@ -22,7 +22,7 @@ _LEAST_REST, _REST_IN_SPREADS = 0.002, 2.5
 _WINDOW = 15
 _LEAST_SPIKE, _SPIKE_IN_SPREADS = 0.025, 8.0
 # Change of a slice that its neighbours do not share, share of its mean or of its roughness.
-_LEAST_SLICE, _LEAST_ROUGHNESS, _SLICE_IN_SPREADS = 0.05, 0.15, 7.0
+_LEAST_SLICE, _LEAST_ROUGHNESS, _SLICE_IN_SPREADS = 0.05, 0.15, 6.0
 _LEAST_STRANGE, _STRANGE_IN_USUAL = 0.04, 3.0
 # Voxels of motion that are no fault.
 _MOTION = 0.5
@@ -51,16 +51,18 @@ def broken_frames(summary):
     # A quarter of the run may be much brighter, and three quarters of it blank.
     usual = np.percentile(contrast, 75) or contrast.max()
     blank = contrast < _BLANK * usual
+    reasons |= {int(t): BLANK for t in np.flatnonzero(blank) if t not in reasons}
     reference = np.median(images[~blank], axis=0) if not blank.all() else images[0]
-    seen = reference != 0
-    shape = reference[seen] - reference[seen].mean() if seen.any() else np.zeros(0)
-    for t, image in enumerate(images):
-        deviation = image[seen] - image[seen].mean() if seen.any() else shape
-        norms = np.linalg.norm(shape), np.linalg.norm(deviation)
-        if blank[t]:
-            reasons.setdefault(t, BLANK)
-        elif shape @ deviation < _LEAST_LIKENESS * norms[0] * norms[1] and shape @ deviation < _LEAST_CONTRAST * norms[0] ** 2:
-            reasons.setdefault(t, NOISE)
+    images = images[:, reference != 0]
+    if images.shape[1] < 2 or np.ptp(reference) == 0:
+        return reasons
+    shape = reference[reference != 0] - reference[reference != 0].mean()
+    images -= images.mean(axis=1, keepdims=True)
+    contrasts = images @ shape / max(shape @ shape, 1e-30)
+    likeness = contrasts * np.linalg.norm(shape) / np.maximum(np.linalg.norm(images, axis=1), 1e-30)
+    if np.median(likeness[~blank]) > _LEAST_LIKENESS:
+        lacking = (likeness < _LEAST_LIKENESS * np.median(likeness[~blank])) & (contrasts < _LEAST_CONTRAST)
+        reasons |= {int(t): NOISE for t in np.flatnonzero(lacking) if t not in reasons}
     return reasons
 
 
@@ -70,7 +72,7 @@ def unsteady_frames(images, frames, most):
     Parameters
     ----------
     images : ndarray of float, shape (frame, voxel)
-        Relative to the mean of the run: 1.0 is unchanged.
+        In units of the mean of the brain.
     frames : ndarray of int, shape (frame,)
         Their places in the run.
     most : int
@@ -102,13 +104,18 @@ def _excess(images, basis, later):
     change = images - basis @ (solve @ images[later])
     mean = change.mean(axis=1) * np.sign(change[0].mean())
     widths = np.sqrt(1 + np.sum((basis @ solve) ** 2, axis=1))
-    limit = max(_LEAST_UNSTEADY, _UNSTEADY_IN_SPREADS * widths[0] * max(mean[later].std(), _spread(mean[later])))
+    # A spread of a few frames is uncertain itself.
+    few = 1 + (6 / len(mean[later])) ** 2
+    limit = max(_LEAST_UNSTEADY, few * _UNSTEADY_IN_SPREADS * widths[0] * max(mean[later].std(), _spread(mean[later])))
     # Slow physiology may take the mean that far, but not within one frame.
     steps = np.diff(mean)
-    sudden = -steps[0] > _STEP_IN_SPREADS * max(_spread(steps[later]), 1e-6)
+    sudden = -steps[0] > few * _STEP_IN_SPREADS * max(_spread(steps[later]), 1e-6)
     first = mean[0] > limit or mean[0] > max(_LEAST_UNSTEADY, 0.6 * limit) and sudden
     # The mean of all voxels is the better witness in noisy runs, the map of the first change in clear ones.
-    left = change @ change[0] / max(change[0] @ change[0], 1e-30) * mean[0]
+    # Noise of the prediction is the same in all first frames, so it looks like a map that they share: its part is taken off.
+    shared = (basis[0] @ solve) @ (basis @ solve).T * np.sum(change[later].var(axis=0))
+    energy = change[0] @ change[0]
+    left = (change @ change[0] - shared) / max(energy - shared[0], 0.1 * energy, 1e-30) * mean[0]
     rests = [series - np.maximum(_LEAST_REST, _REST_IN_SPREADS * widths * series[later].std()) for series in (mean, left)]
     return first, np.max(rests, axis=0)
 
@@ -124,7 +131,11 @@ def spikes(brightness):
     -------
     ndarray of bool, shape (frame,)
     """
-    change = brightness / ndimage.median_filter(brightness, _WINDOW, mode="nearest") - 1
+    count = len(brightness)
+    # The median slope, so that a drift does not count at the ends of the run.
+    drift = np.median(brightness[count // 2 :] - brightness[: count - count // 2]) / max(count // 2, 1)
+    steady = brightness - drift * (np.arange(count) - count / 2)
+    change = steady / ndimage.median_filter(steady, _WINDOW, mode="mirror") - 1
     return np.abs(change) > max(_LEAST_SPIKE, _SPIKE_IN_SPREADS * _spread(change))
 
 
@@ -149,9 +160,10 @@ def bad_slices(profiles, roughness):
     found = {}
     for t in range(len(profiles[0])):
         # A fault of one slice shows in many slices along the other axes, or in none.
-        seen = [(axis, np.flatnonzero(change[t] > max(1, 0.5 * change[t].max()))) for axis, change in views if change[t].max() > 1]
+        seen = [(np.flatnonzero(change[t] > max(1, 0.5 * change[t].max())), axis, change[t].max()) for axis, change in views]
+        seen = [view for view in seen if len(view[0])]
         if seen:
-            axis, slices = min(seen, key=lambda pair: len(pair[1]))
+            slices, axis, _ = min(seen, key=lambda view: (len(view[0]), -view[2]))
             found[t] = axis, slices.tolist()
     return found
 
@@ -162,7 +174,7 @@ def strange_frames(images, steepness):
     Parameters
     ----------
     images : ndarray of float, shape (frame, voxel)
-        Relative to the mean of the run: 1.0 is unchanged.
+        In units of the mean of the brain.
     steepness : float
         By which share of the mean the image changes from voxel to voxel, root mean square.
 
@@ -183,10 +195,10 @@ def _around(t, count, reach=3):
 
 def _lonely_changes(values, least):
     """Return the change of each slice in each frame, as a multiple of what is allowed: shape (frame, slice)."""
-    if values.shape[1] < 4 or not values.any():
+    if values.shape[1] < 5 or not values.any():
         return np.zeros(values.shape)
     values = values.astype(np.float64)
-    around = ndimage.median_filter(values, (9, 1), mode="nearest")
+    around = ndimage.median_filter(values, (9, 1), mode="mirror")
     level = np.median(values, axis=0)
     level = np.maximum(level, 0.25 * level.max())
     change = (values - around) / level
@@ -195,14 +207,20 @@ def _lonely_changes(values, least):
     slope = np.gradient(around, axis=1) / level
     motion = np.sum(change * slope, axis=1) / np.maximum(np.sum(slope**2, axis=1), 1e-30)
     change -= motion[:, None] * slope
-    padded = np.pad(change, ((0, 0), (1, 1)), mode="reflect")
-    before, after = change - padded[:, :-2], change - padded[:, 2:]
-    lonely = np.where(before * after > 0, np.minimum(np.abs(before), np.abs(after)), 0.0)
-    usual = _SD_OF_MAD * np.median(np.abs(before + after) / 2, axis=0)
     # Where the anatomy changes from slice to slice, half a voxel of motion looks like a bad slice.
     steep = np.abs(np.gradient(np.median(values, axis=0))) / level
-    allowed = np.maximum(least + _MOTION * steep, _SLICE_IN_SPREADS * np.maximum(usual, np.median(usual)))
-    return lonely / allowed
+    beyond = np.zeros(values.shape)
+    # The spread of a few frames is uncertain itself, and smaller beside their own median.
+    spreads = _SLICE_IN_SPREADS * (1 + 10 / len(values))
+    # Up to two slices side by side may be bad: they are compared with those two slices away.
+    for reach in (1, 2):
+        padded = np.pad(change, ((0, 0), (reach, reach)), mode="reflect")
+        before, after = change - padded[:, : -2 * reach], change - padded[:, 2 * reach :]
+        lonely = np.where(before * after > 0, np.minimum(np.abs(before), np.abs(after)), 0.0)
+        usual = _SD_OF_MAD * np.median(np.abs(before + after) / 2, axis=0)
+        allowed = np.maximum(reach * (least + _MOTION * ndimage.maximum_filter1d(steep, 2 * reach - 1)), spreads * usual)
+        beyond = np.maximum(beyond, lonely / np.maximum(allowed, spreads * np.median(usual)))
+    return beyond
 
 
 def _spread(values):

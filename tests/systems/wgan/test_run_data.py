@@ -124,12 +124,12 @@ def test_the_same_patches_validate_in_every_epoch():
 
 
 def test_every_copy_trains_and_validates():
-    copies = [numbered(first=1000 * k) for k in range(2)]
+    copies = [numbered(first=2000 * k) for k in range(2)]
     for part in ("training", "validation"):
         batches = run_batches(copies, PATCH, 1, 5, 0)
         contrasts = [batch[0].numpy()[0, 0, 0, 0, 0, 3] for batch in getattr(batches, part).take(60)]
-        # A copy holds 1584 voxels: these are places that one copy alone has.
-        assert min(contrasts) <= 1000 and max(contrasts) > 1000 + 1584
+        # A copy holds 1584 voxels; those of the second are numbered from 2001 on.
+        assert 0.2 < np.mean(np.array(contrasts) > 2000) < 0.8
         assert len(contrasts) == 60 or part == "validation"
 
 

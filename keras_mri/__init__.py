@@ -18,6 +18,7 @@ _DOOR = {
     **dict.fromkeys(("open_image", "Image"), "keras_mri.io.nifti_reading"),
     "Volume": "keras_mri.io.volumes",
     "TrainedNetwork": "keras_mri.systems.trained",
+    "run_channels": "keras_mri.systems.wgan.run_channels",
     "InputError": "keras_mri.errors",
 }
 __all__ = sorted([*_DOOR, "evaluate", "__version__"])

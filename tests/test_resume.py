@@ -13,8 +13,9 @@ from keras_mri.training.state_files import previous_of
 
 LENGTH = "--epochs 3 --steps-per-epoch 4 --deterministic --precision float32".split()
 PATCH = "--patch-shape 8 8 8".split()
-# system → scans, options, steps of the whole training
+# system, or what it is named here → scans, options, steps of the whole training
 TRAININGS = {
+    "runs": (1, [*"--filters 2 3 --depths 1 1 --adversarial-weight 0.1 --warm-up 0.4 --batch-size 2".split(), *PATCH], 12),
     "wgan": (1, [*"--frames 1 --filters 2 3 --depths 1 1 --warm-up 0.4 --batch-size 2".split(), *PATCH], 12),
     "n2a": (2, [*"--initial none --filters 2 --iterations 2 --no-align --batch-size 2".split(), *PATCH], 24),
     "sr": (1, [*"--simulate 2 2 1 --filters 2 3 4 --depths 1 1 1 --warm-up 0.4 --discriminator-filters 2".split(), *PATCH], 12),
@@ -42,14 +43,18 @@ sys.exit(train.main(sys.argv[2:]))
 """
 
 
+# Systems that have two networks, and frames that make their scans a run.
+_SYSTEM_OF, _FRAMES_OF = {"runs": "wgan"}, {"n2a": 1, "sr": 1, "runs": 12}
+
+
 def command(name, tmp_path, write_nifti, out):
     scans, options, _ = TRAININGS[name]
     paths = []
     for number in range(scans):
         head = phantoms.head((16, 16, 16), seed=0)[0]
-        noise = np.random.default_rng(number).normal(0, 0.05 * head.max(), (*head.shape, 1 if name in ("n2a", "sr") else 6))
+        noise = np.random.default_rng(number).normal(0, 0.05 * head.max(), (*head.shape, _FRAMES_OF.get(name, 6)))
         paths.append(str(write_nifti((head[..., None] + noise).squeeze().astype(np.float32), f"scan{number}.nii.gz")))
-    return [name, *paths, *LENGTH, *options, "-o", str(tmp_path / out)]
+    return [_SYSTEM_OF.get(name, name), *paths, *LENGTH, *options, "-o", str(tmp_path / out)]
 
 
 @pytest.mark.parametrize("name", [name if name == "cnn" else pytest.param(name, marks=pytest.mark.slow) for name in TRAININGS])

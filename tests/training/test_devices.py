@@ -96,7 +96,9 @@ def test_batches_without_equal_parts_are_refused_and_held_out_ones_repeated(in_t
     assert ended.stdout == "[[4, 4], [6, 4]]\n"
 
 
-@pytest.mark.parametrize("name", ["cnn", *(pytest.param(name, marks=pytest.mark.slow) for name in ("wgan", "n2a", "sr", "ldm", "vq"))])
+@pytest.mark.parametrize(
+    "name", ["cnn", *(pytest.param(name, marks=pytest.mark.slow) for name in ("wgan", "runs", "n2a", "sr", "ldm", "vq"))]
+)
 def test_two_devices_and_two_machines_give_the_losses_of_one(name, tmp_path, write_nifti, in_this_checkout):
     def line(out, *options):
         return [*command("ldm" if name == "vq" else name, tmp_path, write_nifti, f"{out}.h5"), *EVEN.get(name, []), *options]

@@ -1,0 +1,192 @@
+"""Training on the noisy run alone: finite, repeatable, on runs of any shape, and what it refuses."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_mri.cli.training_job import TrainingJob
+from keras_mri.errors import InputError
+from keras_mri.imaging import phantoms
+from keras_mri.saving import checkpoints
+from keras_mri.systems.wgan import system as wgan
+from keras_mri.systems.wgan.run_copies import recorrupted_copy, training_run
+from keras_mri.systems.wgan.run_data import run_batches
+from keras_mri.systems.wgan.settings import PRESETS, Config
+from tests.systems.contract import check_contract, trained
+from tests.systems.wgan.run_networks import FLOAT32, checkpoint_of, head_run, volume_of, wilful_network
+
+QUICK = dict(epochs=1, steps_per_epoch=1, batch_size=8, filters=(2, 3), depths=(1, 1), patch_shape=(8, 8, 4), precision="float32")
+
+
+@pytest.fixture(scope="module")
+def volume():
+    return volume_of(head_run((14, 13, 9, 12), offset=150)[0])
+
+
+def weights_of(volumes, callbacks=(), **settings):
+    return trained(wgan.SYSTEM, volumes, Config(**{**QUICK, **settings}), callbacks).get_weights()
+
+
+def test_the_contract(tmp_path, write_nifti):
+    path = write_nifti(head_run((14, 13, 9, 12), offset=150)[0], "run.nii.gz")
+    settings = {name: value for name, value in QUICK.items() if name not in ("epochs", "steps_per_epoch", "batch_size")}
+    checkpoint, restored = check_contract("wgan", [path], tmp_path, once=True, **settings)
+    assert checkpoint.network.input_shape == (None, None, None, None, 5) and checkpoint.network.name == "run_unet"
+    assert restored.extremes[0] >= 0
+
+
+@pytest.mark.slow
+def test_the_contract_in_graphs_and_with_a_critic(tmp_path, write_nifti):
+    path = write_nifti(head_run((14, 13, 9, 12), offset=150)[0], "run.nii.gz")
+    settings = {name: value for name, value in QUICK.items() if name not in ("epochs", "steps_per_epoch", "batch_size")}
+    check_contract("wgan", [path], tmp_path, adversarial_weight=0.1, warm_up=0.5, critic_steps=2, **settings)
+
+
+def test_one_seed_gives_one_network_and_another_gives_another(eagerly, volume):
+    first, again, other = (weights_of([volume], seed=seed, batch_size=4) for seed in (1, 1, 2))
+    for one, two in zip(first, again, strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-4, atol=1e-6)
+    assert any(not np.allclose(one, two, atol=1e-5) for one, two in zip(first, other, strict=True))
+
+
+def test_what_averages_is_not_changed_by_training(eagerly, volume):
+    network = trained(wgan.SYSTEM, [volume], Config(**{**QUICK, "steps_per_epoch": 2, "learning_rate": 0.1}))
+    np.testing.assert_array_equal(network.get_layer("around").get_weights()[0], np.eye(27).reshape(3, 3, 3, 1, 27))
+    np.testing.assert_array_equal(network.get_layer("restored").get_weights()[0], np.ones((1, 1, 1, 31, 1)))
+    assert network.get_layer("logits").get_weights()[0].any()
+
+
+@pytest.mark.parametrize(
+    ("frames", "settings", "taken"),
+    [
+        (10, {}, 5),
+        (9, {}, 1),
+        (12, dict(frames=1), 1),
+        (12, dict(frames=3), 3),
+        (12, dict(target="neighbour"), 1),
+        (12, {**PRESETS["published"], "growth_rate": 2, "critic_steps": 1, "patch_shape": (16, 12, 8)}, 1),
+    ],
+    ids=["ten frames", "nine frames", "frames 1", "frames 3", "neighbour", "published"],
+)
+def test_ten_frames_train_on_maps_and_whoever_asks_for_single_frames_gets_them(monkeypatch, frames, settings, taken):
+    """What is built says it; nothing is trained."""
+    volume = volume_of(phantoms.bold_run((24, 22, 10, frames))[0] + 1)
+    config = Config(**settings)
+    # The number of channels that the network would have: five of maps, or the frames.
+    monkeypatch.setattr("keras_mri.systems.wgan.run_training.train_on_runs", lambda *given: 5)
+    monkeypatch.setattr("keras_mri.training.two_phases.fit_in_two_phases", lambda model, *given: seen.append(model.network.input_shape[-1]))
+    monkeypatch.setattr(wgan, "in_float32", lambda network: seen[-1])
+    seen = []
+    assert wgan.train([volume], config) == taken
+    assert bool(seen) == (taken != 5)
+
+
+def test_a_run_beside_a_volume_trains_on_single_volumes():
+    head, _ = phantoms.head((14, 13, 9))
+    run = volume_of(head_run((14, 13, 9, 12))[0])
+    assert wgan._as_runs([run], Config()) and not wgan._as_runs([run, volume_of(head)], Config())
+
+
+def test_runs_of_different_shapes_and_lengths_train_together(eagerly):
+    volumes = [volume_of(head_run(shape, seed=seed, offset=150)[0]) for seed, shape in enumerate([(14, 13, 9, 12), (10, 20, 11, 17)])]
+    weights = weights_of(volumes, patch_shape=None)
+    assert all(np.isfinite(weight).all() for weight in weights)
+
+
+@pytest.mark.parametrize("shape", [(17, 14, 1, 11), (15, 3, 2, 10), (15, 13, 11, 10)])
+def test_thin_and_odd_runs_train_and_are_restored_in_their_shape(eagerly, shape):
+    volume = volume_of(head_run(shape, offset=150)[0])
+    network = trained(wgan.SYSTEM, [volume], Config(**{**QUICK, "patch_shape": None}))
+    restored = wgan.predict(checkpoint_of(network), [volume], FLOAT32).data
+    assert restored.shape == shape and np.isfinite(restored).all()
+
+
+def test_three_levels_and_one_train(eagerly, volume):
+    for filters, depths in (((2, 2, 2), (1, 1, 1)), ((2,), (1,))):
+        weights = weights_of([volume], filters=filters, depths=depths, patch_shape=(8, 8, 4))
+        assert all(np.isfinite(weight).all() for weight in weights)
+
+
+def test_the_critic_comes_last_and_the_history_tells_both(eagerly, volume):
+    class Follow(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            rows.append(logs)
+
+    rows = []
+    weights = weights_of([volume], [Follow()], epochs=2, adversarial_weight=0.1, warm_up=0.5, batch_size=2)
+    assert {"loss", "error", "kept", "response_error", "val_error"} <= set(rows[0]) and "critic_loss" not in rows[0]
+    assert {"critic_loss", "adversarial_loss"} <= set(rows[-1])
+    assert all(np.isfinite(list(row.values())).all() for row in rows) and all(np.isfinite(weight).all() for weight in weights)
+
+
+def test_by_default_there_is_no_critic(eagerly, volume):
+    class Follow(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            rows.append(logs)
+
+    rows = []
+    weights_of([volume], [Follow()], warm_up=0.5)
+    assert rows and not any("critic_loss" in row for row in rows)
+
+
+def test_the_file_says_that_it_takes_maps_what_it_keeps_and_what_was_found(eagerly, volume):
+    job = TrainingJob("wgan", Config(**QUICK, keep=0.8), [volume]).run()
+    assert job.checkpoint.inference == {"scaling": "percentile", "input": "maps", "keep": 0.8}
+    (found,) = job.checkpoint.training["runs"]
+    assert (found["frames"], found["kind"], found["unlike"]) == (12, "run", {})
+    assert job.checkpoint.training["input"] == "maps"
+    assert "removed" in job.panels
+
+
+def test_training_starts_from_the_weights_of_a_file(eagerly, volume, tmp_path):
+    start = wilful_network()
+    checkpoints.save(checkpoint_of(start), tmp_path / "start.h5")
+    settings = dict(filters=(3, 4), learning_rate=1e-9, initial=str(tmp_path / "start.h5"))
+    for one, two in zip(weights_of([volume], **settings), start.get_weights(), strict=True):
+        np.testing.assert_allclose(one, two, atol=1e-6)
+    with pytest.raises(InputError, match=r"start.h5 has other layers than `filters` and `depths` name \(5 channels\). Use `initial` none"):
+        weights_of([volume], initial=str(tmp_path / "start.h5"))
+
+
+def test_a_start_that_is_not_there_is_said(volume):
+    with pytest.raises(InputError, match="nowhere.h5 is not a file"):
+        weights_of([volume], initial="nowhere.h5")
+
+
+def test_a_patch_larger_than_the_run_names_the_largest_valid(volume):
+    with pytest.raises(InputError, match=r"`patch_shape` must lie inside.*\(32, 32, 16\).*Largest valid"):
+        weights_of([volume], patch_shape=(32, 32, 16))
+
+
+@pytest.mark.xfail(strict=True, reason="train_on_runs does not check sides: a traceback of Keras' Add in the first step")
+def test_a_patch_that_the_network_cannot_halve_names_the_nearest(eagerly, volume):
+    with pytest.raises(InputError, match=r"divisible by 2.*\(9, 8, 4\).*Nearest valid: \(8, 8, 4\)"):
+        weights_of([volume], patch_shape=(9, 8, 4))
+
+
+@pytest.mark.xfail(strict=True, raises=IndexError, reason="a run whose frames are all equal has no tissue with noise: IndexError")
+def test_a_run_that_does_not_vary_is_refused_in_one_message():
+    frame, _ = phantoms.head((14, 13, 9))
+    with pytest.raises(InputError):
+        weights_of([volume_of(np.repeat(frame[..., None] + 1, 12, axis=3))])
+
+
+@pytest.mark.xfail(strict=True, reason="16 groups validate and a batch must be full: with more patches per update nothing validates")
+def test_large_batches_leave_something_to_validate():
+    part = training_run(head_run((14, 13, 9, 12), offset=150)[0])
+    batches = run_batches([recorrupted_copy(part, np.random.default_rng(0))], (8, 8, 4), 20, 1, 0)
+    assert len(list(batches.validation)) > 0
+
+
+@pytest.mark.slow
+def test_a_minute_of_training_removes_noise_and_keeps_activations():
+    clean, brain, active, course = phantoms.bold_run((24, 22, 16, 48), amplitude=0.04, drift=0.0)
+    noisy = phantoms.noisy_volume(clean + 100, 20.0, seed=3)
+    config = Config(epochs=6, steps_per_epoch=50, filters=(8, 16), depths=(1, 2), precision="float32")
+    network = trained(wgan.SYSTEM, [noisy], config)
+    restored = wgan.predict(checkpoint_of(network), [noisy], FLOAT32).data
+    before, after = ((run - 100 - clean)[brain].std() for run in (noisy.data, restored))
+    assert after < 0.6 * before
+    contrast = (course - course.mean()) / ((course - course.mean()) ** 2).sum()
+    truth, kept = ((run @ contrast)[active].mean() for run in (clean, restored))
+    assert kept > 0.7 * truth

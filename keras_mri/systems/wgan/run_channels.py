@@ -51,7 +51,7 @@ def run_channels(run, repetition_time=None):
 
     Parameters
     ----------
-    run : ndarray of float32, shape (x, y, z, t)
+    run : ndarray, shape (x, y, z, t)
         Ten frames or more of one condition, any unit.
     repetition_time : float, optional
         s; 2 where it is not known.
@@ -67,6 +67,7 @@ def run_channels(run, repetition_time=None):
     """
     if run.ndim != 4 or run.shape[3] < LEAST_FRAMES:
         raise InputError(f"`run` must have {LEAST_FRAMES} frames or more: (x, y, z, t). Received: shape {run.shape}.")
+    run = np.asarray(run, np.float32)
     noise = estimate_run_noise(run)
     mean = run.mean(axis=3, dtype=np.float64).astype(np.float32)
     fluctuations = (run - mean[..., None]) * inverse(noise.sigma)[..., None]

@@ -140,7 +140,15 @@ def recorrupted_copy(part, rng):
     maps, without, targets = (np.ascontiguousarray(np.moveaxis(array, 3, 0)) for array in (maps, without, targets))
     gains = noise_gains(part.noise.lags)
     guides = [_scores(maps, gains), _scores(without, gains), part.contrast, activity(maps, gains), activity(without, gains)]
-    return Copy(maps, without, targets, *guides, activations.labels, part.tissue, power / power.sum())
+    return Copy(
+        maps,
+        without,
+        targets,
+        *guides,
+        activations.labels,
+        part.tissue,
+        power / power.sum() if power.sum() > 0 else np.full(len(power), 1 / len(power)),
+    )
 
 
 def _scores(maps, gains):
@@ -149,6 +157,11 @@ def _scores(maps, gains):
         for channel, score in enumerate(scores(values, gains)):
             result[k, ..., channel] = score
     return result
+
+
+def _shares(power):
+    """Return shares of the power of each component; even ones where there is none."""
+    return power / power.sum() if power.sum() > 0 else np.full(len(power), 1 / len(power))
 
 
 def _fluctuations(run):

@@ -17,7 +17,7 @@ from keras_mri.systems.wgan.run_copies import recorrupted_copy, training_run
 from keras_mri.systems.wgan.run_data import run_batches
 from keras_mri.systems.wgan.run_model import RunModel, RunRules
 from keras_mri.systems.wgan.run_prediction import look_at, spaced
-from keras_mri.systems.wgan.settings import FILTERS_OF_RUNS, PATCH_SHAPE
+from keras_mri.systems.wgan.settings import DEPTHS_OF_RUNS, FILTERS_OF_RUNS, PATCH_SHAPE
 from keras_mri.training.adversarial import wasserstein_losses
 from keras_mri.training.callbacks import FollowPace, KeepBest, Pace, StopOnNonFinite
 from keras_mri.training.fit import fit, keeping_best
@@ -85,18 +85,34 @@ def _conditions(volume):
 
 def _levels(config):
     filters = config.filters or FILTERS_OF_RUNS
-    return filters, config.depths or (1,) * (len(filters) - 1) + (4,)
+    usual = DEPTHS_OF_RUNS if len(filters) == len(DEPTHS_OF_RUNS) else (1,) * (len(filters) - 1) + DEPTHS_OF_RUNS[-1:]
+    return filters, config.depths or usual
 
 
 def _start(network, config):
-    """Give the network the weights of the one it starts from, if the options name one and its layers are the same."""
-    if config.initial == "none":
+    """Give the network the weights of the one it starts from, if there is one and its layers are the same."""
+    path = _initial(config)
+    if path is None:
         return
-    path = pretrained.path_of("wgan_run.h5") if config.initial == "pretrained" else config.initial
     start = checkpoints.load(path, "wgan").network
     if [weight.shape for weight in start.get_weights()] != [weight.shape for weight in network.get_weights()]:
         raise InputError(f"{path} has other layers than `filters` and `depths` name ({CHANNELS} channels). Use `initial` none.")
     network.set_weights(start.get_weights())
+    _LOGGER.info("starting from %s", path)
+
+
+def _initial(config):
+    """Return the path of the network to start from, None for random weights."""
+    if config.initial in (None, "pretrained"):
+        if config.initial is None and (config.filters or config.depths):
+            return None
+        try:
+            return pretrained.path_of("wgan_run.h5")
+        except InputError:
+            if config.initial:
+                raise
+            return None
+    return None if config.initial == "none" else config.initial
 
 
 def _fit(model, batches, pace, config, callbacks):

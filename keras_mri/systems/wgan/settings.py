@@ -12,9 +12,10 @@ from keras_mri.systems.shared_settings import RunTrainConfig
 
 # For --help.
 EXAMPLE = "python -m keras_mri.train wgan bold.nii.gz --time-budget 5m -o denoiser.h5"
-# Where the options do not say: voxels of a training patch, channels of the network of volumes and of that of runs.
+# Where the options do not say: voxels of a training patch, channels of the network of volumes and of that of runs, and the
+# convolutions of the latter.
 PATCH_SHAPE = (32, 32, 16)
-FILTERS, FILTERS_OF_RUNS = (32, 64), (16, 48)
+FILTERS, FILTERS_OF_RUNS, DEPTHS_OF_RUNS = (32, 64), (16, 32), (1, 3)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -75,10 +76,10 @@ class Config(RunTrainConfig):
 
     generator: str = option("residual_unet", "architecture of the generator", choices=("residual_unet", "dense_unet"))
     filters: tuple[int, ...] | None = option(
-        None, "residual_unet: channels of each level", auto="16 48 for a run, otherwise 32 64", low=1, unit="N"
+        None, "residual_unet: channels of each level", auto="16 32 for a run, otherwise 32 64", low=1, unit="N"
     )
     depths: tuple[int, ...] | None = option(
-        None, "residual_unet: convolutions of each level", auto="1 4 for a run, 2 4 for a window of frames, otherwise 1 5", low=1, unit="N"
+        None, "residual_unet: convolutions of each level", auto="1 3 for a run, 2 4 for a window of frames, otherwise 1 5", low=1, unit="N"
     )
     growth_rate: int = option(16, "dense_unet: growth rate, the channels added by each layer", low=1)
     normalization: str = option("none", "normalisation layers of dense_unet and of the dense critic", choices=("none", "batch"))

@@ -13,7 +13,7 @@ from keras_mri.networks.precision import hidden_layers_in, in_float32
 from keras_mri.networks.run_unet import run_unet
 from keras_mri.saving import checkpoints, pretrained
 from keras_mri.systems.wgan.run_channels import CHANNELS, LEAST_FRAMES
-from keras_mri.systems.wgan.run_copies import recorrupted_copy, training_run
+from keras_mri.systems.wgan.run_copies import MOST_FRAMES, recorrupted_copy, training_run
 from keras_mri.systems.wgan.run_data import run_batches
 from keras_mri.systems.wgan.run_model import RunModel, RunRules
 from keras_mri.systems.wgan.run_prediction import look_at, spaced
@@ -27,6 +27,8 @@ _LOGGER = logging.getLogger(__name__)
 _COPIES, _MOST_COPIES, _STEPS_PER_EPOCH = 4, 2, 50
 # Patches per update.
 _BATCH_SIZE = 2
+# Options of the network of volumes alone.
+_OF_VOLUMES = ("noise", "noise_range", "noise_skew", "scaling", "activation", "generator", "growth_rate", "noise_scale", "l1_weight")
 
 
 def train_on_runs(volumes, config, callbacks=()):
@@ -50,6 +52,7 @@ def train_on_runs(volumes, config, callbacks=()):
     InputError
         If a run cannot be used, or training diverges.
     """
+    _remark_on_options(config)
     steps = config.steps_per_epoch or _STEPS_PER_EPOCH
     # The budget is the user's: what prepares a run counts.
     pace = Pace(config.epochs * steps, config.time_budget)
@@ -75,12 +78,20 @@ def train_on_runs(volumes, config, callbacks=()):
     return in_float32(network)
 
 
+def _remark_on_options(config):
+    """Say which options were chosen that the network of runs does not have."""
+    usual = vars(type(config)())
+    chosen = [name for name in _OF_VOLUMES if vars(config)[name] != usual[name]]
+    if chosen:
+        _LOGGER.warning("`%s` has no meaning for a run and is left aside; `frames` 1 trains on single frames", "`, `".join(chosen))
+
+
 def _conditions(volume):
     """Yield the frames of each condition with the time between them; short conditions are left out."""
     for frames in look_at(volume).conditions:
         if len(frames) >= LEAST_FRAMES:
             _LOGGER.info("%s: shape %s, %d frames", volume.name, volume.shape, len(frames))
-            yield np.stack([volume.frame(t) for t in frames], axis=-1), spaced(volume.repetition_time, frames)
+            yield np.stack([volume.frame(t) for t in frames[:MOST_FRAMES]], axis=-1), spaced(volume.repetition_time, frames)
 
 
 def _levels(config):

@@ -18,7 +18,7 @@ from experiments.data import write_rows
 from keras_mri.networks.residual_unet import residual_unet
 from keras_mri.saving import checkpoints
 from keras_mri.systems.network_files import checkpoint_for
-from keras_mri.systems.wgan.settings import Config
+from keras_mri.systems.wgan.settings import FILTERS, Config
 
 SHAPE, LENGTHS, FRAMES = (64, 64, 30), (50, 500), 5
 
@@ -29,7 +29,7 @@ def main():
         folder = pathlib.Path(folder)
         model = folder / "network.h5"
         config = Config()
-        network = residual_unet((None, None, None, FRAMES), config.filters, (2, 4), noise_scale=config.noise_scale)
+        network = residual_unet((None, None, None, FRAMES), FILTERS, (2, 4), noise_scale=config.noise_scale)
         checkpoints.save(checkpoint_for(network, "wgan", config), model)
         commands = [("framework", FRAMES, _predict(model, _run(folder, (8, 8, 8), FRAMES), folder))]
         for frames in LENGTHS:

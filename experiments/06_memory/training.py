@@ -29,7 +29,7 @@ def main():
             nibabel.save(nibabel.Nifti1Image(data, np.diag([3.0, 3.0, 3.0, 1.0])), path)
         for cache in CACHES:
             for count in COUNTS:
-                length = ["--cache", cache, "--epochs", 2, "--steps-per-epoch", 2, "--filters", 4, 4, "--depths", 1, 1]
+                length = ["--cache", cache, "--frames", 5, "--epochs", 2, "--steps-per-epoch", 2, "--filters", 4, 4, "--depths", 1, 1]
                 command = ["wgan", *paths[:count], *length, "-o", folder / "network.h5", "--overwrite"]
                 rows.append({"runs": count, "cache, GB": cache, "own memory, MB": _peak([str(word) for word in command])})
                 print(rows[-1], flush=True)

@@ -6,13 +6,16 @@ import sys
 import numpy as np
 
 import keras_mri
+from keras_mri.imaging.run_noise import RunNoise
 from keras_mri.io.nifti_reading import open_image
 from keras_mri.io.volumes import Volume
 
 from . import runs
 
-# Noise that is added to copies of the runs, % of the range: runs of other scanners have less or more signal beside their noise.
-_PERCENT = (0.0, 1.0, 3.0)
+# Noise that is added to copies of the runs, % of the range, white or not: other scanners' runs have less or more signal beside it.
+_ADDED = ((0.0, False), (1.0, False), (3.0, False), (3.0, True))
+# Correlation of voxels 1 and 2 apart along x, y and z of noise that is not white: a scanner that interpolates in the plane.
+_LAGS = ((0.45, 0.03), (0.35, 0.0), (0.1, 0.0))
 _FILES = {
     "forrest-bold": "forrest-bold/bold.nii.gz",
     "philips-3t": "philips-3t/bold.nii.gz",
@@ -29,14 +32,14 @@ def volumes(without, seed):
             continue
         volume = open_image(runs.FOLDER / file)
         top = np.percentile(volume.frame(volume.n_frames // 2), 99.9)
-        for percent in _PERCENT:
-            result.append(volume if not percent else _noisy(volume, np.float32(percent / 100 * top), rng))
+        for percent, correlated in _ADDED:
+            result.append(_noisy(volume, np.float32(percent / 100 * top), correlated, rng) if percent else volume)
     return result
 
 
-def _noisy(volume, sigma, rng):
+def _noisy(volume, sigma, correlated, rng):
     data = volume.data
-    noise = rng.standard_normal(data.shape, dtype=np.float32)
+    noise = RunNoise(np.ones(data.shape[:3]), _LAGS if correlated else ((0.0,),) * 3).draw(data.shape, rng)
     return Volume.from_array(np.where(data > 0, data + sigma * noise, data), volume.affine, volume.header, volume.name)
 
 

@@ -97,7 +97,7 @@ def _through(layer, inputs):
     if kind == "GroupNormalization":
         # Its statistics come from everywhere; what follows is still laid out on the grid.
         return [_Axis(-math.inf, math.inf, axis.jump) for axis in first]
-    if kind in _POINTWISE:
+    if kind in _POINTWISE or (kind == "Softmax" and layer.axis in (-1, 4)):
         return [_Axis(min(a.low for a in same), max(a.high for a in same), same[0].jump) for same in zip(*inputs)]
     if kind == "Permute":
         return [first[dimension - 1] for dimension in layer.dims]

@@ -9,11 +9,13 @@ from keras_mri.networks.blocks import check_sides
 _SLOPE = 0.1
 # Averages of growing width that the network may choose, made by repeated box averages of these sides (voxels).
 _BOXES = (3, 3, 3, 5)
+# Among the 27 voxels around a voxel, itself.
+_MIDDLE = 13
 # How much more the voxel itself weighs than anything else before training: almost 1.
-_OWN = 6.0
+_OWN = 8.0
 
 
-def run_unet(filters=(16, 48), depths=(1, 4), channels=5, sides=(None, None, None)):
+def run_unet(filters=(16, 32), depths=(1, 3), channels=5, sides=(None, None, None)):
     """Build a U-Net whose output is a weighted mean of a map over the 27 voxels around each voxel, and of wider averages.
 
     Weights are positive and sum to 1, so that nothing in the output is larger than in the input around it. Before training the voxel
@@ -61,29 +63,21 @@ def run_unet(filters=(16, 48), depths=(1, 4), channels=5, sides=(None, None, Non
 def _averaged(inputs, features):
     """Average the map with weights that features decide."""
     choices = _choices(inputs)
-    own = np.zeros(choices.shape[-1])
-    own[13] = _OWN
-    logits = layers.Conv3D(
-        choices.shape[-1],
-        1,
-        kernel_initializer="zeros",
-        bias_initializer=keras.initializers.Constant(0.0),
-        dtype="float32",
-        name="logits",
-    )
-    logits_tensor = logits(features)
+    count = choices.shape[-1]
+    logits = layers.Conv3D(count, 1, kernel_initializer="zeros", dtype="float32", name="logits")
+    weights = layers.Softmax(dtype="float32", name="weights")(logits(features))
+    own = np.zeros(count)
+    own[_MIDDLE] = _OWN
     logits.set_weights([logits.get_weights()[0], own])
-    weights = layers.Softmax(dtype="float32", name="weights")(logits_tensor)
     weighted = layers.Multiply(dtype="float32")([choices, weights])
-    total = _fixed(np.ones((1, 1, 1, choices.shape[-1], 1)), "restored")
-    return total(weighted)
+    return _fixed(np.ones((1, 1, 1, count, 1)), "restored", weighted)
 
 
 def _choices(inputs):
     """Return the map at each of the 27 voxels around, and its wider averages: 31 channels."""
     channels = inputs.shape[-1]
-    picked = _fixed(np.eye(channels)[:, :1].reshape(1, 1, 1, channels, 1), "map")(inputs)
-    around = _fixed(np.eye(27).reshape(3, 3, 3, 1, 27), "around")(picked)
+    picked = _fixed(np.eye(channels)[:, :1].reshape(1, 1, 1, channels, 1), "map", inputs)
+    around = _fixed(np.eye(27).reshape(3, 3, 3, 1, 27), "around", picked)
     averages, tensor = [], picked
     for side in _BOXES:
         tensor = layers.AveragePooling3D(side, strides=1, padding="same", dtype="float32")(tensor)
@@ -91,19 +85,13 @@ def _choices(inputs):
     return layers.Concatenate(dtype="float32")([around, *averages])
 
 
-class _fixed:  # noqa: N801 - used as a function
-    """A convolution whose weights are given and do not train."""
-
-    def __init__(self, kernel, name):
-        self.kernel = kernel
-        self.layer = layers.Conv3D(
-            kernel.shape[-1], kernel.shape[:3], padding="same", use_bias=False, trainable=False, dtype="float32", name=name
-        )
-
-    def __call__(self, tensor):
-        result = self.layer(tensor)
-        self.layer.set_weights([self.kernel])
-        return result
+def _fixed(kernel, name, tensor):
+    """Apply a convolution whose weights are given and do not train."""
+    options = dict(padding="same", use_bias=False, trainable=False, dtype="float32", name=name)
+    layer = layers.Conv3D(kernel.shape[-1], kernel.shape[:3], **options)
+    result = layer(tensor)
+    layer.set_weights([kernel])
+    return result
 
 
 def _convolutions(tensor, width, depth):

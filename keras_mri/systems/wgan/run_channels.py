@@ -10,14 +10,13 @@ from keras_mri.errors import InputError
 from keras_mri.imaging.foreground import patch_foreground
 from keras_mri.imaging.run_noise import estimate_run_noise, noise_kernel
 from keras_mri.imaging.temporal_basis import TemporalCovariance, temporal_basis
+from keras_mri.systems.wgan.settings import LEAST_FRAMES
 
 # Channels of the network's input: the map, the map smoothed by each of these SDs (voxels), local contrast of the mean, activity.
 WIDTHS = (1.0, 2.0)
 CHANNELS = 3 + len(WIDTHS)
 # Activity is measured in the first components.
 _ACTIVE_COMPONENTS = 16
-# Shorter runs have too few time courses to tell signal from noise; they keep the network of single volumes.
-LEAST_FRAMES = 10
 # Voxels of the Gaussian that local contrast is relative to, and the contrast (share of the range) that counts as 1.
 _CONTRAST_WIDTH, _CONTRAST_UNIT = 2.0, 0.05
 
@@ -51,7 +50,7 @@ def run_channels(run, repetition_time=None):
 
     Parameters
     ----------
-    run : ndarray of float32, shape (x, y, z, t)
+    run : ndarray, shape (x, y, z, t)
         Ten frames or more of one condition, any unit.
     repetition_time : float, optional
         s; 2 where it is not known.
@@ -67,6 +66,7 @@ def run_channels(run, repetition_time=None):
     """
     if run.ndim != 4 or run.shape[3] < LEAST_FRAMES:
         raise InputError(f"`run` must have {LEAST_FRAMES} frames or more: (x, y, z, t). Received: shape {run.shape}.")
+    run = np.asarray(run, np.float32)
     noise = estimate_run_noise(run)
     mean = run.mean(axis=3, dtype=np.float64).astype(np.float32)
     fluctuations = (run - mean[..., None]) * inverse(noise.sigma)[..., None]

@@ -25,7 +25,7 @@ _GAIN = (1 + _RECORRUPTION**2) ** 0.5
 # Variance of the noise of targets, in units of that of inputs: the mean squared error of a perfect network.
 TARGET_NOISE = (1 + _RECORRUPTION**-2) / _GAIN**2
 # Frames and values of the part of a run that trains; tissue's box is grown by some voxels.
-_MOST_FRAMES, _MOST_VALUES, _MARGIN = 300, 16_000_000, 4
+MOST_FRAMES, _MOST_VALUES, _MARGIN = 300, 12_000_000, 4
 
 
 class Copy(typing.NamedTuple):
@@ -35,7 +35,7 @@ class Copy(typing.NamedTuple):
     ----------
     maps, without, targets : ndarray of float32, shape (components, x, y, z)
         Input, the input without activations, and target: in units of the input's noise.
-    scores, scores_without : ndarray of float16, shape (components, x, y, z, 2)
+    scores, scores_without : ndarray of float32, shape (components, x, y, z, 2)
         Smoothed maps of the first two, as the network sees them.
     contrast, active, active_without : ndarray of float32, shape (x, y, z)
         Local contrast of the mean; activity of the inputs.
@@ -104,7 +104,7 @@ def training_run(run, repetition_time=None):
     -------
     TrainingRun
     """
-    run = run[..., :_MOST_FRAMES]
+    run = run[..., :MOST_FRAMES]
     tissue = patch_foreground(run.mean(axis=3))
     box = _box(tissue, most=_MOST_VALUES // run.shape[3])
     run, tissue = run[box], tissue[box]
@@ -140,15 +140,28 @@ def recorrupted_copy(part, rng):
     maps, without, targets = (np.ascontiguousarray(np.moveaxis(array, 3, 0)) for array in (maps, without, targets))
     gains = noise_gains(part.noise.lags)
     guides = [_scores(maps, gains), _scores(without, gains), part.contrast, activity(maps, gains), activity(without, gains)]
-    return Copy(maps, without, targets, *guides, activations.labels, part.tissue, power / power.sum())
+    return Copy(
+        maps,
+        without,
+        targets,
+        *guides,
+        activations.labels,
+        part.tissue,
+        power / power.sum() if power.sum() > 0 else np.full(len(power), 1 / len(power)),
+    )
 
 
 def _scores(maps, gains):
-    result = np.empty((*maps.shape, len(WIDTHS)), np.float16)
+    result = np.empty((*maps.shape, len(WIDTHS)), np.float32)
     for k, values in enumerate(maps):
         for channel, score in enumerate(scores(values, gains)):
             result[k, ..., channel] = score
     return result
+
+
+def _shares(power):
+    """Return shares of the power of each component; even ones where there is none."""
+    return power / power.sum() if power.sum() > 0 else np.full(len(power), 1 / len(power))
 
 
 def _fluctuations(run):

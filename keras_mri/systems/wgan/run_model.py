@@ -11,7 +11,7 @@ from keras_mri.training import devices
 
 # Weights of the error where activations are and of the amplitude lost; the least power (in units of the noise variance) by which an
 # activation is judged.
-_ACTIVE_WEIGHT, _KEEP_WEIGHT, _LEAST_POWER = 1.0, 2.0, 0.5
+_ACTIVE_WEIGHT, _KEEP_WEIGHT, _LEAST_POWER = 2.0, 6.0, 0.5
 # An activation's response error counts up to this, in units of its power.
 _MOST_ERROR = 4.0
 

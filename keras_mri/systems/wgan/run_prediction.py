@@ -68,8 +68,9 @@ def denoised_run(checkpoint, volume, options, mask=None):
     def frame(t):
         if t in inspection.unlike:
             return volume.frame(t)
-        result = np.maximum(frames_of()[t](), lowest)
-        return result if mask is None else np.where(mask, result, volume.frame(t))
+        denoised, varies = frames_of()[t]
+        # What is exactly 0 in most frames has no noise, and stays as it is.
+        return np.where(varies if mask is None else varies & mask, np.maximum(denoised(), lowest), volume.frame(t))
 
     return volume.with_frames(frame, facts)
 
@@ -135,12 +136,13 @@ def check_network(network, volume):
 
 
 def _denoised(network, volume, inspection, options, facts):
-    """Return, by frame, the function that reads it denoised."""
+    """Return, by frame, the function that reads it denoised, and where it has noise: ndarray of bool, shape (x, y, z)."""
     readers = {}
-    for frames in inspection.conditions:
+    # The longest last: it is the one that the verdict is on.
+    for frames in sorted(inspection.conditions, key=len):
         condition = _Condition(network, volume, frames, options)
         facts.update(condition.facts)
-        readers.update({t: functools.partial(condition.store.frame, k) for k, t in enumerate(frames)})
+        readers.update({t: (functools.partial(condition.store.frame, k), condition.sigma > 0) for k, t in enumerate(frames)})
     return readers
 
 

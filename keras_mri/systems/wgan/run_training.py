@@ -13,11 +13,11 @@ from keras_mri.networks.precision import hidden_layers_in, in_float32
 from keras_mri.networks.run_unet import run_unet
 from keras_mri.saving import checkpoints, pretrained
 from keras_mri.systems.wgan.run_channels import CHANNELS, LEAST_FRAMES
-from keras_mri.systems.wgan.run_copies import recorrupted_copy, training_run
+from keras_mri.systems.wgan.run_copies import MOST_FRAMES, recorrupted_copy, training_run
 from keras_mri.systems.wgan.run_data import run_batches
 from keras_mri.systems.wgan.run_model import RunModel, RunRules
 from keras_mri.systems.wgan.run_prediction import look_at, spaced
-from keras_mri.systems.wgan.settings import FILTERS_OF_RUNS, PATCH_SHAPE
+from keras_mri.systems.wgan.settings import DEPTHS_OF_RUNS, FILTERS_OF_RUNS, PATCH_SHAPE
 from keras_mri.training.adversarial import wasserstein_losses
 from keras_mri.training.callbacks import FollowPace, KeepBest, Pace, StopOnNonFinite
 from keras_mri.training.fit import fit, keeping_best
@@ -27,6 +27,8 @@ _LOGGER = logging.getLogger(__name__)
 _COPIES, _MOST_COPIES, _STEPS_PER_EPOCH = 4, 2, 50
 # Patches per update.
 _BATCH_SIZE = 2
+# Options of the network of volumes alone.
+_OF_VOLUMES = ("noise", "noise_range", "noise_skew", "scaling", "activation", "generator", "growth_rate", "noise_scale", "l1_weight")
 
 
 def train_on_runs(volumes, config, callbacks=()):
@@ -50,6 +52,7 @@ def train_on_runs(volumes, config, callbacks=()):
     InputError
         If a run cannot be used, or training diverges.
     """
+    _remark_on_options(config)
     steps = config.steps_per_epoch or _STEPS_PER_EPOCH
     # The budget is the user's: what prepares a run counts.
     pace = Pace(config.epochs * steps, config.time_budget)
@@ -75,28 +78,52 @@ def train_on_runs(volumes, config, callbacks=()):
     return in_float32(network)
 
 
+def _remark_on_options(config):
+    """Say which options were chosen that the network of runs does not have."""
+    usual = vars(type(config)())
+    chosen = [name for name in _OF_VOLUMES if vars(config)[name] != usual[name]]
+    if chosen:
+        _LOGGER.warning("`%s` has no meaning for a run and is left aside; `frames` 1 trains on single frames", "`, `".join(chosen))
+
+
 def _conditions(volume):
     """Yield the frames of each condition with the time between them; short conditions are left out."""
     for frames in look_at(volume).conditions:
         if len(frames) >= LEAST_FRAMES:
             _LOGGER.info("%s: shape %s, %d frames", volume.name, volume.shape, len(frames))
-            yield np.stack([volume.frame(t) for t in frames], axis=-1), spaced(volume.repetition_time, frames)
+            yield np.stack([volume.frame(t) for t in frames[:MOST_FRAMES]], axis=-1), spaced(volume.repetition_time, frames)
 
 
 def _levels(config):
     filters = config.filters or FILTERS_OF_RUNS
-    return filters, config.depths or (1,) * (len(filters) - 1) + (4,)
+    usual = DEPTHS_OF_RUNS if len(filters) == len(DEPTHS_OF_RUNS) else (1,) * (len(filters) - 1) + DEPTHS_OF_RUNS[-1:]
+    return filters, config.depths or usual
 
 
 def _start(network, config):
-    """Give the network the weights of the one it starts from, if the options name one and its layers are the same."""
-    if config.initial == "none":
+    """Give the network the weights of the one it starts from, if there is one and its layers are the same."""
+    path = _initial(config)
+    if path is None:
         return
-    path = pretrained.path_of("wgan_run.h5") if config.initial == "pretrained" else config.initial
     start = checkpoints.load(path, "wgan").network
     if [weight.shape for weight in start.get_weights()] != [weight.shape for weight in network.get_weights()]:
         raise InputError(f"{path} has other layers than `filters` and `depths` name ({CHANNELS} channels). Use `initial` none.")
     network.set_weights(start.get_weights())
+    _LOGGER.info("starting from %s", path)
+
+
+def _initial(config):
+    """Return the path of the network to start from, None for random weights."""
+    if config.initial in (None, "pretrained"):
+        if config.initial is None and (config.filters or config.depths):
+            return None
+        try:
+            return pretrained.path_of("wgan_run.h5")
+        except InputError:
+            if config.initial:
+                raise
+            return None
+    return None if config.initial == "none" else config.initial
 
 
 def _fit(model, batches, pace, config, callbacks):

@@ -6,15 +6,18 @@ from keras_mri.config import option
 from keras_mri.errors import InputError
 from keras_mri.imaging.intensity import POLICIES
 from keras_mri.imaging.noise import MODELS
-from keras_mri.systems.records import Settings, noisy_voxel_sides
+from keras_mri.systems.records import Settings, noisy_voxel_sides, voxel_sides
 from keras_mri.systems.shared_settings import PredictConfig as SharedPredictConfig
 from keras_mri.systems.shared_settings import RunTrainConfig
 
 # For --help.
 EXAMPLE = "python -m keras_mri.train wgan bold.nii.gz --time-budget 5m -o denoiser.h5"
-# Where the options do not say: voxels of a training patch, channels of the network of volumes and of that of runs.
+# Shorter runs have too few time courses to tell signal from noise; they keep the network of single volumes.
+LEAST_FRAMES = 10
+# Where the options do not say: voxels of a training patch, channels of the network of volumes and of that of runs, and the
+# convolutions of the latter.
 PATCH_SHAPE = (32, 32, 16)
-FILTERS, FILTERS_OF_RUNS = (32, 64), (16, 48)
+FILTERS, FILTERS_OF_RUNS, DEPTHS_OF_RUNS = (32, 64), (16, 32), (1, 3)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -75,10 +78,10 @@ class Config(RunTrainConfig):
 
     generator: str = option("residual_unet", "architecture of the generator", choices=("residual_unet", "dense_unet"))
     filters: tuple[int, ...] | None = option(
-        None, "residual_unet: channels of each level", auto="16 48 for a run, otherwise 32 64", low=1, unit="N"
+        None, "residual_unet: channels of each level", auto="16 32 for a run, otherwise 32 64", low=1, unit="N"
     )
     depths: tuple[int, ...] | None = option(
-        None, "residual_unet: convolutions of each level", auto="1 4 for a run, 2 4 for a window of frames, otherwise 1 5", low=1, unit="N"
+        None, "residual_unet: convolutions of each level", auto="1 3 for a run, 2 4 for a window of frames, otherwise 1 5", low=1, unit="N"
     )
     growth_rate: int = option(16, "dense_unet: growth rate, the channels added by each layer", low=1)
     normalization: str = option("none", "normalisation layers of dense_unet and of the dense critic", choices=("none", "batch"))
@@ -147,6 +150,27 @@ PRESETS = {
 }  # fmt: skip
 
 
+def as_runs(images, config):
+    """Return whether the frames of every scan are denoised together, by the network of runs.
+
+    Parameters
+    ----------
+    images : sequence of Volume
+    config : Config
+
+    Returns
+    -------
+    bool
+    """
+    long = min(image.n_frames for image in images) >= LEAST_FRAMES
+    return config.frames is None and long and config.sampling == "random" and config.target == "frame"
+
+
+def training_facts(images, config):
+    """Return voxel sides (mm) and the range of the noise SD in network units: none for runs, which are trained in units of their noise."""
+    return voxel_sides(images, config) if as_runs(images, config) else noisy_voxel_sides(images, config)
+
+
 def inference(config, training):
     """Return the values that prediction needs.
 
@@ -178,7 +202,7 @@ SETTINGS = Settings(
     presets=PRESETS,
     example=EXAMPLE,
     errors=("error on held-out patches",),
-    facts=noisy_voxel_sides,
+    facts=training_facts,
     inference=inference,
     inference_of_format_1=inference_of_format_1,
 )

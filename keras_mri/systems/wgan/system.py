@@ -27,9 +27,8 @@ from keras_mri.networks.encoder_critic import encoder_critic
 from keras_mri.networks.precision import hidden_layers_in, in_float32, with_hidden_layers_in
 from keras_mri.networks.residual_unet import residual_unet
 from keras_mri.systems.records import Outcome, System
-from keras_mri.systems.wgan.run_channels import LEAST_FRAMES
 from keras_mri.systems.wgan.run_prediction import denoised_run, is_of_runs
-from keras_mri.systems.wgan.settings import FILTERS, PATCH_SHAPE, SETTINGS, PredictConfig
+from keras_mri.systems.wgan.settings import FILTERS, LEAST_FRAMES, PATCH_SHAPE, SETTINGS, PredictConfig, as_runs
 from keras_mri.training.callbacks import Pace
 
 __all__ = ["SYSTEM", "facts", "outcome", "predict", "train"]
@@ -67,10 +66,11 @@ def train(data, config, callbacks=()):
     """
     check_trains()
     # Only here: they need TensorFlow, and using a network does not.
-    if _as_runs(data, config):
+    if as_runs(data, config):
         from keras_mri.systems.wgan.run_training import train_on_runs
 
         return train_on_runs(data, config, callbacks)
+    _remark_on_volumes(data, config)
     weight = _ADVERSARIAL_WEIGHT if config.adversarial_weight is None else config.adversarial_weight
     config = dataclasses.replace(config, adversarial_weight=weight, filters=config.filters or FILTERS)
     from keras_mri.systems.wgan.data import denoising_data
@@ -209,10 +209,11 @@ def _neighbours(t, frames, n_frames):
     return [n_frames - 1 - abs(n_frames - 1 - abs(i)) for i in range(t - half, t + half + 1)]
 
 
-def _as_runs(volumes, config):
-    """Whether the frames of every scan are denoised together."""
-    long = min(volume.n_frames for volume in volumes) >= LEAST_FRAMES
-    return config.frames is None and long and config.sampling == "random" and config.target == "frame"
+def _remark_on_volumes(volumes, config):
+    """Say which scans of several frames are not denoised as runs, and why."""
+    for volume in volumes:
+        if 1 < volume.n_frames < LEAST_FRAMES and config.frames is None:
+            _LOGGER.warning("%s has %d frames, fewer than %d: each is denoised by itself", volume.name, volume.n_frames, LEAST_FRAMES)
 
 
 def _levels(config, patch_shape):

@@ -160,7 +160,6 @@ def test_a_thin_copy_is_thickened_by_its_outermost_voxels(shape):
     assert copy.thickened(3) is copy
 
 
-@pytest.mark.xfail(strict=True, reason="where no activation has a time course, power is 0 / 0: NaN shares of the draws")
 def test_without_any_activation_components_are_drawn_evenly(monkeypatch):
     monkeypatch.setattr(run_copies, "draw_activations", no_activation)
     with np.errstate(invalid="ignore"):

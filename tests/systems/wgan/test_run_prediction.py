@@ -174,7 +174,6 @@ def test_a_loaded_file_denoises_as_the_network_did(run, wilful, denoised, tmp_pa
     np.testing.assert_allclose(wgan.predict(loaded, [volume_of(run)], FLOAT32).data, denoised, rtol=1e-5)
 
 
-@pytest.mark.xfail(strict=True, reason="networks.geometry does not know Softmax over channels: tiles are blended, up to 0.6 % off")
 def test_tiles_give_what_the_whole_gives(averaging):
     run, _ = head_run((32, 28, 24, 10), offset=100)
     whole = wgan.predict(averaging, [volume_of(run)], FLOAT32).data

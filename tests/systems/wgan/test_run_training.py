@@ -11,7 +11,7 @@ from keras_mri.saving import checkpoints
 from keras_mri.systems.wgan import system as wgan
 from keras_mri.systems.wgan.run_copies import recorrupted_copy, training_run
 from keras_mri.systems.wgan.run_data import run_batches
-from keras_mri.systems.wgan.settings import PRESETS, Config
+from keras_mri.systems.wgan.settings import PRESETS, Config, as_runs
 from tests.systems.contract import check_contract, trained
 from tests.systems.wgan.run_networks import FLOAT32, checkpoint_of, head_run, volume_of, wilful_network
 
@@ -84,7 +84,7 @@ def test_ten_frames_train_on_maps_and_whoever_asks_for_single_frames_gets_them(m
 def test_a_run_beside_a_volume_trains_on_single_volumes():
     head, _ = phantoms.head((14, 13, 9))
     run = volume_of(head_run((14, 13, 9, 12))[0])
-    assert wgan._as_runs([run], Config()) and not wgan._as_runs([run, volume_of(head)], Config())
+    assert as_runs([run], Config()) and not as_runs([run, volume_of(head)], Config())
 
 
 def test_runs_of_different_shapes_and_lengths_train_together(eagerly):

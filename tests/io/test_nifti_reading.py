@@ -303,6 +303,35 @@ def test_a_compressed_run_that_nibabel_loaded_is_read_forward_once(write_nifti, 
     assert len(opened) == 1
 
 
+def test_a_compressed_run_is_decompressed_once_however_often_it_is_read(write_nifti, rng, monkeypatch):
+    data = rng.random((9, 8, 7, 20), dtype=np.float32)
+    path, read = write_nifti(data, "run.nii.gz"), []
+    whole = nifti_reading._read_frame
+    monkeypatch.setattr(nifti_reading, "_read_frame", lambda *given: read.append(given[-1]) or whole(*given))
+    volume = nifti_reading.open_image(path)
+    assert read == [*range(20)]
+    for t in (19, 0, 11, 3, *range(20), *range(20)):
+        np.testing.assert_array_equal(volume.frame(t), data[..., t])
+    assert volume.extremes == (data.min(), data.max()) and read == [*range(20)]
+    # What was checked is what is read: a file that is replaced meanwhile changes nothing.
+    path.unlink()
+    np.testing.assert_array_equal(volume.frame(5), data[..., 5])
+
+
+@pytest.mark.parametrize("name", ["run.nii", "volume.nii.gz"])
+def test_what_is_reached_without_decompressing_needs_no_copy(write_nifti, rng, name, monkeypatch):
+    monkeypatch.setattr(nifti_reading, "FrameStore", None)
+    data = rng.random((9, 8, 7) if name.endswith("gz") else (9, 8, 7, 12), dtype=np.float32)
+    np.testing.assert_array_equal(nifti_reading.open_image(write_nifti(data, name)).data, data)
+
+
+def test_values_that_are_not_finite_are_replaced_in_a_compressed_run_too(write_nifti, rng):
+    data = rng.random((9, 8, 7, 12), dtype=np.float32)
+    data[1, 2, 3, 4] = np.nan
+    volume = nifti_reading.open_image(write_nifti(data, "run.nii.gz"), replace_nonfinite=True)
+    assert volume.frame(4)[1, 2, 3] == 0 and np.isfinite(volume.data).all()
+
+
 @pytest.mark.parametrize("kind", [nibabel.Nifti1Image, nibabel.Nifti2Image, nibabel.MGHImage])
 @pytest.mark.parametrize("entry", [(slice(3), 1), (0, 3)])
 @pytest.mark.parametrize("value", [0.0, np.nan])

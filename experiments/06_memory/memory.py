@@ -1,7 +1,7 @@
 """Peak memory of predict and evaluate against the length of a run: python -m experiments.06_memory.memory
 
-Runs of 64×64×30 voxels made of noise, 50 and 500 frames, compressed, in a temporary folder; a network of `wgan` with its default
-shape and no training. Each command is a process of its own; what the framework takes by itself is that of `predict` on one volume of
+Runs of 64×64×30 voxels made of noise, 50 and 500 frames, compressed, in a temporary folder; networks of `wgan` without training, one that
+sees five frames (release 0.1.0) and the network of runs. Each command is a process of its own; what the framework takes by itself is that of `predict` on one volume of
 8×8×8 voxels.
 """
 
@@ -16,6 +16,7 @@ import numpy as np
 
 from experiments.data import write_rows
 from keras_mri.networks.residual_unet import residual_unet
+from keras_mri.networks.run_unet import run_unet
 from keras_mri.saving import checkpoints
 from keras_mri.systems.network_files import checkpoint_for
 from keras_mri.systems.wgan.settings import FILTERS, Config
@@ -31,17 +32,20 @@ def main():
         config = Config()
         network = residual_unet((None, None, None, FRAMES), FILTERS, (2, 4), noise_scale=config.noise_scale)
         checkpoints.save(checkpoint_for(network, "wgan", config), model)
+        of_runs = folder / "runs.h5"
+        checkpoints.save(checkpoint_for(run_unet(), "wgan", config), of_runs)
         commands = [("framework", FRAMES, _predict(model, _run(folder, (8, 8, 8), FRAMES), folder))]
         for frames in LENGTHS:
             run = _run(folder, SHAPE, frames)
             commands.append(("predict", frames, _predict(model, run, folder)))
+            commands.append(("predict, network of runs", frames, [*_predict(of_runs, run, folder), "--overwrite"]))
             # Against itself: what it says does not matter here.
             commands.append(("evaluate", frames, ["evaluate", run, run]))
         rows = []
         for name, frames, arguments in commands:
             seconds, peak = _measured([sys.executable, "-m", f"keras_mri.{arguments[0]}", *map(str, arguments[1:])])
             # `evaluate` needs no framework.
-            beyond = peak - rows[0]["peak MB"] if name == "predict" else ""
+            beyond = peak - rows[0]["peak MB"] if name.startswith("predict") else ""
             rows.append({"command": name, "frames": frames, "seconds": seconds, "peak MB": peak, "beyond the framework MB": beyond})
             print(rows[-1], flush=True)
         write_rows(pathlib.Path(__file__).with_name("memory.csv"), rows)

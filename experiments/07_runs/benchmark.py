@@ -11,7 +11,7 @@ from experiments.data import FOLDER
 from . import activations, methods, runs, tables
 from .scores import Scorer
 
-_QUICK = dict(percent=[3.0], noise=["white"], seeds=[0], baselines=False, fwhm=[1.0, 1.5], budget="60s")
+_QUICK = dict(percent=[3.0], noise=["white"], seeds=[0], baselines=False, fwhm=[1.0, 1.5], keep=[0.95], budget="60s")
 
 
 def main(arguments=None):

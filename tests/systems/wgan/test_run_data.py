@@ -16,7 +16,7 @@ def numbered(shape=SHAPE, maps=MAPS, first=0, tissue=None):
     voxels = first + np.arange(1, np.prod(shape) + 1, dtype=np.float32).reshape(shape)
     of_maps = voxels + (np.arange(maps, dtype=np.float32)[:, None, None, None] + 1) / 16
     tissue = np.ones(shape, bool) if tissue is None else tissue
-    scores = np.stack([of_maps, -of_maps], axis=-1).astype(np.float16)
+    scores = np.stack([of_maps, -of_maps], axis=-1).astype(np.float32)
     power = np.arange(1, maps + 1) / (maps * (maps + 1) / 2)
     return Copy(
         of_maps, 2 * of_maps, 3 * of_maps, scores, 2 * scores, voxels, 5 * voxels, 7 * voxels, voxels.astype(np.int32), tissue, power

@@ -7,6 +7,7 @@ import pytest
 from keras_mri.cli.training_job import TrainingJob
 from keras_mri.errors import InputError
 from keras_mri.imaging import phantoms
+from keras_mri.networks.run_unet import run_unet
 from keras_mri.saving import checkpoints
 from keras_mri.systems.wgan import system as wgan
 from keras_mri.systems.wgan.run_copies import recorrupted_copy, training_run
@@ -146,6 +147,46 @@ def test_training_starts_from_the_weights_of_a_file(eagerly, volume, tmp_path):
         np.testing.assert_allclose(one, two, atol=1e-6)
     with pytest.raises(InputError, match=r"start.h5 has other layers than `filters` and `depths` name \(5 channels\). Use `initial` none"):
         weights_of([volume], initial=str(tmp_path / "start.h5"))
+
+
+@pytest.mark.xfail(strict=True, reason="`initial` of the settings is still none by default, so that no training starts from wgan_run.h5")
+def test_without_a_choice_the_pre_trained_network_is_the_start_if_there_is_one(eagerly, volume, tmp_path, monkeypatch):
+    start = run_unet()
+    checkpoints.save(checkpoint_of(start), tmp_path / "wgan_run.h5")
+    monkeypatch.setattr("keras_mri.saving.pretrained.path_of", lambda name: tmp_path / name)
+    usual = dict(filters=None, depths=None, batch_size=1, learning_rate=1e-9)
+    for one, two in zip(weights_of([volume], **usual), start.get_weights(), strict=True):
+        np.testing.assert_allclose(one, two, atol=1e-6)
+    random = weights_of([volume], **usual, initial="none")
+    assert any(np.abs(one - two).max() > 0.01 for one, two in zip(random, start.get_weights(), strict=True))
+    # Layers of other sizes start at random, without a word.
+    assert weights_of([volume])[1].shape == (2,)
+
+
+def test_without_a_pre_trained_network_training_starts_at_random_unless_it_was_asked_for(eagerly, volume, monkeypatch):
+    def missing(name):
+        raise InputError(f"the pre-trained network {name} was not found")
+
+    monkeypatch.setattr("keras_mri.saving.pretrained.path_of", missing)
+    assert all(np.isfinite(weight).all() for weight in weights_of([volume], filters=None, depths=None, initial=None, batch_size=1))
+    with pytest.raises(InputError, match="wgan_run.h5 was not found"):
+        weights_of([volume], initial="pretrained")
+
+
+def test_options_that_a_run_has_no_use_for_are_left_aside_with_a_remark(eagerly, volume, caplog):
+    weights_of([volume])
+    assert "has no meaning" not in caplog.text
+    weights_of([volume], noise="rician", noise_range=(0.0, 0.1))
+    assert "`noise`, `noise_range` has no meaning for a run and is left aside; `frames` 1 trains on single frames" in caplog.text
+
+
+def test_a_short_run_is_said_to_train_the_network_of_single_volumes(volume, caplog, monkeypatch):
+    monkeypatch.setattr("keras_mri.training.two_phases.fit_in_two_phases", lambda *given: None)
+    weights_of([volume_of(head_run((14, 13, 9, 9))[0])])
+    assert "bold.nii.gz has 9 frames, fewer than 10: each is denoised by itself" in caplog.text
+    caplog.clear()
+    weights_of([volume_of(head_run((14, 13, 9, 9))[0])], frames=1)
+    assert "fewer than 10" not in caplog.text
 
 
 def test_a_start_that_is_not_there_is_said(volume):

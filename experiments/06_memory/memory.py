@@ -1,8 +1,8 @@
 """Peak memory of predict and evaluate against the length of a run: python -m experiments.06_memory.memory
 
 Runs of 64×64×30 voxels made of noise, 50 and 500 frames, compressed, in a temporary folder; networks of `wgan` without training, one that
-sees five frames (release 0.1.0) and the network of runs. Each command is a process of its own; what the framework takes by itself is that of `predict` on one volume of
-8×8×8 voxels.
+sees five frames (release 0.1.0) and the network of runs. Each command is a process of its own; what the framework takes by itself is that
+of `predict` on one volume of 8×8×8 voxels.
 """
 
 import pathlib

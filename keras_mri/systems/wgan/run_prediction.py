@@ -13,7 +13,7 @@ from keras_mri.errors import InputError
 from keras_mri.imaging.foreground import patch_foreground
 from keras_mri.imaging.run_inspection import inspect_run
 from keras_mri.imaging.run_noise import estimate_run_noise_by_slabs
-from keras_mri.imaging.temporal_basis import TemporalCovariance, temporal_basis
+from keras_mri.imaging.temporal_basis import USUAL_REPETITION_TIME, TemporalCovariance, temporal_basis
 from keras_mri.inference.restoring import lowest_intensity
 from keras_mri.inference.tiles import predictor
 from keras_mri.io.frame_store import FrameStore
@@ -98,9 +98,28 @@ def look_at(volume):
             "Leave out damaged frames, or use a network of single volumes (`frames` 1)."
         )
     volume.facts["inspection"] = inspection.facts()
+    if volume.repetition_time is None:
+        sentences.append(f"{volume.name}: no repetition time in its header; {USUAL_REPETITION_TIME:g} s are assumed")
     for sentence in sentences:
         _LOGGER.warning("%s", sentence)
     return inspection
+
+
+def remark_if_smoothed(noise, name):
+    """Warn where the correlation of a run's noise is above what scanners leave.
+
+    Parameters
+    ----------
+    noise : keras_mri.imaging.run_noise.RunNoise
+    name : str
+        Of the run.
+    """
+    if noise.smoothed_beforehand:
+        _LOGGER.warning(
+            "%s was smoothed or resampled before (correlation of neighbouring voxels %s): denoise first, then smooth",
+            name,
+            ", ".join(f"{r:.2f}" for r in noise.correlation),
+        )
 
 
 def spaced(repetition_time, frames):
@@ -170,12 +189,7 @@ class _Condition:
         store, count = self.store, len(self.frames)
         (_, thickness), *_ = self._slabs()
         noise = estimate_run_noise_by_slabs(store.slab, store.shape[2], thickness=thickness)
-        if noise.smoothed_beforehand:
-            _LOGGER.warning(
-                "%s was smoothed or resampled before (correlation of neighbouring voxels %s): denoise first, then smooth",
-                self.volume.name,
-                ", ".join(f"{r:.2f}" for r in noise.correlation),
-            )
+        remark_if_smoothed(noise, self.volume.name)
         self.sigma, self.weight, self.lags = noise.sigma, inverse(noise.sigma), noise.lags
         self.mean = (sum(store.frame(k).astype(np.float64) for k in range(count)) / count).astype(np.float32)
         self.tissue = patch_foreground(self.mean) & (self.sigma > 0)

@@ -16,7 +16,7 @@ from keras_mri.systems.wgan.run_channels import CHANNELS, LEAST_FRAMES
 from keras_mri.systems.wgan.run_copies import MOST_FRAMES, recorrupted_copy, training_run
 from keras_mri.systems.wgan.run_data import run_batches
 from keras_mri.systems.wgan.run_model import RunModel, RunRules
-from keras_mri.systems.wgan.run_prediction import look_at, spaced
+from keras_mri.systems.wgan.run_prediction import look_at, remark_if_smoothed, spaced
 from keras_mri.systems.wgan.settings import DEPTHS_OF_RUNS, FILTERS_OF_RUNS, PATCH_SHAPE
 from keras_mri.training.adversarial import wasserstein_losses
 from keras_mri.training.callbacks import FollowPace, KeepBest, Pace, StopOnNonFinite
@@ -57,7 +57,7 @@ def train_on_runs(volumes, config, callbacks=()):
     # The budget is the user's: what prepares a run counts.
     pace = Pace(config.epochs * steps, config.time_budget)
     keras.utils.set_random_seed(config.seed)
-    parts = [training_run(*condition) for volume in volumes for condition in _conditions(volume)]
+    parts = [part for volume in volumes for part in _parts(volume)]
     rng = np.random.default_rng(config.seed)
     each = int(np.clip(_COPIES // len(parts), 1, _MOST_COPIES))
     copies = [recorrupted_copy(part, rng) for part in parts for _ in range(each)]
@@ -86,12 +86,15 @@ def _remark_on_options(config):
         _LOGGER.warning("`%s` has no meaning for a run and is left aside; `frames` 1 trains on single frames", "`, `".join(chosen))
 
 
-def _conditions(volume):
-    """Yield the frames of each condition with the time between them; short conditions are left out."""
+def _parts(volume):
+    """Yield the part that trains of each condition of a run; conditions of few frames are left out."""
     for frames in look_at(volume).conditions:
         if len(frames) >= LEAST_FRAMES:
             _LOGGER.info("%s: shape %s, %d frames", volume.name, volume.shape, len(frames))
-            yield np.stack([volume.frame(t) for t in frames[:MOST_FRAMES]], axis=-1), spaced(volume.repetition_time, frames)
+            run = np.stack([volume.frame(t) for t in frames[:MOST_FRAMES]], axis=-1)
+            part = training_run(run, spaced(volume.repetition_time, frames))
+            remark_if_smoothed(part.noise, volume.name)
+            yield part
 
 
 def _levels(config):

@@ -168,7 +168,7 @@ def test_without_a_pre_trained_network_training_starts_at_random_unless_it_was_a
         raise InputError(f"the pre-trained network {name} was not found")
 
     monkeypatch.setattr("keras_mri.saving.pretrained.path_of", missing)
-    assert all(np.isfinite(weight).all() for weight in weights_of([volume], filters=None, depths=None, initial=None, batch_size=1))
+    assert all(np.isfinite(weight).all() for weight in weights_of([volume], filters=None, depths=None, batch_size=1))
     with pytest.raises(InputError, match="wgan_run.h5 was not found"):
         weights_of([volume], initial="pretrained")
 

@@ -177,7 +177,8 @@ def _basis_of(fluctuations, part):
 
 def _box(tissue, most):
     """Return the slices of the box around tissue; where that has too many voxels, of its slices with most tissue."""
-    box = list(ndimage.find_objects(tissue.astype(int))[0])
+    found = ndimage.find_objects(tissue.astype(int))
+    box = list(found[0] if found else map(slice, [0] * 3, tissue.shape))
     box = [slice(max(0, s.start - _MARGIN), min(side, s.stop + _MARGIN)) for s, side in zip(box, tissue.shape)]
     axis = int(np.argmin([s.stop - s.start for s in box]))
     area = np.prod([s.stop - s.start for k, s in enumerate(box) if k != axis])

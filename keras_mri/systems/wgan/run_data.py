@@ -43,7 +43,8 @@ def run_batches(copies, patch_shape, batch_size, steps, seed):
         streams.append(_stream(copy, copy.tissue & before, patch_shape, [seed, number], (axis, 0, cut)))
         held_out.append(_stream(copy, copy.tissue & ~before, patch_shape, [seed + 1, number], (axis, cut, copy.tissue.shape[axis])))
     training = _mixed(streams, seed).batch(batch_size, drop_remainder=True).prefetch(2)
-    validation = _mixed(held_out, seed + 1).take(max(_VALIDATION_GROUPS, len(copies))).batch(batch_size, drop_remainder=True)
+    count = -(-max(_VALIDATION_GROUPS, len(copies)) // batch_size) * batch_size
+    validation = _mixed(held_out, seed + 1).take(count).batch(batch_size, drop_remainder=True)
     return Batches(training, validation.cache(), steps)
 
 

@@ -53,7 +53,8 @@ class TestActivation:
         change /= sum(self._weights[k] ** 2 for k in known)
         inside = float(self._profile[self._body].mean())
         kept = float((change * self._profile).sum() / (self._profile**2).sum())
-        return {"keep_measured": round(kept, 3), "spread": round(float(change[self._shell].mean()) / inside, 3)}
+        spread = round(float(change[self._shell].mean()) / inside, 3) if self._shell.any() else None
+        return {"keep_measured": round(kept, 3), "spread": spread}
 
 
 def _spheres(tissue):

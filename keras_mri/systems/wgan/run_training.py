@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_mri.data.patches import fitting_patch
 from keras_mri.errors import InputError
+from keras_mri.networks.blocks import check_sides
 from keras_mri.networks.encoder_critic import encoder_critic
 from keras_mri.networks.precision import hidden_layers_in, in_float32
 from keras_mri.networks.run_unet import run_unet
@@ -65,6 +66,7 @@ def train_on_runs(volumes, config, callbacks=()):
     factor = 2 ** (len(filters) - 1)
     copies = [copy.thickened(factor) for copy in copies]
     patch_shape = config.patch_shape or fitting_patch(PATCH_SHAPE, [copy.tissue for copy in copies], factor)
+    check_sides(patch_shape, len(filters) - 1)
     batches = run_batches(copies, patch_shape, config.batch_size or _BATCH_SIZE, steps, config.seed)
 
     with hidden_layers_in(config.precision) as precision:
@@ -93,6 +95,8 @@ def _parts(volume):
             _LOGGER.info("%s: shape %s, %d frames", volume.name, volume.shape, len(frames))
             run = np.stack([volume.frame(t) for t in frames[:MOST_FRAMES]], axis=-1)
             part = training_run(run, spaced(volume.repetition_time, frames))
+            if not part.tissue.any():
+                raise InputError(f"{volume.name} has no tissue with noise: its frames do not differ there. There is nothing to learn.")
             remark_if_smoothed(part.noise, volume.name)
             yield part
 

@@ -39,7 +39,12 @@ class Config(RunTrainConfig):
     response_weight: float = option(
         0.5, "runs: weight of the error of the response to simulated activations, their spread included", low=0.0, high=100.0
     )
-    initial: str = option("none", "runs: initial weights: none (random), pretrained, or a network file (.h5) trained on runs", basic=True)
+    initial: str | None = option(
+        None,
+        "runs: initial weights: none (random), pretrained, or a network file (.h5) trained on runs",
+        auto="pretrained where it is at hand and has the layers that are asked for, otherwise none",
+        basic=True,
+    )
     patch_shape: tuple[int, int, int] | None = option(
         None, "voxels of a training patch", auto="32 32 16, or less in a smaller scan", basic=True, low=1, unit="N"
     )

@@ -70,7 +70,6 @@ def test_a_run_shorter_than_a_block_has_no_test(basis):
     assert short.response(lambda values: values, {}) == {"keep_measured": None, "spread": None}
 
 
-@pytest.mark.xfail(strict=True, reason="spheres without a shell in tissue: `spread` is the mean of nothing, NaN, and NumPy warns")
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize("voxels", [1, 3])
 def test_a_few_voxels_of_tissue_are_enough(basis, voxels):

@@ -149,7 +149,6 @@ def test_training_starts_from_the_weights_of_a_file(eagerly, volume, tmp_path):
         weights_of([volume], initial=str(tmp_path / "start.h5"))
 
 
-@pytest.mark.xfail(strict=True, reason="`initial` of the settings is still none by default, so that no training starts from wgan_run.h5")
 def test_without_a_choice_the_pre_trained_network_is_the_start_if_there_is_one(eagerly, volume, tmp_path, monkeypatch):
     start = run_unet()
     checkpoints.save(checkpoint_of(start), tmp_path / "wgan_run.h5")
@@ -199,20 +198,17 @@ def test_a_patch_larger_than_the_run_names_the_largest_valid(volume):
         weights_of([volume], patch_shape=(32, 32, 16))
 
 
-@pytest.mark.xfail(strict=True, reason="train_on_runs does not check sides: a traceback of Keras' Add in the first step")
 def test_a_patch_that_the_network_cannot_halve_names_the_nearest(eagerly, volume):
     with pytest.raises(InputError, match=r"divisible by 2.*\(9, 8, 4\).*Nearest valid: \(8, 8, 4\)"):
         weights_of([volume], patch_shape=(9, 8, 4))
 
 
-@pytest.mark.xfail(strict=True, raises=IndexError, reason="a run whose frames are all equal has no tissue with noise: IndexError")
 def test_a_run_that_does_not_vary_is_refused_in_one_message():
     frame, _ = phantoms.head((14, 13, 9))
     with pytest.raises(InputError):
         weights_of([volume_of(np.repeat(frame[..., None] + 1, 12, axis=3))])
 
 
-@pytest.mark.xfail(strict=True, reason="16 groups validate and a batch must be full: with more patches per update nothing validates")
 def test_large_batches_leave_something_to_validate():
     part = training_run(head_run((14, 13, 9, 12), offset=150)[0])
     batches = run_batches([recorrupted_copy(part, np.random.default_rng(0))], (8, 8, 4), 20, 1, 0)

@@ -220,10 +220,10 @@ def test_large_batches_leave_something_to_validate():
 
 
 @pytest.mark.slow
-def test_a_minute_of_training_removes_noise_and_keeps_activations():
+def test_a_short_training_removes_noise_and_keeps_activations():
     clean, brain, active, course = phantoms.bold_run((24, 22, 16, 48), amplitude=0.04, drift=0.0)
     noisy = phantoms.noisy_volume(clean + 100, 20.0, seed=3)
-    config = Config(epochs=6, steps_per_epoch=50, filters=(8, 16), depths=(1, 2), precision="float32")
+    config = Config(epochs=3, steps_per_epoch=40, filters=(4, 8), depths=(1, 2), learning_rate=3e-3, precision="float32")
     network = trained(wgan.SYSTEM, [noisy], config)
     restored = wgan.predict(checkpoint_of(network), [noisy], FLOAT32).data
     before, after = ((run - 100 - clean)[brain].std() for run in (noisy.data, restored))

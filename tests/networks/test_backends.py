@@ -20,16 +20,19 @@ from keras_mri.imaging import phantoms
 from keras_mri.imaging.kspace import finer_affine, resampled
 from keras_mri.networks.latent_diffusion import assembled
 from keras_mri.networks.latent_unet import latent_unet
+from keras_mri.networks.run_unet import run_unet
 from keras_mri.networks.volume_autoencoder import volume_decoder, volume_encoder
 from keras_mri.saving import checkpoints
 from keras_mri.systems import SYSTEMS, get_system
+from keras_mri.systems.cnn import settings as inpainting
 from keras_mri.systems.cnn import system as cnn
-from keras_mri.systems.ldm import system as ldm
+from keras_mri.systems.ldm import settings as diffusion
 from keras_mri.systems.ldm.labelled_runs import Grid
 from keras_mri.systems.ldm.samplers import SAMPLERS
 from keras_mri.systems.network_files import checkpoint_for
 from keras_mri.systems.sr import system as sr
 from keras_mri.systems.sr.settings import Config
+from keras_mri.systems.wgan import settings as denoising
 from keras_mri.systems.wgan import system as wgan
 from tests.test_architecture import MODULES, imports, libraries, nothing, room, tree
 
@@ -42,6 +45,7 @@ _TOLERANCE = 1e-4
 # What only training imports, beside the modules of `data` and `training` that import TensorFlow.
 _TRAINING = {"training", "cli.training_job", *(f"systems.{name}.{part}" for name in SYSTEMS for part in ("data", "training"))}
 _TRAINING |= {"systems.n2a.iterations", "systems.sr.augmentation", "systems.ldm.models", "systems.ldm.vector_quantizer"}
+_TRAINING |= {f"systems.wgan.run_{part}" for part in ("data", "model", "training")}
 
 
 def imported_with(module):
@@ -101,8 +105,16 @@ def _moved(network, seed=0, size=0.05):
     return network
 
 
+def _averaging():
+    """Return a network of runs that has no preference for the voxel itself."""
+    network = run_unet()
+    logits = network.get_layer("logits")
+    logits.set_weights([np.zeros_like(weight) for weight in logits.get_weights()])
+    return network
+
+
 def _latent_diffusion(grid):
-    config = ldm.Config(filters=(8, 16), unet_filters=(16, 32), diffusion_steps=200, diffusion_batch_size=32)
+    config = diffusion.Config(filters=(8, 16), unet_filters=(16, 32), diffusion_steps=200, diffusion_batch_size=32)
     network = assembled(
         volume_encoder(config.filters, 1, config.latent_channels, variational=False),
         volume_decoder(config.filters, 1, config.latent_channels),
@@ -127,6 +139,7 @@ def phantom_folder(tmp_path_factory):
         "second": (head + 20 * rng.normal(size=head.shape), affine), "run": (phantoms.bold_run((19, 17, 11, 7))[0] + 20, affine),
         "fine": (fine, affine), "coarse": (np.maximum(resampled(fine, (6, 8, 5)), 0), coarse), "hole": (hole, affine),
         "epi": (phantoms.bold_run((12, 16, 10, 3))[0] + 20, affine),
+        "long_run": (phantoms.bold_run((19, 17, 11, 14))[0] + 100 + 20 * rng.normal(size=(19, 17, 11, 14)), affine),
     }  # fmt: skip
     for name, (data, of) in scans.items():
         nibabel.save(nibabel.Nifti1Image(data.astype(np.float32), of), folder / f"{name}.nii")
@@ -134,7 +147,8 @@ def phantom_folder(tmp_path_factory):
     keras.utils.set_random_seed(0)
     networks = {}
     for name, config in {
-        "wgan": wgan.Config(frames=5), "dense": wgan.Config(generator="dense_unet", frames=1, growth_rate=6),
+        "wgan": denoising.Config(frames=5, filters=denoising.FILTERS),
+        "dense": denoising.Config(generator="dense_unet", frames=1, growth_rate=6, filters=denoising.FILTERS),
     }.items():  # fmt: skip
         networks[name] = ("wgan", config, wgan._generator(config, config.frames, wgan._levels(config, (16, 16, 8))), {})
     simulated = dict(simulate=(2, 2, 1))
@@ -142,9 +156,10 @@ def phantom_folder(tmp_path_factory):
         "sr": Config(**simulated), "unet3d": Config(**simulated, generator="unet3d", base_filters=8, levels=3, normalization="instance"),
     }.items():  # fmt: skip
         networks[name] = ("sr", config, sr._generator(config), {})
-    for name, options in {"cnn": {}, "published_cnn": cnn.PRESETS["published"]}.items():
-        config = cnn.Config(**options)
+    for name, options in {"cnn": {}, "published_cnn": inpainting.PRESETS["published"]}.items():
+        config = inpainting.Config(**options)
         networks[name] = ("cnn", config, cnn._network(config), {})
+    networks["runs"] = ("wgan", denoising.Config(), _averaging(), {"input": "maps"})
     config, network, facts = _latent_diffusion(grid)
     networks["ldm"] = ("ldm", config, network, facts)
     for name, (system, config, network, facts) in networks.items():
@@ -161,6 +176,7 @@ def _commands(folder, out):
     sampled = ["--steps", "20", "--seed", "3", "--samples", "2"]
     return [
         predict("wgan", "wgan", scan("run"), "--mirror", "left-right"),
+        predict("runs", "runs", scan("long_run"), "--mirror", "left-right"),
         predict("dense", "dense", scan("head")),
         predict("sr", "sr", scan("head"), "--tile", 16, 16, 16),
         predict("sr", "sr_finer", scan("coarse"), "--upsample", 2, 2, 1),
@@ -230,6 +246,7 @@ def with_tensorflow(phantom_folder, tmp_path_factory):
     # Where nothing is changed there is nothing to agree on.
     for scan, names in {
         "run": ("wgan", "cnn", "published_cnn"),
+        "long_run": ("runs",),
         "head": ("dense", "sr", "unet3d"),
         "epi": ("reconstruction", "imputed"),
     }.items():

@@ -102,6 +102,8 @@ def test_without_a_usable_repetition_time_the_run_is_denoised_all_the_same(netwo
     after = nibabel.load(tmp_path / "out" / "denoised.nii.gz")
     assert after.header.get_zooms()[3] == repetition_time
     np.testing.assert_allclose(after.get_fdata().mean(axis=3), run.mean(axis=3), rtol=1e-4)
+    # 2000 s, milliseconds taken for seconds, are somebody's choice; nothing is not.
+    assert ("bold.nii.gz: no repetition time in its header; 2 s are assumed" in said) == (not repetition_time)
 
 
 def test_a_run_without_a_header_is_denoised(run):
@@ -153,6 +155,13 @@ def test_a_run_of_few_good_frames_does_not_train(tmp_path, capsys, run):
     assert (status, files) == (2, [])
     assert "has no 10 frames of one kind. Found: " in said and "frames 0, 4 and 8 are unlike the others (blank)" in said
     assert "use a network of single volumes (--frames 1)" in said and "Traceback" not in said
+
+
+def test_training_on_a_run_that_was_smoothed_before_or_has_no_repetition_time_says_so(eagerly, tmp_path, capsys, run):
+    smooth = np.stack([ndimage.gaussian_filter(run[..., t], 1.2) for t in range(FRAMES)], axis=-1)
+    status, said, files = trained(written(tmp_path, smooth, 0.0), tmp_path, capsys)
+    assert (status, files) == (0, ["network.csv", "network.h5", "network.png"]), said
+    assert "bold.nii.gz was smoothed or resampled before" in said and "no repetition time in its header; 2 s are assumed" in said
 
 
 def test_a_run_of_nine_frames_trains_the_network_of_single_volumes(eagerly, tmp_path, capsys, run):

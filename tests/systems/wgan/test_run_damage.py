@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from experiments.data import FOLDER
 from keras_mri.errors import InputError
 from keras_mri.imaging import phantoms
+from keras_mri.io.nifti_reading import open_image
 from keras_mri.systems.wgan import system as wgan
 from keras_mri.systems.wgan.run_copies import recorrupted_copy, training_run
 from keras_mri.systems.wgan.run_prediction import look_at
@@ -177,6 +179,18 @@ def test_the_shells_of_a_diffusion_run_keep_their_levels(order, checkpoint):
         np.testing.assert_array_equal(restored[..., few], run[..., few])
 
 
+def test_facts_are_those_of_the_longest_condition(averaging):
+    order = np.arange(42) >= 12
+    run = diffusion(order)
+    # The noise of the longer one is correlated.
+    noise = run[..., order] - run[..., order].mean(axis=3, keepdims=True)
+    run[..., order] += ndimage.gaussian_filter(noise, (1, 1, 0, 0)) * 2 - noise
+    result = wgan.predict(averaging, [volume_of(run)], FLOAT32)
+    result.frame(0)
+    assert [len(frames) for frames in result.facts["inspection"]["conditions"]] == [12, 30]
+    assert min(result.facts["noise_correlation"][:2]) > 0.3
+
+
 def test_a_stack_of_three_echoes_keeps_its_levels(checkpoint):
     factors = np.tile([1.0, 0.65, 0.4], 12)
     run = (steady(36) * factors).astype(np.float32)
@@ -232,6 +246,22 @@ def test_an_asl_run_of_five_pairs_is_refused_or_left(averaging):
         assert "frames of one kind" in str(refused)
     else:
         assert (restored[..., 0::2] - restored[..., 1::2]).mean(axis=3)[grey].mean() == pytest.approx(15, abs=1.5)
+
+
+@pytest.mark.real_data
+@pytest.mark.skipif(not (FOLDER / "prisma-epi").is_dir(), reason="needs the scans")
+def test_the_perfusion_of_a_scanned_asl_run_stays(averaging):
+    """Labels and controls differ by 0.9 % of the mean; in four slices of the run."""
+    scan, mask = (open_image(FOLDER / "prisma-epi" / f"pcasl2d{part}.nii.gz") for part in ("", "_mask"))
+    run, brain = np.stack([frame[:, :, 8:12] for frame in scan.frames()], axis=-1), mask.frame(0)[:, :, 8:12] > 0
+    result = wgan.predict(averaging, [volume_of(run, scan.repetition_time)], FLOAT32)
+    restored = result.data
+    assert result.facts["inspection"]["kind"] == "alternating"
+    before, after = ((each[..., 2::2] - each[..., 3::2]).mean(axis=3)[brain].mean() for each in (run, restored))
+    assert abs(before) > 0.005 * run[brain].mean()
+    assert after == pytest.approx(before, rel=0.01)
+    for t in result.facts["inspection"]["unlike"]:
+        np.testing.assert_array_equal(restored[..., int(t)], run[..., int(t)])
 
 
 QUICK = dict(epochs=1, steps_per_epoch=1, batch_size=8, filters=(2, 2), depths=(1, 1), patch_shape=(8, 8, 8), precision="float32")

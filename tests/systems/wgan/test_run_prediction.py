@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from keras_mri.imaging import phantoms
 from keras_mri.io.volumes import Volume
@@ -91,6 +92,17 @@ def test_exact_zeros_stay_exact_zeros_and_the_brain_beside_them_is_denoised(aver
     assert (restored[~brain] == 0).all() and (restored[brain] > 0).all()
     np.testing.assert_allclose(restored.mean(axis=3), run.mean(axis=3), rtol=1e-4, atol=1e-3)
     assert restored[brain].std(axis=1).mean() < 0.6 * run[brain].std(axis=1).mean()
+
+
+def test_what_is_zero_in_most_frames_stays_as_it_is(averaging):
+    run, brain = head_run((*SHAPE, FRAMES), offset=200)
+    run *= brain[..., None]
+    edge = brain & ~ndimage.binary_erosion(brain)
+    # A mask that moved with the head: the border is there in few frames.
+    run[edge, 3:] = 0
+    restored = wgan.predict(averaging, [volume_of(run)], FLOAT32).data
+    np.testing.assert_array_equal(restored[edge], run[edge])
+    assert (restored[~brain] == 0).all()
 
 
 def test_magnitudes_do_not_become_negative_but_signed_runs_may(averaging):

@@ -58,28 +58,28 @@ def test_what_averages_is_not_changed_by_training(eagerly, volume):
 
 
 @pytest.mark.parametrize(
-    ("frames", "settings", "taken"),
+    ("shape", "settings", "together"),
     [
-        (10, {}, 5),
-        (9, {}, 1),
-        (12, dict(frames=1), 1),
-        (12, dict(frames=3), 3),
-        (12, dict(target="neighbour"), 1),
-        (12, {**PRESETS["published"], "growth_rate": 2, "critic_steps": 1, "patch_shape": (16, 12, 8)}, 1),
+        ((9, 8, 7, 10), {}, True),
+        ((9, 8, 7, 9), {}, False),
+        ((9, 8, 7), {}, False),
+        ((9, 8, 7, 12), dict(frames=1), False),
+        ((9, 8, 7, 12), dict(frames=3), False),
+        ((9, 8, 7, 12), dict(target="neighbour"), False),
+        ((9, 8, 7, 12), PRESETS["published"], False),
     ],
-    ids=["ten frames", "nine frames", "frames 1", "frames 3", "neighbour", "published"],
+    ids=["ten frames", "nine frames", "a volume", "frames 1", "frames 3", "neighbour", "published"],
 )
-def test_ten_frames_train_on_maps_and_whoever_asks_for_single_frames_gets_them(monkeypatch, frames, settings, taken):
-    """What is built says it; nothing is trained."""
-    volume = volume_of(phantoms.bold_run((24, 22, 10, frames))[0] + 1)
-    config = Config(**settings)
-    # The number of channels that the network would have: five of maps, or the frames.
-    monkeypatch.setattr("keras_mri.systems.wgan.run_training.train_on_runs", lambda *given: 5)
-    monkeypatch.setattr("keras_mri.training.two_phases.fit_in_two_phases", lambda model, *given: seen.append(model.network.input_shape[-1]))
-    monkeypatch.setattr(wgan, "in_float32", lambda network: seen[-1])
-    seen = []
-    assert wgan.train([volume], config) == taken
-    assert bool(seen) == (taken != 5)
+def test_ten_frames_train_together_unless_single_frames_are_asked_for(shape, settings, together, monkeypatch):
+    volume, config = volume_of(np.ones(shape, np.float32)), Config(**settings)
+    assert as_runs([volume], config) == together
+    monkeypatch.setattr("keras_mri.systems.wgan.run_training.train_on_runs", lambda *given: "of runs")
+    monkeypatch.setattr("keras_mri.systems.wgan.data.denoising_data", lambda *given, **more: 1 / 0)
+    if together:
+        assert wgan.train([volume], config) == "of runs"
+    else:
+        with pytest.raises(ZeroDivisionError):
+            wgan.train([volume], Config(**{**settings, "patch_shape": (16, 16, 8)}))
 
 
 def test_a_run_beside_a_volume_trains_on_single_volumes():
@@ -216,10 +216,10 @@ def test_large_batches_leave_something_to_validate():
 
 
 @pytest.mark.slow
-def test_a_minute_of_training_removes_noise_and_keeps_activations():
+def test_a_short_training_removes_noise_and_keeps_activations():
     clean, brain, active, course = phantoms.bold_run((24, 22, 16, 48), amplitude=0.04, drift=0.0)
     noisy = phantoms.noisy_volume(clean + 100, 20.0, seed=3)
-    config = Config(epochs=6, steps_per_epoch=50, filters=(8, 16), depths=(1, 2), precision="float32")
+    config = Config(epochs=3, steps_per_epoch=40, filters=(4, 8), depths=(1, 2), learning_rate=3e-3, precision="float32")
     network = trained(wgan.SYSTEM, [noisy], config)
     restored = wgan.predict(checkpoint_of(network), [noisy], FLOAT32).data
     before, after = ((run - 100 - clean)[brain].std() for run in (noisy.data, restored))

@@ -130,7 +130,8 @@ class RunSearch:
         early = all(other in self.unlike or other in frames for other in range(t)) and t < self.unsteady
         if early and 1 / _DECAY < factors[nearest] < _DECAY:
             return unlike_frames.UNSTEADY
-        scaled = np.abs(self.images / self.brightness[:, None] - 1)
+        # A blank frame has no brightness to divide by.
+        scaled = np.abs(self.images / np.where(self.brightness, self.brightness, 1)[:, None] - 1)
         if np.median(scaled[t]) < max(_SAME_PICTURE, _SAME_IN_NOISE * np.median(scaled[np.concatenate(large)])):
             return unlike_frames.SPIKE
         moved = len(large[nearest]) >= LEAST_FRAMES and self._is_displaced(t, large[nearest])

@@ -147,7 +147,7 @@ def recorrupted_copy(part, rng):
         *guides,
         activations.labels,
         part.tissue,
-        power / power.sum() if power.sum() > 0 else np.full(len(power), 1 / len(power)),
+        _shares(power),
     )
 
 

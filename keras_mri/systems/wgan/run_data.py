@@ -40,8 +40,11 @@ def run_batches(copies, patch_shape, batch_size, steps, seed):
     for number, copy in enumerate(copies):
         axis, cut = slab_cut(copy.tissue)
         before = np.arange(copy.tissue.shape[axis]).reshape([-1 if k == axis else 1 for k in range(3)]) < cut
-        streams.append(_stream(copy, copy.tissue & before, patch_shape, [seed, number], (axis, 0, cut)))
-        held_out.append(_stream(copy, copy.tissue & ~before, patch_shape, [seed + 1, number], (axis, cut, copy.tissue.shape[axis])))
+        cut_patch = _patches_of(copy, patch_shape)
+        corners = _corners(copy.tissue & before, patch_shape, (axis, 0, cut))
+        streams.append(_stream(cut_patch, corners, [seed, number]))
+        corners = _corners(copy.tissue & ~before, patch_shape, (axis, cut, copy.tissue.shape[axis]))
+        held_out.append(_stream(cut_patch, corners, [seed + 1, number]))
     training = _mixed(streams, seed).batch(batch_size, drop_remainder=True).prefetch(2)
     count = -(-max(_VALIDATION_GROUPS, len(copies)) // batch_size) * batch_size
     validation = _mixed(held_out, seed + 1).take(count).batch(batch_size, drop_remainder=True)
@@ -58,14 +61,34 @@ def _mixed(streams, seed):
     return tf.data.Dataset.choose_from_datasets(streams, _numbers().map(choose), stop_on_empty_dataset=True)
 
 
-def _stream(copy, tissue, patch_shape, seed, slab):
-    """Draw patches of one copy without end, all within a slab: (axis, first slice, end)."""
+def _corners(tissue, patch_shape, slab):
+    """Return the corners of patches on tissue within a slab: (axis, first slice, end)."""
     corners = foreground_corners(tissue, patch_shape)
     axis, first, end = slab
     # Where a slab is thinner than a patch, the patch reaches beyond it.
-    last = min(max(first, end - patch_shape[axis]), copy.tissue.shape[axis] - patch_shape[axis])
+    last = min(max(first, end - patch_shape[axis]), tissue.shape[axis] - patch_shape[axis])
     corners[:, axis] = np.clip(corners[:, axis], min(first, last), last)
+    return corners
+
+
+def _stream(cut_patch, corners, seed):
+    """Draw patches of one copy at some of the corners, without end."""
     corners = tf.constant(corners)
+
+    def draw(number):
+        at = tf.random.stateless_uniform([], draw_seed(seed, number, _WHERE), maxval=tf.shape(corners)[0], dtype=tf.int32)
+        flips = tf.where(tf.random.stateless_uniform([3], draw_seed(seed, number, _FLIP)) < 0.5)[:, 0]
+        signs = tf.sign(tf.random.stateless_uniform([COMPONENTS], draw_seed(seed, number, _SIGN)) - 0.5)
+        return cut_patch(corners[at], tf.random.stateless_uniform([COMPONENTS], draw_seed(seed, number, _WHICH)), flips, signs)
+
+    return _numbers().map(draw, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def _patches_of(copy, patch_shape):
+    """Return the function that cuts a patch of a copy, which is in the graph's memory once.
+
+    It takes the corner, a number between 0 and 1 for each component, the axes that are mirrored, and the components' signs.
+    """
     shares = _EVEN / len(copy.power) + (1 - _EVEN) * copy.power
     edges = tf.constant(np.cumsum(shares / shares.sum())[:-1], tf.float32)
     with tf.device("CPU"):
@@ -73,30 +96,26 @@ def _stream(copy, tissue, patch_shape, seed, slab):
         volumes = [copy.contrast, copy.active, copy.active_without, copy.tissue.astype(np.float32), copy.labels]
         volumes = [tf.constant(array) for array in volumes]
 
-    def draw(number):
-        corner = corners[tf.random.stateless_uniform([], draw_seed(seed, number, _WHERE), maxval=tf.shape(corners)[0], dtype=tf.int32)]
-        components = tf.searchsorted(edges, tf.random.stateless_uniform([COMPONENTS], draw_seed(seed, number, _WHICH)), side="right")
-        flips = tf.where(tf.random.stateless_uniform([3], draw_seed(seed, number, _FLIP)) < 0.5)[:, 0]
-        signs = tf.sign(tf.random.stateless_uniform([COMPONENTS], draw_seed(seed, number, _SIGN)) - 0.5)[:, None, None, None]
+    def cut_patch(corner, draws, flips, signs):
+        components = tf.searchsorted(edges, draws, side="right")
 
-        def of_components(array, signs):
+        def of_components(array):
             more = array.shape[4:]
-            cut = [
-                tf.slice(array, [components[k], *tf.unstack(corner), *[0] * len(more)], [1, *patch_shape, *more]) for k in range(COMPONENTS)
-            ]
-            cut = tf.cast(tf.concat(cut, 0), tf.float32) * signs
+            size, rest = [1, *patch_shape, *more], [0] * len(more)
+            cut = tf.concat([tf.slice(array, [components[k], *tf.unstack(corner), *rest], size) for k in range(COMPONENTS)], 0)
+            cut = cut * tf.reshape(signs, [COMPONENTS, 1, 1, 1, *[1] * len(more)])
             return tf.reshape(tf.reverse(cut, flips + 1), [COMPONENTS, *patch_shape, *more])
 
         def of_all(volume):
             return tf.reshape(tf.reverse(tf.slice(volume, corner, patch_shape), flips), patch_shape)
 
-        values, bare, targets = (of_components(array, signs) for array in maps)
-        guides, bare_guides = (of_components(array, signs[..., None]) for array in scores)
+        values, bare, targets = (of_components(array) for array in maps)
+        guides, bare_guides = (of_components(array) for array in scores)
         contrast, active, bare_active, weights, labels = (of_all(volume) for volume in volumes)
         channels, bare_channels = _channels(values, guides, contrast, active), _channels(bare, bare_guides, contrast, bare_active)
         return channels, bare_channels, targets, labels, weights
 
-    return _numbers().map(draw, num_parallel_calls=tf.data.AUTOTUNE)
+    return cut_patch
 
 
 def _channels(values, guides, contrast, active):

@@ -27,7 +27,7 @@ class Config(RunTrainConfig):
     batch_size: int | None = option(None, "patches per update", auto="2, or 4 for a window of 3 or 5 frames", basic=True, low=1)
     frames: int | None = option(
         None,
-        "1: denoise each frame by itself; 3 or 5: with its neighbours",
+        "1: denoise each frame alone; 3 or 5: with its neighbours",
         auto="all frames of a run together if every scan has ten or more, otherwise 1",
         basic=True,
         low=1,

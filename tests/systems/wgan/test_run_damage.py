@@ -199,9 +199,6 @@ def test_a_stack_of_three_echoes_keeps_its_levels(checkpoint):
         assert level(restored[..., t], run) == pytest.approx(factor, **_WITHIN)
 
 
-@pytest.mark.xfail(
-    strict=True, raises=RuntimeWarning, reason="run_search divides a blank frame by its brightness, 0 / 0, and NumPy says so"
-)
 @pytest.mark.filterwarnings("error:invalid value:RuntimeWarning")
 def test_a_look_at_a_run_is_silent_to_people_who_do_not_know_numpy():
     run = steady(40)

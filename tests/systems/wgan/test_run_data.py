@@ -158,7 +158,6 @@ def test_a_copy_as_small_as_a_patch_trains():
         assert sorted(labels.ravel()) == list(range(1, np.prod(shape) + 1))
 
 
-@pytest.mark.xfail(strict=True, reason="training and validation each copy the maps: 1 GB per copy of 12 million values instead of 0.7")
 def test_the_maps_of_a_copy_are_handed_to_tensorflow_once(monkeypatch):
     copied, constant = [], tf.constant
     monkeypatch.setattr(tf, "constant", lambda value, *more: copied.append(np.size(value)) or constant(value, *more))

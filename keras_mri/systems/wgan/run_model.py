@@ -57,7 +57,8 @@ class RunModel(keras.Model):
         self.network, self.rules, self.critic, self.player_losses, self.seed = network, rules, critic, losses, seed
         self.critic_optimizer = None
         self.means = {
-            name: keras.metrics.Mean(name=name) for name in ("loss", "error", "kept", "response_error", "critic_loss", "adversarial_loss")
+            name: keras.metrics.Mean(name=name)
+            for name in ("error", "squared_error", "kept", "response_error", "critic_loss", "adversarial_loss", "loss")
         }
         # Its parts are built already; without this, save_weights refuses.
         self.built = True
@@ -94,7 +95,8 @@ class RunModel(keras.Model):
         Returns
         -------
         dict of str to scalar
-            loss, error (squared error in units of the noise variance, without the target's own noise), kept, response_error.
+            error (the loss without the critic's part), squared_error (in units of the noise variance, without the target's own noise),
+            kept, response_error; loss.
         """
         with tf.GradientTape() as tape:
             losses, restored = self.losses_of(data, training=True)
@@ -113,7 +115,7 @@ class RunModel(keras.Model):
 
     def test_step(self, data):
         """Return the loss on held-out patches as `error`."""
-        return self._averaged(error=self.losses_of(data, training=False)[0]["loss"])
+        return self._averaged(error=self.losses_of(data, training=False)[0]["error"])
 
     @property
     def metrics(self):
@@ -129,7 +131,8 @@ class RunModel(keras.Model):
         activation = channels[..., 0] - without[..., 0]
         active = active_error(restored - targets, activation, labels, weights)
         loss = error + _ACTIVE_WEIGHT * active + _KEEP_WEIGHT * kept["lost"] + self.rules.response_weight * response_error
-        return {"loss": loss, "error": error, "kept": kept["mean"], "response_error": response_error}, restored
+        parts = {"squared_error": error, "kept": kept["mean"], "response_error": response_error}
+        return {"loss": loss, "error": loss, **parts}, restored
 
     def _restored(self, channels, training):
         patches = tf.reshape(channels, [-1, *channels.shape[2:]])

@@ -146,7 +146,7 @@ def test_the_loss_is_the_sum_of_its_weighted_terms():
     errors = [(w[None] * (0.6 * c[..., 0] - t) ** 2).sum() / (MAPS * w.sum()) for c, t, w in zip(channels, targets, weights)]
     activation = channels[..., 0] - without[..., 0]
     mean, lost, response = loop(0.6 * activation, activation, labels, weights, 0.9)
-    assert float(parts["error"]) == pytest.approx(np.mean(errors) - TARGET_NOISE, rel=1e-4)
+    assert float(parts["squared_error"]) == pytest.approx(np.mean(errors) - TARGET_NOISE, rel=1e-4)
     assert float(parts["kept"]) == pytest.approx(mean, rel=1e-3)
     assert float(parts["response_error"]) == pytest.approx(response, rel=1e-3)
     active = active_loop(0.6 * channels[..., 0] - targets, activation, labels, weights)
@@ -174,7 +174,7 @@ def test_validation_is_the_whole_loss(eagerly):
     model = RunModel(scaling(0.5), RunRules())
     model.compile(keras.optimizers.SGD(0.01))
     data = tuple(tf.constant(array) for array in batch())
-    assert float(model.test_step(data)["error"]) == pytest.approx(float(model.losses_of(data, False)[0]["loss"]), rel=1e-5)
+    assert float(model.test_step(data)["error"]) == pytest.approx(float(model.losses_of(data, False)[0]["error"]), rel=1e-5)
 
 
 def _critic():

@@ -77,13 +77,14 @@ def test_smoothing_in_time_shows_in_the_autocorrelation_and_in_space_in_the_fwhm
     assert judged(before, smooth, affine, brain).verdict().fwhm.after == pytest.approx(2.355 * 15 ** (1 / 3), rel=0.05)
 
 
-def test_frames_that_are_left_out_or_blank_do_not_count(head, noise, affine):
+def test_frames_that_are_not_counted_or_blank_do_not_count(head, noise, affine):
     clean, brain = head
     before = clean[..., None] + noise
     after = before - 0.6 * noise
     before[..., 7] *= 3
     before[..., 30] = 0
-    verdict = judged(before, after, affine, brain, left_out=[7]).verdict()
+    counted = [t for t in range(FRAMES) if t != 7]
+    verdict = judged(before, after, affine, brain, counted=counted).verdict()
     assert verdict.frames == FRAMES - 2
     assert verdict.noise == pytest.approx(SIGMA, rel=0.02) and verdict.share == pytest.approx(0.6, abs=0.02)
     assert verdict.anatomy == pytest.approx(0, abs=5e-3)

@@ -177,7 +177,8 @@ def _outcome_of_run(checkpoint, volume):
     slices = slice(max(0, middle - half), middle + half)
     conditions = volume.facts.get("inspection", {}).get("conditions") or [range(volume.n_frames)]
     run = np.stack([volume.frame(t)[:, :, slices] for t in max(conditions, key=len)[:_SHOWN_FRAMES]], axis=-1)
-    denoised = denoised_run(checkpoint, volume.from_array(run, volume.affine), PredictConfig()).frame(run.shape[3] // 2)
+    part = volume.from_array(run, volume.affine, volume.header, volume.name)
+    denoised = denoised_run(checkpoint, part, PredictConfig()).frame(run.shape[3] // 2)
     noisy = run[..., run.shape[3] // 2]
     return Outcome({"removed": noisy - denoised, "as measured": noisy, "denoised": denoised})
 

@@ -1,17 +1,16 @@
 """The look at a run, end to end: faults and conditions that the tests put there are found, and nothing else."""
 
 import json
-import pathlib
 
 import nibabel
 import numpy as np
 import pytest
 
+from experiments.data import FOLDER
 from keras_mri.imaging.run_inspection import RunInspection, inspect_run, listed
 from tests.imaging.simulated_runs import SHAPE, head, living_run, scaled, shifted, still_run
 
-SCANS = pathlib.Path("/work/shared/data")
-needs_scans = [pytest.mark.real_data, pytest.mark.skipif(not (SCANS / "prisma-mini").is_dir(), reason="needs the scans")]
+needs_scans = [pytest.mark.real_data, pytest.mark.skipif(not (FOLDER / "prisma-mini").is_dir(), reason="needs the scans")]
 NOISE = pytest.mark.parametrize("sigma", (4.0, 40.0, 150.0))
 
 
@@ -293,7 +292,7 @@ def test_numbers_are_listed_as_people_write_them(numbers, text):
     ],
 )
 def test_real_runs_hold_what_is_known_of_them(name, unlike, kind):
-    image = nibabel.load(SCANS / f"{name}.nii.gz")
+    image = nibabel.load(FOLDER / f"{name}.nii.gz")
     data, zooms = np.asanyarray(image.dataobj, np.float32), [float(zoom) for zoom in image.header.get_zooms()]
     inspection = inspect_run((data[..., t] for t in range(data.shape[3])), repetition_time=zooms[3], zooms=zooms[:3])
     assert (sorted(inspection.unlike), inspection.kind) == (unlike, kind)

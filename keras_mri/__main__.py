@@ -1,10 +1,12 @@
 """keras-mri train|predict|generate|evaluate|info|check, also python -m keras_mri …"""
 
+import contextlib
 import difflib
 import importlib
 import sys
 
 from keras_mri import __version__
+from keras_mri.cli.running import process_is_command
 
 COMMANDS = {
     "train": "train a system on scans",
@@ -18,7 +20,8 @@ COMMANDS = {
 
 def main(arguments=None):
     """Hand over to the command that the first argument names."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    whole = arguments is None
+    arguments = sys.argv[1:] if whole else arguments
     if not arguments or arguments[0] in ("-h", "--help"):
         print("usage: keras-mri COMMAND …\n\n" + "\n".join(f"  {name:9s} {text}" for name, text in COMMANDS.items()))
         return 0 if arguments else 2
@@ -31,7 +34,8 @@ def main(arguments=None):
         hint = f" Did you mean {nearest[0]}?" if nearest else ""
         print(f"keras_mri: error: unknown command {name!r}. Expected one of: {', '.join(COMMANDS)}.{hint}", file=sys.stderr)
         return 2
-    return importlib.import_module(f"keras_mri.{name}").main(arguments[1:])
+    with process_is_command() if whole else contextlib.nullcontext():
+        return importlib.import_module(f"keras_mri.{name}").main(arguments[1:])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The Python door: what `import keras_mri` offers. The commands call these same functions."""
 
 import os
+import time
 import typing
 
 import numpy as np
@@ -113,6 +114,7 @@ def fit(
     >>> network.network.name
     'residual_unet'
     """
+    begun = time.monotonic()
     settings = get_settings(system)
     if preset is not None and preset not in settings.presets:
         raise InputError(f"`preset` must be one of {', '.join(sorted(settings.presets))}. Received: {preset!r}.")

@@ -8,11 +8,15 @@ import logging
 import os
 import re
 import sys
+import time
 
+import keras_mri
 from keras_mri.errors import InputError
 
 # How the command that is running calls the arguments of library functions: "noise_range" → "--noise-range".
 _SPELLINGS = contextvars.ContextVar("spellings")
+# When the running command began, on the clock of `time.monotonic`.
+_BEGUN = contextvars.ContextVar("begun", default=None)
 
 
 class Parser(argparse.ArgumentParser):
@@ -79,6 +83,27 @@ class _FlagsFormatter(logging.Formatter):
         return in_flags(super().format(record))
 
 
+@contextlib.contextmanager
+def process_is_command():
+    """Let the command of the block be what this process was started for: for its user it began with the process."""
+    token = _BEGUN.set(keras_mri.IMPORTED)
+    try:
+        yield
+    finally:
+        _BEGUN.reset(token)
+
+
+def command_begun():
+    """Return when the running command began for its user, on the clock of `time.monotonic`: the moment of Enter, but for 0.1 s.
+
+    Returns
+    -------
+    float
+        Seconds; now, where no command is running.
+    """
+    return time.monotonic() if _BEGUN.get() is None else _BEGUN.get()
+
+
 def run(command, arguments=None):
     """Run a command and turn what the user must know into one message.
 
@@ -94,13 +119,13 @@ def run(command, arguments=None):
     int
         Exit status: 0; 2 after an InputError; 130 after Ctrl-C.
     """
-    arguments = sys.argv[1:] if arguments is None else arguments
     # Start-up remarks of TensorFlow; whoever set a level keeps theirs.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     token = _SPELLINGS.set({})
+    begun = _BEGUN.set(keras_mri.IMPORTED if arguments is None else command_begun())
     with _log_on_screen():
         try:
-            return command(arguments) or 0
+            return command(sys.argv[1:] if arguments is None else arguments) or 0
         except InputError as error:
             print(f"keras_mri: error: {in_flags(str(error))}", file=sys.stderr)
             return 2
@@ -111,6 +136,7 @@ def run(command, arguments=None):
             return 0
         finally:
             _SPELLINGS.reset(token)
+            _BEGUN.reset(begun)
 
 
 @contextlib.contextmanager

@@ -20,11 +20,13 @@ from keras_mri.saving import checkpoints
 from keras_mri.systems.ldm.labelled_runs import Grid, labelled_runs
 from keras_mri.systems.ldm.labels import codes
 from keras_mri.systems.ldm.latent_space import LatentSpace
-from keras_mri.systems.ldm.settings import SETTINGS, Inference, SamplingOptions
+from keras_mri.systems.ldm.settings import SETTINGS, Inference, SamplingOptions, shorter
 from keras_mri.systems.ldm.tasks import imputed, reconstructed, super_resolved
 from keras_mri.systems.records import Outcome, System, stored_inference
-from keras_mri.training.callbacks import Pace
+from keras_mri.training.clock import current
 
+# Sampling steps of the sample in the picture; with a short time budget fewer.
+_SAMPLING_STEPS, _LEAST_SAMPLING_STEPS = 50, 8
 __all__ = ["SYSTEM", "facts", "generate", "outcome", "predict", "prepare", "settle", "train"]
 
 
@@ -104,16 +106,15 @@ def train(data, config, callbacks=()):
     # Only here: it needs TensorFlow, and using a network does not.
     from keras_mri.systems.ldm.training import fit_autoencoder, fit_denoiser
 
-    whole = Pace(1)
     keras.utils.set_random_seed(config.seed)
     training, held_out = data.divided()
     if config.stage == "diffusion":
         start = parts(checkpoints.load(config.initial, "ldm").network)._replace(denoiser=None)
     else:
-        start = fit_autoencoder(training, held_out, config, callbacks, whole)
+        start = fit_autoencoder(training, held_out, config, callbacks)
     if config.stage == "autoencoder":
         return assembled(*start)
-    return assembled(*start._replace(denoiser=fit_denoiser(start, training, held_out, config, callbacks, whole)))
+    return assembled(*start._replace(denoiser=fit_denoiser(start, training, held_out, config, callbacks)))
 
 
 def predict(checkpoint, images, options):
@@ -224,7 +225,8 @@ def outcome(checkpoint, data, config):
     panels = {"through the latent (held out)": space.decode(space.encode(frame), frame.shape), "measured": frame}
     if pair.denoiser is None:
         return Outcome(panels)
-    options = SamplingOptions(steps=min(50, config.diffusion_steps), seed=config.seed)
+    steps = shorter(_SAMPLING_STEPS, _LEAST_SAMPLING_STEPS, config.time_budget) if current() else _SAMPLING_STEPS
+    options = SamplingOptions(steps=min(steps, config.diffusion_steps), seed=config.seed)
     return Outcome({"sample": space.decode(space.sample(frame.shape, 1, options, code)[0], frame.shape), **panels})
 
 

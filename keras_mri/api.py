@@ -123,7 +123,7 @@ def fit(
     config = settings.Config.from_names(system, **{**(settings.presets[preset] if preset else {}), **options})
     with remarks_kept() as remarks:
         opened = settings.open_inputs(_sequence(images), config, replace_nonfinite)
-        return TrainingJob(system, config, opened, devices, callbacks=callbacks, remarks=remarks).run()
+        return TrainingJob(system, config, opened, devices, callbacks=callbacks, remarks=remarks).run(begun=begun)
 
 
 def sample(network: Network, count: int, **options) -> list[Volume]:

@@ -6,7 +6,7 @@ import time
 
 from keras_mri.errors import remark
 
-# Shares of the budget: that reading and preparing scans may take before further ones are left out; that pictures may take, and their least, s.
+# Shares of the budget: that preparing scans may take before further ones are left out; that pictures may take, and their least, s.
 PREPARATION, _PICTURES, _LEAST_FOR_PICTURES = 0.3, 0.08, 3.0
 _RUNNING = contextvars.ContextVar("clock", default=None)
 

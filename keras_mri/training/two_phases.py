@@ -8,7 +8,6 @@ import keras
 from keras_mri.training.callbacks import FollowPace, KeepBest, StopOnNonFinite
 from keras_mri.training.fit import fit, keeping_best
 
-
 _LOGGER = logging.getLogger(__name__)
 
 

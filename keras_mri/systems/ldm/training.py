@@ -180,22 +180,18 @@ def encoded(space, data, rng, seconds=None):
     -------
     keras_mri.systems.ldm.data.Latents
     """
-    places = [(number, t) for number, run in enumerate(data.runs) for t in range(run.shape[3])]
-    damaged = min(max(1, _DAMAGED_VIEWS // len(places)), _MOST_OF_A_FRAME)
-    views = [_Views(space, run, rng, damaged) for run in data.runs] if space.config.condition else []
-    order, clock = range(len(places)), Clock(seconds) if seconds else None
-    if clock:
-        order = np.random.default_rng(0).permutation(len(places))
-    done = []
-    for count, place in enumerate(order):
-        if clock and count and clock.elapsed() * (count + 1) / count > seconds:
-            _LOGGER.warning("warning: `time_budget`: %d of %d frames are encoded for the denoiser", count, len(places))
-            break
-        number, t = places[place]
-        done.append((place, space.encode(data.runs[number][..., t]), views[number].of_frame(t) if views else None))
-    done.sort(key=lambda entry: entry[0])
-    seen = np.array([entry[2] for entry in done], np.float32) if views else None
-    return Latents(np.stack([entry[1] for entry in done]), np.concatenate(data.codes)[[entry[0] for entry in done]], seen)
+    frames, clock = sum(run.shape[3] for run in data.runs), Clock(seconds) if seconds else None
+    damaged, done = min(max(1, _DAMAGED_VIEWS // frames), _MOST_OF_A_FRAME), []
+    for number, (run, numbers) in enumerate(zip(data.runs, data.codes), start=1):
+        views = _Views(space, run, rng, damaged) if space.config.condition else None
+        for count, t in enumerate(np.random.default_rng(number).permutation(run.shape[3]) if clock else range(run.shape[3])):
+            if clock and count and clock.elapsed() * (1 + 1 / len(done)) > seconds * number / len(data.runs):
+                break
+            done.append((space.encode(run[..., t]), numbers[t], views.of_frame(t) if views else None))
+    if len(done) < frames:
+        _LOGGER.warning("warning: `time_budget`: %d of %d frames are encoded for the denoiser", len(done), frames)
+    clean, codes, seen = zip(*done)
+    return Latents(np.stack(clean), np.array(codes, np.int32), np.array(seen, np.float32) if space.config.condition else None)
 
 
 class _Views:

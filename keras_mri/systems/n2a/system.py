@@ -204,8 +204,8 @@ def _expect_outcome(network, scan, config):
     if mirror != config.mirror:
         remark(
             scan.reference.name,
-            f"to restore it with `mirror` {config.mirror} takes about {_seconds_of(scan, config, config.mirror):.0f} s, too much of the time "
-            f"budget; this training restores it with `mirror` {mirror}. Predict with the network for the better result",
+            f"to restore it with `mirror` {config.mirror} takes about {_seconds_of(scan, config, config.mirror):.0f} s, too much of the "
+            f"time budget: it is restored with `mirror` {mirror}; predict with the network for the better result",
         )
 
 

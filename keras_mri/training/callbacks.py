@@ -16,6 +16,8 @@ _LOGGER = logging.getLogger(__name__)
 _CLIMB, _FLOOR = 0.05, 0.02
 # Share of a time budget by which a fit that is still begun may be late.
 _SLACK = 0.05
+# Share of the steps' time that the graphs of a further fit may take.
+_MOST_OF_GRAPHS = 0.25
 
 
 class Pace:
@@ -38,13 +40,15 @@ class Pace:
     ----------
     validation_steps : float
         Work of one validation, in steps of training.
+    fits_after : int
+        Fits of other networks that follow these steps.
     told : bool
         Whether it has been said that the budget is small.
     """
 
     def __init__(self, steps, time_budget=None, share=1.0, after=0.0):
         self.steps, self.time_budget = steps, time_budget
-        self.step, self.validation_steps, self.told = 0, 1.0, False
+        self.step, self.validation_steps, self.fits_after, self.told = 0, 1.0, 0, False
         self.clock = clock_of(time_budget) or Clock(None)
         # Seconds on the clock: of the first step's beginning, of the end where it is not that of the clock.
         self._begun, self._after, self._end = None, after, None
@@ -117,24 +121,32 @@ class Pace:
 
     def least(self):
         """Return the seconds that the training takes if this step is its last one, with all that follows."""
-        return self.elapsed() + self._next_validation() + self._after + self.time_budget - self.clock.end
+        others = self._after + self.fits_after * self._least_of_a_fit()
+        return self.elapsed() + self._next_validation() + others + self.time_budget - self.clock.end
 
     def has_time_for_another_fit(self):
         """Tell whether one more fit can be compiled, take a step and validate, a little late at most."""
         end = self.clock.end - self._after + _SLACK * self.time_budget if self.time_budget else math.inf
-        return self.elapsed() + self._next_validation() + self._first <= end
+        return self.elapsed() + self._least_of_a_fit() <= end
 
     @property
     def end(self):
         """Seconds from the start to the end of the last validation of these steps."""
-        return self.clock.end - self._after if self._end is None else self._end
+        if self._end is None:
+            return self.clock.end - self._after
+        return min(self._end, self.clock.end - self._after - self.fits_after * self._least_of_a_fit())
+
+    def _least_of_a_fit(self):
+        """Return about how long a fit of one step takes."""
+        return self._first + self._next_validation()
 
     def _last_moment(self, until=1.0):
         """Return when, on the clock, the last step of a share of the training is to end."""
         moment = self._begun + until * (self.end - self._begun)
         if until < 1:
-            # The fit that follows makes its graph, takes a step and validates at least.
-            moment = min(moment, self.end - self._next_validation() - self._first)
+            # The fit that follows makes its graph, takes a step and validates at least; there is none where that would be most of it.
+            needed = self._least_of_a_fit()
+            moment = min(moment, self.end - needed) if needed < _MOST_OF_GRAPHS * (self.end - self._begun) else self.end
         return moment - self._next_validation()
 
     def _next_validation(self):

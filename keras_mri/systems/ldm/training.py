@@ -72,6 +72,7 @@ def fit_autoencoder(training, held_out, config, callbacks=()):
     share, after = (config.autoencoder_share, _ENCODING) if both else (1.0, _MOMENTS)
     _expect_picture(config)
     pace = Pace(max(1, round(share * config.epochs * data.steps)), config.time_budget, share, after * (config.time_budget or 0))
+    pace.fits_after = int(both)
     following = FollowPace(pace, 1.0, [(optimizer, config.learning_rate)] if config.anneal else [])
     _fit(model, data, following, "val_error", [_numbered(1), *callbacks])
 

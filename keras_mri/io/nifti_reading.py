@@ -125,7 +125,7 @@ def name_of(image):
 
 def _checked(image, name, replace_nonfinite):
     """Return an image of nibabel's as a Volume, or raise InputError."""
-    _check_dtype(getattr(image.dataobj, "dtype", image.get_data_dtype()), name)
+    header_checks.check_numbers(name, getattr(image.dataobj, "dtype", image.get_data_dtype()))
     _check_claims(image, name)
     read = functools.partial(_read_frame, _read_forward(image.dataobj), name, replace_nonfinite)
     facts = np.array(image.affine), single_file_header(image, name), name
@@ -234,14 +234,6 @@ def _read_frame(data, name, replace_nonfinite, t):
         raise InputError(f"{name} is truncated or damaged: {first_line(error)}. Copy or download it again.") from error
     data = np.asarray(data, dtype=np.float32)
     return np.nan_to_num(data, nan=0.0, posinf=0.0, neginf=0.0) if replace_nonfinite else data
-
-
-def _check_dtype(dtype, name):
-    if dtype.kind in "iufb":
-        return
-    kind = {"c": "complex numbers", "V": "colours (RGB)", "S": "text"}.get(dtype.kind, "other data")
-    remedy = "Save the magnitude, e.g. with numpy.abs." if dtype.kind == "c" else "Save one intensity per voxel."
-    raise InputError(f"{name} must hold real numbers. Received: {kind} ({dtype}). {remedy}")
 
 
 def _check_values(volume):

@@ -5,7 +5,7 @@ import dataclasses
 import typing
 
 from keras_mri.errors import CheckpointError
-from keras_mri.io.nifti_reading import open_image
+from keras_mri.io.nifti_reading import open_image, open_scan
 
 
 def open_images(paths, config, replace_nonfinite=False):
@@ -23,7 +23,7 @@ def open_images(paths, config, replace_nonfinite=False):
     -------
     list of Volume
     """
-    return [open_image(path, replace_nonfinite) for path in paths]
+    return [open_scan(path, replace_nonfinite) for path in paths]
 
 
 def voxel_sides(images, config):

@@ -1,13 +1,12 @@
 """The Python door: what `import keras_mri` offers. The commands call these same functions."""
 
-import logging
 import os
 import typing
 
 import numpy as np
 
 from keras_mri.cli.training_job import TrainingJob
-from keras_mri.errors import InputError
+from keras_mri.errors import InputError, remark, remarks_kept
 from keras_mri.imaging import noise
 from keras_mri.imaging.verdict import Verdict
 from keras_mri.inference.training_range import differences_from_training
@@ -19,8 +18,6 @@ from keras_mri.saving.checkpoints import Checkpoint
 from keras_mri.systems import get_settings, get_system, that_generate
 from keras_mri.systems.network_files import load_network, path_of_network, system_of
 from keras_mri.systems.trained import TrainedNetwork
-
-_LOGGER = logging.getLogger(__name__)
 
 # A name such as "epi", a file, or a network in memory.
 Network = str | os.PathLike | Checkpoint | TrainedNetwork
@@ -67,7 +64,7 @@ def restore(network: Network, images: Image | typing.Sequence[Image], *, replace
     _check_count(volumes, settings.images)
     system, checkpoint = get_system(name), checkpoint_of(network)
     for difference in differences_from_training(volumes[0], checkpoint.training, checkpoint.inference, averaged=len(volumes)):
-        _LOGGER.warning("warning: %s", difference)
+        remark(volumes[0].name, difference)
     return system.predict(checkpoint, volumes, chosen)
 
 
@@ -122,8 +119,9 @@ def fit(
     if devices != "all" and not (type(devices) is int and devices > 0):
         raise InputError(f"`devices` must be a number from 1 on, or 'all'. Received: {devices!r}.")
     config = settings.Config.from_names(system, **{**(settings.presets[preset] if preset else {}), **options})
-    opened = settings.open_inputs(_sequence(images), config, replace_nonfinite)
-    return TrainingJob(system, config, opened, devices, callbacks=callbacks).run()
+    with remarks_kept() as remarks:
+        opened = settings.open_inputs(_sequence(images), config, replace_nonfinite)
+        return TrainingJob(system, config, opened, devices, callbacks=callbacks, remarks=remarks).run()
 
 
 def sample(network: Network, count: int, **options) -> list[Volume]:

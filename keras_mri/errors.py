@@ -1,4 +1,11 @@
-"""What a user may be told; anything else that escapes is a defect of ours and keeps its traceback."""
+"""What a user may be told: errors, and remarks on what is doubtful; anything else that escapes is a defect of ours."""
+
+import contextlib
+import logging
+import pathlib
+
+# All remarks of the package go through this one logger.
+_REMARKS = logging.getLogger("keras_mri.remarks")
 
 
 class InputError(ValueError):
@@ -20,3 +27,42 @@ class ForeignNetworkError(CheckpointError):
 def first_line(error):
     """Return what an exception of another library says first, without a full stop, or its kind if it says nothing: str."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+
+
+def remark(name, sentence):
+    """Say, as one line of the log, what is doubtful about a file while the work goes on.
+
+    Parameters
+    ----------
+    name : str or path-like
+        Of the file or image; its folder is left out.
+    sentence : str
+        Without a full stop at its end.
+    """
+    text = " ".join(f"{pathlib.PurePath(name).name}: {sentence}".splitlines())
+    _REMARKS.warning("warning: %s", text)
+
+
+@contextlib.contextmanager
+def remarks_kept():
+    """Keep the remarks that are made within the block.
+
+    Yields
+    ------
+    list of str
+        "FILE: sentence", each once; it grows.
+    """
+    kept = []
+
+    class Keeper(logging.Handler):
+        def emit(self, record):
+            text = record.getMessage().removeprefix("warning: ")
+            if text not in kept:
+                kept.append(text)
+
+    keeper = Keeper()
+    _REMARKS.addHandler(keeper)
+    try:
+        yield kept
+    finally:
+        _REMARKS.removeHandler(keeper)

@@ -38,13 +38,13 @@ def _predict(arguments):
     system = system_of(model)
     _check_outputs(parsed)
     chosen = chosen_options(options, parsed)
-    images = [api.open_image(image, parsed.replace_nonfinite) for image in parsed.images]
-    with running.native_messages_held_back():
-        get_system(system)
-        # Only here: scikit-image takes a second to import.
-        from keras_mri.cli import judged
-    checkpoint = api.checkpoint_of(model)
     with running.kept_messages() as messages:
+        images = [api.open_image(image, parsed.replace_nonfinite) for image in parsed.images]
+        with running.native_messages_held_back():
+            get_system(system)
+            # Only here: scikit-image takes a second to import.
+            from keras_mri.cli import judged
+        checkpoint = api.checkpoint_of(model)
         start = time.perf_counter()
         restored = api.restore(checkpoint, images, **vars(chosen))
         reporter = _reporter(images, restored, parsed, dict(model=model, checkpoint=checkpoint, options=chosen))

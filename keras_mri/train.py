@@ -8,7 +8,7 @@ import sys
 from keras_mri.cli import options, running
 from keras_mri.cli.training_job import LAST, Files, TrainingJob
 from keras_mri.config import parse_duration, shown
-from keras_mri.errors import InputError
+from keras_mri.errors import InputError, remark, remarks_kept
 from keras_mri.io.whole_files import check_output
 from keras_mri.saving.checkpoints import SUFFIXES
 from keras_mri.systems import SYSTEMS, get_settings
@@ -34,8 +34,9 @@ def _train(arguments):
     workers = workers_here() if parsed.workers else None
     files = _files(name, config, parsed)
     _check_outputs(settings, config, files, parsed)
-    images = settings.open_inputs(parsed.images, config, parsed.replace_nonfinite)
-    TrainingJob(name, config, images, parsed.devices or 1, workers).run(files)
+    with remarks_kept() as remarks:
+        images = settings.open_inputs(parsed.images, config, parsed.replace_nonfinite)
+        TrainingJob(name, config, images, parsed.devices or 1, workers, remarks=remarks).run(files)
 
 
 def _files(name, config, parsed):
@@ -70,9 +71,9 @@ def _resumed(path, command, parsed):
         elif path.exists():
             raise InputError(f"{path} exists: a training that has not ended. Go on with --resume, or start again with --overwrite.")
         return None
-    resumed, remark = load_state(path)
-    if remark:
-        _LOGGER.warning("warning: %s", remark)
+    resumed, doubt = load_state(path)
+    if doubt:
+        remark(path, doubt)
     if resumed is None:
         _LOGGER.info("%s does not exist: the training starts at its beginning", path)
         return None

@@ -1,8 +1,10 @@
 """What a user may be told is one family of errors."""
 
+import pathlib
+
 import pytest
 
-from keras_mri.errors import CheckpointError, GridMismatchError, InputError, first_line
+from keras_mri.errors import CheckpointError, GridMismatchError, InputError, first_line, remark, remarks_kept
 
 
 @pytest.mark.parametrize("kind", [GridMismatchError, CheckpointError])
@@ -23,3 +25,16 @@ def test_a_grid_mismatch_and_a_bad_checkpoint_are_told_apart():
 @pytest.mark.parametrize(("error", "said"), [(ValueError("too long.\nmore"), "too long"), (OSError(), "OSError"), (KeyError(" "), "' '")])
 def test_the_first_line_of_an_error_is_never_empty(error, said):
     assert first_line(error) == said
+
+
+def test_a_remark_is_one_line_with_the_name_of_its_file(caplog):
+    with remarks_kept() as kept:
+        remark("/data/sub-01/bold\n.nii.gz", "looks\nodd")
+        remark("/data/sub-01/bold\n.nii.gz", "looks\nodd")
+        remark(pathlib.Path("elsewhere") / "t1.nii", "is dark")
+    remark("t1.nii", "after the block")
+    assert kept == ["bold .nii.gz: looks odd", "t1.nii: is dark"]
+    assert [record.getMessage() for record in caplog.records][::3] == [
+        "warning: bold .nii.gz: looks odd",
+        "warning: t1.nii: after the block",
+    ]

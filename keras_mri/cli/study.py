@@ -8,7 +8,7 @@ import time
 
 from keras_mri.cli import running
 from keras_mri.cli.options import add_options, add_output_flags, chosen_options, network_help
-from keras_mri.errors import InputError
+from keras_mri.errors import InputError, remarks_kept
 from keras_mri.io import nifti_writing
 from keras_mri.io.bids import study_scans
 from keras_mri.io.derivatives import derivative_path, write_dataset_description, write_sidecar
@@ -105,18 +105,18 @@ def _restore(scan, path, parsed, restore, made_by):
     # Only here: scikit-image takes a second to import.
     from keras_mri.cli.judged import judge_of, tell
 
-    image = open_image(scan, parsed.replace_nonfinite)
-    with running.kept_messages() as messages:
+    with remarks_kept() as remarks:
+        image = open_image(scan, parsed.replace_nonfinite)
         restored = restore(image)
-    warnings = [text.removeprefix("warning: ").replace(str(image.name), scan.name) for level, text in messages if level >= logging.WARNING]
-    facts = {**made_by, "warnings": warnings, "versions": provenance.versions()}
-    # The image after it: where the image is, all of it is, but for the verdict, which only the image's frames allow.
-    write_sidecar(path, scan, parsed.study, facts)
-    judge = judge_of(restored.source or image, restored, parsed, restored.facts)
-    nifti_writing.save(judge.watched() if judge else restored, path, parsed.dtype)
+        facts = {**made_by, "warnings": remarks, "versions": provenance.versions()}
+        # The image after it: where the image is, all of it is, but for the verdict and the remarks, which only the image's frames allow.
+        write_sidecar(path, scan, parsed.study, facts)
+        judge = judge_of(restored.source or image, restored, parsed, restored.facts)
+        nifti_writing.save(judge.watched() if judge else restored, path, parsed.dtype)
     if judge and judge.count:
-        write_sidecar(path, scan, parsed.study, {**facts, "verdict": judge.verdict().to_json()})
+        facts["verdict"] = judge.verdict().to_json()
         tell(judge.verdict(), scan)
+    write_sidecar(path, scan, parsed.study, facts)
     _LOGGER.info("wrote %s in %.0f s", path, time.perf_counter() - start)
 
 

@@ -64,6 +64,8 @@ class TrainingJob:
         The machines that train together.
     callbacks : sequence of keras.callbacks.Callback
         Added to every fit.
+    remarks : sequence of str
+        From `keras_mri.errors.remarks_kept`; read at the end, and kept in the network's file.
     """
 
     system: str
@@ -72,6 +74,7 @@ class TrainingJob:
     devices: int | str = 1
     workers: Workers | None = None
     callbacks: typing.Sequence = ()
+    remarks: typing.Sequence = ()
 
     def run(self, files=None):
         """Train; with files, also write the network and the files beside it, and save the training's state now and then.
@@ -191,6 +194,8 @@ class _Steps:
         from keras_mri.systems.trained import TrainedNetwork
 
         facts = {**self.facts, **self.system.facts(network, self.data, self.config)}
+        if self.job.remarks:
+            facts["remarks"] = list(self.job.remarks)
         checkpoint = checkpoint_for(network, self.job.system, self.config, facts)
         return TrainedNetwork(self.system, checkpoint, self.data, self.config, self.log.rows)
 

@@ -35,24 +35,19 @@ class RunInspection:
     jumps: tuple = ()
     drift: float = 0.0
 
-    def sentences(self, name):
-        """Describe what was found to people, one line each; none for an ordinary run.
-
-        Parameters
-        ----------
-        name : str
-            Of the run.
+    def sentences(self):
+        """Describe what was found to people, one sentence each without a full stop; none for an ordinary run.
 
         Returns
         -------
         list of str
         """
-        lines = [f"{name}: {_unlike_sentence(reason, frames)}" for reason, frames in self._by_reason().items()]
-        lines += [f"{name}: {line}" for line in self._condition_sentences()]
+        lines = [_unlike_sentence(reason, frames) for reason, frames in self._by_reason().items()]
+        lines += self._condition_sentences()
         for frame, voxels in self.jumps:
-            lines.append(f"{name}: the head moves by about {voxels:.1f} voxels at frame {frame}: realign the run first")
+            lines.append(f"the head moves by about {voxels:.1f} voxels at frame {frame}: realign the run first")
         if self.drift > _REMARKABLE:
-            lines.append(f"{name}: the head drifts by about {self.drift:.1f} voxels during the run: realign the run first")
+            lines.append(f"the head drifts by about {self.drift:.1f} voxels during the run: realign the run first")
         return lines
 
     def facts(self):

@@ -51,7 +51,7 @@ def differences_from_training(volume, training, config, averaged=1):
     Returns
     -------
     list of str
-        One sentence for each difference; empty if there is none, or the file has no record.
+        One sentence for each difference, without a full stop; empty if there is none, or the file has no record.
     """
     return [remark for remark in (_zooms_remark(volume, training), _sigma_remark(volume, training, config, averaged)) if remark]
 
@@ -65,7 +65,7 @@ def _zooms_remark(volume, training):
     # Sides are compared by size: which axis is which differs from scan to scan.
     if (here >= low * (1 - _TOLERANCE)).all() and (here <= high * (1 + _TOLERANCE)).all():
         return None
-    return f"{volume.name} has voxels of {_sides(here)} mm; the network was trained on {range_of_sides(zooms)} mm."
+    return f"voxels of {_sides(here)} mm; the network was trained on {range_of_sides(zooms)} mm"
 
 
 def _sigma_remark(volume, training, config, averaged):
@@ -80,8 +80,8 @@ def _sigma_remark(volume, training, config, averaged):
     consequence = "some of it will stay" if sigma > trained[1] else "it will be smoothed more than it needs"
     trained_on = f"{trained[0]:.3g}" if trained[0] == trained[1] else f"{trained[0]:.3g} to {trained[1]:.3g}"
     return (
-        f"the noise of {volume.name} has an SD of {sigma:.3g} of the intensity range, as far as can be told; the network was trained on "
-        f"{trained_on}: {consequence}."
+        f"noise with an SD of {sigma:.3g} of the intensity range, as far as can be told; "
+        f"the network was trained on {trained_on}: {consequence}"
     )
 
 

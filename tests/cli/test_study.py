@@ -142,7 +142,7 @@ def test_no_file_of_a_study_tells_where_the_user_s_files_are(folder, tmp_path, w
     assert len(texts) == 3 and not [text for text in texts if "anna" in text or str(tmp_path) in text]
     facts = json.loads((out / (FUNC + ".json")).read_text())["keras_mri"]
     assert facts["options"]["mask"] == "mask.nii.gz"
-    assert facts["warnings"][0].startswith("sub-01_task-rest_bold.nii.gz has voxels of")
+    assert facts["warnings"][0].startswith("sub-01_task-rest_bold.nii.gz: voxels of")
     command = json.loads((out / "dataset_description.json").read_text())["GeneratedBy"][0]["Description"]
     assert command == "python -m keras_mri.predict model.h5 study out --mask mask.nii.gz"
 

@@ -35,14 +35,14 @@ def assert_ordinary(inspection):
 def test_a_living_run_with_task_drift_breathing_and_small_motion_is_ordinary(n_frames, sigma, outside):
     inspection = look(living_run(n_frames, sigma, seed=n_frames, outside=outside))
     assert_ordinary(inspection)
-    assert inspection.sentences("bold.nii.gz") == []
+    assert inspection.sentences() == []
 
 
 @pytest.mark.parametrize("value", (0.0, 7.0))
 def test_a_constant_run_is_ordinary(value):
     inspection = look(np.full((12, 9, 8, 7), value, np.float32))
     assert_ordinary(inspection)
-    assert inspection.sentences("bold.nii.gz") == []
+    assert inspection.sentences() == []
 
 
 def test_residuals_around_zero_are_one_condition(rng):
@@ -76,7 +76,7 @@ def test_a_run_that_is_mostly_blank_is_unclear():
     inspection = look(run)
     assert inspection.kind == "unclear"
     assert set(inspection.unlike) == set(range(11, 30))
-    assert inspection.sentences("bold.nii.gz")[-1].startswith("bold.nii.gz: 19 of 30 frames are unlike the others")
+    assert inspection.sentences()[-1].startswith("19 of 30 frames are unlike the others")
 
 
 def test_a_frame_with_nan_is_found_and_its_values_reach_no_other_frame():
@@ -138,7 +138,7 @@ def test_first_frames_that_are_not_in_steady_state_are_found(percent):
     factors[: len(percent)] += np.array(percent) / 100
     inspection = look(scaled(still_run(40, 20.0), factors))
     assert_unlike(inspection, range(len(percent)), "not yet in steady state")
-    assert "(not yet in steady state)" in inspection.sentences("bold.nii.gz")[0]
+    assert "(not yet in steady state)" in inspection.sentences()[0]
 
 
 def test_a_slow_drift_from_the_first_frame_on_is_not_an_unsteady_state():
@@ -165,9 +165,7 @@ def test_a_step_of_the_head_splits_the_run_and_is_said(sigma):
     ((frame, voxels),) = inspection.jumps
     assert frame == 22
     assert voxels == pytest.approx(2.0, abs=0.4)
-    assert f"bold.nii.gz: the head moves by about {voxels:.1f} voxels at frame 22: realign the run first" in inspection.sentences(
-        "bold.nii.gz"
-    )
+    assert f"the head moves by about {voxels:.1f} voxels at frame 22: realign the run first" in inspection.sentences()
 
 
 def test_a_head_that_creeps_is_one_condition_with_a_remark():
@@ -177,7 +175,7 @@ def test_a_head_that_creeps_is_one_condition_with_a_remark():
     assert_ordinary(inspection)
     # From the median of the first five frames to that of the last five: 35 frames of 0.06 voxels.
     assert inspection.drift == pytest.approx(2.1, abs=0.4)
-    assert inspection.sentences("b")[0].endswith("voxels during the run: realign the run first")
+    assert inspection.sentences()[0].endswith("voxels during the run: realign the run first")
 
 
 @pytest.mark.parametrize("first", (0, 1))
@@ -189,7 +187,7 @@ def test_control_and_label_are_told_apart_in_either_order(first, percent, sigma)
     assert inspection.kind == "alternating"
     assert inspection.conditions == (tuple(range(0, 40, 2)), tuple(range(1, 40, 2)))
     assert inspection.unlike == {}
-    assert "alternate" in inspection.sentences("asl.nii.gz")[0]
+    assert "alternate" in inspection.sentences()[0]
 
 
 def test_perfusion_of_grey_matter_alone_is_told_apart():
@@ -231,7 +229,7 @@ def test_echoes_are_levels_whether_they_take_turns_or_come_in_blocks(order):
     inspection = look(scaled(still_run(36, 30.0), np.array([1.0, 0.7, 0.5])[order]))
     assert set(inspection.conditions) == {tuple(np.flatnonzero(order == echo).tolist()) for echo in range(3)}
     assert inspection.kind == "levels"
-    assert "3 conditions were found (12 and 12 and 12 frames)" in inspection.sentences("me.nii.gz")[0]
+    assert "3 conditions were found (12 and 12 and 12 frames)" in inspection.sentences()[0]
 
 
 def test_delays_with_control_and_label_are_conditions_of_conditions():
@@ -269,9 +267,9 @@ def test_facts_are_json_with_every_frame_once():
 
 def test_sentences_name_frames_and_what_becomes_of_them():
     inspection = RunInspection(20, {0: "spike", 1: "spike", 2: "spike", 3: "spike", 9: "blank"}, (tuple(range(10, 20)),), "run")
-    assert inspection.sentences("bold.nii.gz") == [
-        "bold.nii.gz: frames 0-3 are unlike the others (spike) and stay as they are",
-        "bold.nii.gz: frame 9 is unlike the others (blank) and stays as it is",
+    assert inspection.sentences() == [
+        "frames 0-3 are unlike the others (spike) and stay as they are",
+        "frame 9 is unlike the others (blank) and stays as it is",
     ]
 
 

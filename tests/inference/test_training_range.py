@@ -31,7 +31,7 @@ def test_voxels_within_a_tenth_of_the_trained_ones_are_fine_whatever_the_axis(zo
 def test_voxels_of_another_size_are_named_with_the_trained_ones(zooms):
     (remark,) = differences_from_training(scan(zooms), TRAINING, PERCENTILE)
     here = " × ".join(f"{side:.3g}" for side in sorted(zooms))
-    assert remark == f"phantom has voxels of {here} mm; the network was trained on 2 × 2 × 2.2 to 3 × 3 × 3.3 mm."
+    assert remark == f"voxels of {here} mm; the network was trained on 2 × 2 × 2.2 to 3 × 3 × 3.3 mm"
 
 
 @pytest.mark.parametrize("config", [PERCENTILE, {"scaling": "minmax"}, {"percentiles": [0.0, 99.9]}])

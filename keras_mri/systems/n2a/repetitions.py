@@ -5,7 +5,7 @@ import logging
 
 import numpy as np
 
-from keras_mri.errors import InputError
+from keras_mri.errors import InputError, remark
 from keras_mri.imaging.brain_mask import brain_mask
 from keras_mri.imaging.registration import estimate_rigid, remaining_motion, similarity
 from keras_mri.imaging.rigid import in_view, resample_rigid
@@ -200,9 +200,5 @@ def _check_alignment(fixed, moving, mask, reference, name):
         )
     remaining = remaining_motion(fixed, moving, mask, reference.affine) / min(reference.zooms)
     if remaining > _MOST_REMAINING:
-        _LOGGER.warning(
-            "%s: parts of the brain are still displaced by %.1f voxels, which no rigid motion can mend; the result will be blurred there. "
-            "Register it non-linearly, or leave it out.",
-            name,
-            remaining,
-        )
+        displaced = f"parts of the brain are still displaced by {remaining:.1f} voxels, which no rigid motion can mend"
+        remark(name, f"{displaced}; the result will be blurred there: register it non-linearly, or leave it out")

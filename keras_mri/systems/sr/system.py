@@ -10,7 +10,7 @@ import logging
 
 import keras
 
-from keras_mri.errors import InputError
+from keras_mri.errors import InputError, remark
 from keras_mri.imaging.intensity import fit_zscore
 from keras_mri.imaging.kspace import finer_step, resampled
 from keras_mri.inference.restoring import restored, restored_frames
@@ -141,10 +141,9 @@ def predict(checkpoint, images, options):
     stored = checkpoint.inference
     factors, simulated = options.upsample or (1, 1, 1), stored["simulate"]
     if options.upsample and simulated and any((f > 1) != (g > 1) for f, g in zip(factors, simulated)):
-        _LOGGER.warning(
-            "the network was trained on scans %s times coarser along their voxel axes, and is asked for %s: it sharpens the former only",
-            " × ".join(f"{factor:g}" for factor in simulated), " × ".join(map(str, factors)),
-        )  # fmt: skip
+        trained, asked = " × ".join(f"{factor:g}" for factor in simulated), " × ".join(map(str, factors))
+        coarser = f"the network was trained on scans {trained} times coarser along their voxel axes"
+        remark(volume.name, f"{coarser}, and is asked for {asked}: it sharpens the former only")
     shape = tuple(side * factor for side, factor in zip(volume.shape, factors))
     mask = brain_of(volume, options.mask) if stored["scaling"] == "mask" or options.mask is not None else None
     scaling = fit_zscore(volume.frame(0), mask)

@@ -4,12 +4,11 @@ Frames are copied to a temporary file; its slabs are turned into maps, each map 
 """
 
 import functools
-import logging
 
 import numpy as np
 from scipy import ndimage
 
-from keras_mri.errors import InputError
+from keras_mri.errors import InputError, remark
 from keras_mri.imaging.foreground import patch_foreground
 from keras_mri.imaging.run_inspection import inspect_run
 from keras_mri.imaging.run_noise import estimate_run_noise_by_slabs
@@ -30,7 +29,6 @@ from keras_mri.systems.wgan.run_channels import (
 )
 from keras_mri.systems.wgan.run_response import TestActivation
 
-_LOGGER = logging.getLogger(__name__)
 # Values of a slab.
 _SLAB_VALUES = 6_000_000
 
@@ -91,7 +89,7 @@ def look_at(volume):
     InputError
     """
     inspection = inspect_run(volume.frames(), repetition_time=volume.repetition_time, zooms=volume.zooms)
-    sentences = inspection.sentences(volume.name)
+    sentences = inspection.sentences()
     if not any(len(frames) >= LEAST_FRAMES for frames in inspection.conditions):
         raise InputError(
             f"{volume.name} has no {LEAST_FRAMES} frames of one kind. Found: {'; '.join(sentences) or f'{volume.n_frames} frames'}. "
@@ -99,9 +97,9 @@ def look_at(volume):
         )
     volume.facts["inspection"] = inspection.facts()
     if volume.repetition_time is None:
-        sentences.append(f"{volume.name}: no repetition time in its header; {USUAL_REPETITION_TIME:g} s are assumed")
+        sentences.append(f"no repetition time in its header; {USUAL_REPETITION_TIME:g} s are assumed")
     for sentence in sentences:
-        _LOGGER.warning("%s", sentence)
+        remark(volume.name, sentence)
     return inspection
 
 
@@ -115,11 +113,8 @@ def remark_if_smoothed(noise, name):
         Of the run.
     """
     if noise.smoothed_beforehand:
-        _LOGGER.warning(
-            "%s was smoothed or resampled before (correlation of neighbouring voxels %s): denoise first, then smooth",
-            name,
-            ", ".join(f"{r:.2f}" for r in noise.correlation),
-        )
+        along = ", ".join(f"{r:.2f}" for r in noise.correlation)
+        remark(name, f"was smoothed or resampled before (correlation of neighbouring voxels {along}): denoise first, then smooth")
 
 
 def spaced(repetition_time, frames):

@@ -12,7 +12,7 @@ import logging
 import keras
 import numpy as np
 
-from keras_mri.errors import InputError
+from keras_mri.errors import InputError, remark
 from keras_mri.imaging.intensity import fit_image_scaling
 from keras_mri.imaging.noise import add_gaussian_noise, add_rician_noise
 from keras_mri.inference.restoring import restored
@@ -214,7 +214,7 @@ def _remark_on_volumes(volumes, config):
     """Say which scans of several frames are not denoised as runs, and why."""
     for volume in volumes:
         if 1 < volume.n_frames < LEAST_FRAMES and config.frames is None:
-            _LOGGER.warning("%s has %d frames, fewer than %d: each is denoised by itself", volume.name, volume.n_frames, LEAST_FRAMES)
+            remark(volume.name, f"{volume.n_frames} frames, fewer than {LEAST_FRAMES}: each is denoised by itself")
 
 
 def _levels(config, patch_shape):

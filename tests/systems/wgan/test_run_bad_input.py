@@ -119,7 +119,7 @@ def test_a_run_that_was_smoothed_before_is_denoised_with_a_warning(network, tmp_
         run = np.stack([ndimage.gaussian_filter(run[..., t], 1.2) for t in range(FRAMES)], axis=-1)
     status, said, files = predicted(network, written(tmp_path, run), tmp_path, capsys)
     assert (status, files) == (0, ["denoised.nii.gz"]), said
-    assert ("bold.nii.gz was smoothed or resampled before (correlation of neighbouring voxels 0." in said) == smoothed
+    assert ("bold.nii.gz: was smoothed or resampled before (correlation of neighbouring voxels 0." in said) == smoothed
     assert ("denoise first, then smooth" in said) == smoothed
 
 
@@ -161,7 +161,7 @@ def test_training_on_a_run_that_was_smoothed_before_or_has_no_repetition_time_sa
     smooth = np.stack([ndimage.gaussian_filter(run[..., t], 1.2) for t in range(FRAMES)], axis=-1)
     status, said, files = trained(written(tmp_path, smooth, 0.0), tmp_path, capsys)
     assert (status, files) == (0, ["network.csv", "network.h5", "network.png"]), said
-    assert "bold.nii.gz was smoothed or resampled before" in said and "no repetition time in its header; 2 s are assumed" in said
+    assert "bold.nii.gz: was smoothed or resampled before" in said and "no repetition time in its header; 2 s are assumed" in said
 
 
 def test_a_run_of_nine_frames_trains_the_network_of_single_volumes(eagerly, tmp_path, capsys, run):

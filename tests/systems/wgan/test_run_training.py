@@ -182,7 +182,7 @@ def test_options_that_a_run_has_no_use_for_are_left_aside_with_a_remark(eagerly,
 def test_a_short_run_is_said_to_train_the_network_of_single_volumes(volume, caplog, monkeypatch):
     monkeypatch.setattr("keras_mri.training.two_phases.fit_in_two_phases", lambda *given: None)
     weights_of([volume_of(head_run((14, 13, 9, 9))[0])])
-    assert "bold.nii.gz has 9 frames, fewer than 10: each is denoised by itself" in caplog.text
+    assert "bold.nii.gz: 9 frames, fewer than 10: each is denoised by itself" in caplog.text
     caplog.clear()
     weights_of([volume_of(head_run((14, 13, 9, 9))[0])], frames=1)
     assert "fewer than 10" not in caplog.text

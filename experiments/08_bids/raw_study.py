@@ -46,7 +46,7 @@ def make_study(folder):
     _write(folder / "task-rest_bold.json", {**_MANUFACTURER, "RepetitionTime": 2.0, "TaskName": "rest"})
     _write(folder / "asl.json", _ASL)
     (folder / "asl_aslcontext.tsv").rename(folder / "aslcontext.tsv")
-    _write(folder / "sub-02" / "sub-02_bold.json", {"EchoTime": 0.04})
+    _write(folder / "sub-02" / "sub-02_task-rest_bold.json", {"EchoTime": 0.04})
     return folder
 
 
@@ -72,7 +72,10 @@ def _gradients(folder, subject, rng):
     directions /= np.linalg.norm(directions, axis=0)
     directions[:, 0] = 0
     values = " ".join(["0"] + ["1000"] * (FRAMES["dwi"] - 1))
-    _write(folder / "dwi" / f"{subject}_dwi.json", {**_MANUFACTURER, "RepetitionTime": 3.0, "PhaseEncodingDirection": "j", "TotalReadoutTime": 0.05})
+    _write(
+        folder / "dwi" / f"{subject}_dwi.json",
+        {**_MANUFACTURER, "RepetitionTime": 3.0, "PhaseEncodingDirection": "j", "TotalReadoutTime": 0.05},
+    )
     # The table of b-values of one subject lies with the subject, the other one's beside the scan.
     place = folder / "dwi" if subject == "sub-01" else folder
     (place / f"{subject}_dwi.bval").write_text(values + "\n")

@@ -74,14 +74,14 @@ def open_image(image: Image, replace_nonfinite: bool = False) -> Volume:
         return image
     if isinstance(image, nibabel.spatialimages.SpatialImage):
         name = name_of(image)
-        return _checked(_with_current_header(image, name), name, replace_nonfinite)
+        return _beside(image.get_filename(), _checked(_with_current_header(image, name), name, replace_nonfinite))
     if not isinstance(image, (str, os.PathLike)):
         raise InputError(
             f"`image` must be a path, a nibabel image of voxels or a Volume. Received: {type(image).__name__}. "
             "For an array: Volume.from_array(data, affine)."
         )
     path = _existing(image)
-    return _checked(_load(path), path, replace_nonfinite)
+    return _beside(path, _checked(_load(path), path, replace_nonfinite))
 
 
 def read_header(path):
@@ -121,6 +121,12 @@ def name_of(image):
     if isinstance(image, nibabel.spatialimages.SpatialImage):
         return image.get_filename() or "image in memory"
     return str(image)
+
+
+def _beside(path, volume):
+    """Return a Volume that knows its file, beside which its side-cars lie."""
+    volume.file = path
+    return volume
 
 
 def _checked(image, name, replace_nonfinite):

@@ -60,14 +60,15 @@ def open_image(image: Image, replace_nonfinite: bool = False) -> Volume:
         return image
     if isinstance(image, nibabel.spatialimages.SpatialImage):
         name = name_of(image)
-        return _checked(_with_current_header(image, name), name, replace_nonfinite)
+        return _beside(image.get_filename(), _checked(_with_current_header(image, name), name, replace_nonfinite))
     if not isinstance(image, (str, os.PathLike)):
         raise InputError(
             f"`image` must be a path, a nibabel image of voxels or a Volume. Received: {type(image).__name__}. "
             "For an array: Volume.from_array(data, affine)."
         )
     loaded = load(image)
-    return _checked(loaded, str(image) if str(image) != "sample" else loaded.get_filename(), replace_nonfinite)
+    path = str(loaded.get_filename())
+    return _beside(pathlib.Path(path), _checked(loaded, path, replace_nonfinite))
 
 
 def open_scan(image, replace_nonfinite=False):
@@ -99,6 +100,12 @@ def name_of(image):
     if isinstance(image, nibabel.spatialimages.SpatialImage):
         return image.get_filename() or "image in memory"
     return str(image)
+
+
+def _beside(path, volume):
+    """Return a Volume that knows its file, beside which its side-cars lie."""
+    volume.file = path
+    return volume
 
 
 def _checked(image, name, replace_nonfinite):

@@ -12,7 +12,7 @@ import logging
 import keras
 import numpy as np
 
-from keras_mri.errors import InputError
+from keras_mri.errors import InputError, remark
 from keras_mri.imaging.intensity import Scaling, fit_scaling
 from keras_mri.inference.tiles import predictor
 from keras_mri.io.grids import bounding_box, mirror_axes
@@ -34,6 +34,8 @@ _DEFAULT_FILTERS = {"munet": 16, "munet_diffusion": 64}
 # Voxels by which neighbouring tiles go on beyond their share. The MU-Net's reach is 21, but beyond this its output hardly
 # changes, and exact halos would be nine tenths of the work.
 _OVERLAP = 8
+# What a training without a gain writes.
+_AVERAGE = "their average: the average is the result, and training ends here"
 _MIRRORED = {"none": "", "left-right": " and its mirror image", "all": " and its mirror images along all axes: eight times the work of one"}
 # Voxels of surroundings that a network without a bounded reach is shown.
 _SURROUNDINGS = 16
@@ -112,7 +114,7 @@ def train(data, config, callbacks=()):
     check_trains()
     # Only here: they need TensorFlow, and using a network does not.
     from keras_mri.systems.n2a.data import BlockOptions, RepetitionBlocks
-    from keras_mri.systems.n2a.iterations import iterate
+    from keras_mri.systems.n2a.iterations import WEAK_NOISE, EndWithoutGain, NothingToGainError, iterate, restore_nothing
     from keras_mri.training.fit import keeping_best
 
     keras.utils.set_random_seed(config.seed)
@@ -129,7 +131,18 @@ def train(data, config, callbacks=()):
 
     best = KeepBest(network, "val_loss")
     with keeping_best(best, callbacks):
-        iterate(network, blocks, best, config, callbacks, denoised)
+        name, noise = scan.reference.name, scan.noise
+        early = [EndWithoutGain(network, best, blocks)] if noise < WEAK_NOISE else []
+        try:
+            if iterate(network, blocks, best, config, [*callbacks, *early], denoised):
+                return in_float32(network)
+            remark(name, "on the held-out blocks no network was better than the average, so this one restores nothing; train longer")
+        except NothingToGainError:
+            remark(
+                name,
+                f"the repetitions differ by so little (noise SD {100 * noise:.2g} % of the range) that no network improves on {_AVERAGE}",
+            )
+        restore_nothing(network, best)
     return in_float32(network)
 
 
@@ -172,7 +185,8 @@ def outcome(checkpoint, data, config):
     -------
     keras_mri.systems.records.Outcome
     """
-    _LOGGER.info("restoring the %s%s", "repetitions" if config.restore == "each" else "average", _MIRRORED[config.mirror])
+    if not _restores_nothing(checkpoint.network):
+        _LOGGER.info("restoring the %s%s", "repetitions" if config.restore == "each" else "average", _MIRRORED[config.mirror])
     network = with_hidden_layers_in(checkpoint.network, config.precision)
     denoised = _denoised(network, data, inference(config, {}), config.mirror)
     average, first = data.average[..., 0], denoised.frame(0)
@@ -213,12 +227,13 @@ def _together(images, options, match):
 
 
 def _match(scaling):
-    return "mean and SD" if scaling == "zscore" else "mean"
+    return "mean and SD" if scaling in ("zscore", "zscore-each") else "mean"
 
 
 def _scaling(scan, policy):
-    if policy == "zscore":
-        inside = scan.average[scan.mask]
+    if policy in ("zscore", "zscore-each"):
+        # All repetitions have the first one's mean and SD by now; their average has less noise, and so a smaller SD.
+        inside = (scan.data[0] if policy == "zscore-each" else scan.average)[scan.mask]
         return Scaling(float(inside.mean()), float(inside.std()) or 1.0)
     return fit_scaling(scan.average)
 
@@ -247,7 +262,12 @@ def _denoised(network, scan, stored, mirror, tile=None):
 
     # What is restored is the average, not the first repetition: a report compares with it.
     measured = scan.reference.with_frames(lambda frame: average[..., frame])
-    return measured.with_frames(restored_frame)
+    return measured.with_frames(measured.frame if _restores_nothing(network) else restored_frame)
+
+
+def _restores_nothing(network):
+    """Tell a network that gives back what it gets, because a training found nothing better: bool."""
+    return not any(np.any(weight) for weight in network.get_layer("residual").get_weights())
 
 
 SYSTEM = System(settings=SETTINGS, train=train, predict=predict, outcome=outcome, settle=settle, prepare=prepare)

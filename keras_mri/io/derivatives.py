@@ -103,4 +103,4 @@ def _read_json(path):
 
 def _write_json(path, facts):
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8", errors="backslashreplace")

@@ -32,6 +32,9 @@ Image = str | os.PathLike | Volume | nibabel.spatialimages.SpatialImage
 # Bytes; the .mat file beside an image of SPM's holds its affine and nothing else.
 _LONGEST_MAT = 100_000
 
+# Of the range of intensities, that float32 should tell apart; and voxels by which the range is known.
+_FINEST, _ENOUGH = 1e-4, 100_000
+
 
 class ConstantImageError(InputError):
     """All voxels of an image have one value."""
@@ -125,13 +128,15 @@ def name_of(image):
 
 def _checked(image, name, replace_nonfinite):
     """Return an image of nibabel's as a Volume, or raise InputError."""
-    _check_dtype(getattr(image.dataobj, "dtype", image.get_data_dtype()), name)
+    header_checks.check_numbers(name, getattr(image.dataobj, "dtype", image.get_data_dtype()))
     _check_claims(image, name)
-    read = functools.partial(_read_frame, _read_forward(image.dataobj), name, replace_nonfinite)
+    data = _read_forward(image.dataobj)
+    dtype = _float_type(data, name)
+    read = functools.partial(_read_frame, data, name, replace_nonfinite, dtype)
     facts = np.array(image.affine), single_file_header(image, name), name
     if _is_compressed_run(image.dataobj):
         # Decompressed once: the check of the values goes through all frames, and keeps them.
-        store = FrameStore(image.shape[:3], image.shape[3])
+        store = FrameStore(image.shape[:3], image.shape[3], dtype)
         checked = Volume(functools.partial(_stored, store, read), image.shape, *facts)
         _check_values(checked)
         volume = Volume(store.frame, image.shape, *facts)
@@ -227,21 +232,28 @@ def _check_claims(image, name):
     header_checks.check_affine(name, image.affine)
 
 
-def _read_frame(data, name, replace_nonfinite, t):
+def _float_type(data, name):
+    """Return the type in which frames are read: float64 where a pedestal leaves float32 too few digits for what lies on it."""
+    stored = getattr(data, "dtype", None)
+    short = stored is not None and (stored.itemsize <= 2 or stored == np.float32) and not getattr(data, "inter", 0)
+    if short:
+        return np.float32
+    frame = _read_frame(data, name, True, np.float64, 0)
+    values = frame[frame != 0][:: 1 + frame.size // _ENOUGH]
+    if not values.size or np.abs(values).max() > np.finfo(np.float32).max:
+        return np.float32
+    low, high = np.percentile(values, (2, 98))
+    digits = np.spacing(np.float32(max(abs(low), abs(high))))
+    return np.float64 if high > low and digits > _FINEST * (high - low) else np.float32
+
+
+def _read_frame(data, name, replace_nonfinite, dtype, t):
     try:
         data = data[..., t] if len(data.shape) == 4 else data[...]
     except _READ_ERRORS as error:
         raise InputError(f"{name} is truncated or damaged: {first_line(error)}. Copy or download it again.") from error
-    data = np.asarray(data, dtype=np.float32)
+    data = np.asarray(data, dtype=dtype)
     return np.nan_to_num(data, nan=0.0, posinf=0.0, neginf=0.0) if replace_nonfinite else data
-
-
-def _check_dtype(dtype, name):
-    if dtype.kind in "iufb":
-        return
-    kind = {"c": "complex numbers", "V": "colours (RGB)", "S": "text"}.get(dtype.kind, "other data")
-    remedy = "Save the magnitude, e.g. with numpy.abs." if dtype.kind == "c" else "Save one intensity per voxel."
-    raise InputError(f"{name} must hold real numbers. Received: {kind} ({dtype}). {remedy}")
 
 
 def _check_values(volume):

@@ -10,6 +10,7 @@ from keras_mri.imaging.brain_mask import brain_mask
 from keras_mri.imaging.intensity import fit_scaling
 from keras_mri.imaging.registration import estimate_rigid, remaining_motion, similarity
 from keras_mri.imaging.rigid import in_view, resample_rigid
+from keras_mri.inference.extremes import as_seen
 from keras_mri.io.grids import check_same_grid
 from keras_mri.io.mask_files import load_mask
 from keras_mri.io.nifti_reading import open_image
@@ -36,7 +37,7 @@ class Repetitions:
     Parameters
     ----------
     data : ndarray of float32, shape (repetitions, x, y, z, frames)
-        In the unit of the first one.
+        In the unit of the first one, without what networks do not see.
     mask : ndarray of bool, shape (x, y, z)
     estimated : bool
         Whether the mask was estimated.
@@ -44,6 +45,10 @@ class Repetitions:
         Whether nothing was measured below 0.
     reference : Volume
         Grid, header and shape of what comes out: (x, y, z) or (x, y, z, frames).
+    unseen : sequence of (ndarray of bool, shape (x, y, z), ndarray of float, shape (voxels,))
+        For each frame, where a repetition is extreme or all are exactly 0, and the average there as measured.
+    pedestal : float
+        Of the first repetition.
     """
 
     data: np.ndarray
@@ -51,6 +56,8 @@ class Repetitions:
     estimated: bool
     magnitude: bool
     reference: Volume
+    unseen: tuple = ()
+    pedestal: float = 0.0
 
     @property
     def average(self):
@@ -63,6 +70,14 @@ class Repetitions:
         inside = self.data[:, self.mask]
         # Unbiased over the repetitions: differences between them are noise, and what the alignment left.
         return float(np.sqrt(inside.var(axis=0, ddof=1, dtype=np.float64).mean()) / fit_scaling(self.average).scale)
+
+    def put_back(self, frame, image):
+        """Return a frame of the result, shape (x, y, z), with the pedestal and with what networks have not seen as it was measured."""
+        result = image + self.pedestal if self.pedestal else image.copy()
+        if self.unseen:
+            where, values = self.unseen[frame]
+            result[where] = values
+        return result
 
 
 def align_repetitions(images, align_above, mask=None, repetitions=None, match="mean"):
@@ -93,7 +108,9 @@ def align_repetitions(images, align_above, mask=None, repetitions=None, match="m
         If they lie on different grids.
     """
     volumes = [open_image(image) for image in images]
-    names, data, reference = _gather(volumes, repetitions)
+    seen = [as_seen(volume) for volume in volumes]
+    names, data, reference = _gather([one.volume for one in seen], repetitions)
+    unseen = _unseen(seen, data.shape[0], data.shape[4])
     estimated = mask is None
     brain = brain_mask(np.abs(data).mean(axis=(0, 4)), reference.zooms) if estimated else load_mask(mask, reference)
     magnitude = bool(data.min() >= 0)
@@ -108,7 +125,7 @@ def align_repetitions(images, align_above, mask=None, repetitions=None, match="m
         if len(volumes) > 1:
             for volume, degrees in zip(volumes, turned, strict=True):
                 remark_on_rotation(volume, volumes[0], degrees)
-    return Repetitions(data, brain, estimated, magnitude, reference)
+    return Repetitions(data, brain, estimated, magnitude, reference, unseen, seen[0].pedestal)
 
 
 def _gather(volumes, mode):
@@ -141,6 +158,19 @@ def _gather(volumes, mode):
         check_frames_repeat(first, other)
     data = np.stack([np.stack(list(volume.frames()), axis=-1) for volume in volumes])
     return [volume.name for volume in volumes], data, first
+
+
+def _unseen(seen, repetitions, frames):
+    """Return, for each frame, where a repetition is extreme or all are exactly 0, and their average there."""
+    result = []
+    for frame in range(frames):
+        members = [(one, frame) for one in seen] if len(seen) > 1 else [(seen[0], number) for number in range(repetitions)]
+        measured = np.stack([one.measured.frame(t) for one, t in members])
+        where = (measured == 0).all(axis=0)
+        for one, t in members:
+            where |= one.extreme(t)
+        result.append((where, measured[:, where].mean(axis=0, dtype=np.float64).astype(measured.dtype)))
+    return tuple(result)
 
 
 def _matched(data, names, mask, match):

@@ -24,6 +24,7 @@ from keras_mri.saving import checkpoints, pretrained
 from keras_mri.systems.n2a import published_munet
 from keras_mri.systems.n2a.repetitions import align_repetitions
 from keras_mri.systems.n2a.settings import DENOISED, SETTINGS, inference
+from keras_mri.systems.own_scan import central_part
 from keras_mri.systems.records import Outcome, System, with_inference
 from keras_mri.training.callbacks import KeepBest
 
@@ -125,9 +126,11 @@ def train(data, config, callbacks=()):
     facts = (len(scan.data), scan.mask.shape, network.count_params(), blocks.shape, len(blocks.held_out), precision)
     _LOGGER.info("%d repetitions of %s voxels, %d parameters, blocks of %s voxels, %d held out, %s", *facts)
 
+    as_seen = dataclasses.replace(scan, unseen=(), pedestal=0.0)
+
     def denoised():
         # A target need not be the best there is: no mirror images.
-        return scaling.apply(_denoised(network, scan, inference(config, {}), "none").data.reshape(scan.average.shape))
+        return scaling.apply(_denoised(network, as_seen, inference(config, {}), "none").data.reshape(scan.average.shape))
 
     best = KeepBest(network, "val_loss")
     with keeping_best(best, callbacks):
@@ -190,14 +193,23 @@ def outcome(checkpoint, data, config):
     network = with_hidden_layers_in(checkpoint.network, config.precision)
     denoised = _denoised(network, data, inference(config, {}), config.mirror)
     average, first = data.average[..., 0], denoised.frame(0)
+    removed = np.abs(average - first)
+    times = _visible(removed[data.mask], average[data.mask])
     panels = {
         "first repetition": data.data[0, ..., 0],
         f"average of {len(data.data)}": average,
         "mask (estimated)" if data.estimated else "mask (given)": np.where(data.mask, average, 0.25 * average),
-        "removed × 5": np.abs(5 * (average - first)),
+        f"removed × {times}": times * removed,
         "denoised": first,
     }
-    return Outcome(panels, {DENOISED: denoised})
+    return Outcome(panels, {DENOISED: denoised}, data.reference.affine, central_part(denoised))
+
+
+def _visible(removed, average):
+    """Return a round factor that makes what was removed half as bright as the scan, so that it can be seen: 5 to 500."""
+    highest = np.percentile(removed, 99)
+    wanted = np.percentile(average, 99) / (2 * highest) if highest > 0 else 0
+    return next((times for times in (500, 200, 100, 50, 20, 10) if times <= wanted), 5)
 
 
 def _start(config):
@@ -258,10 +270,10 @@ def _denoised(network, scan, stored, mirror, tile=None):
         restored = np.maximum(restored, 0) if scan.magnitude else restored
         whole = average[..., frame].copy()
         whole[box] = np.where(scan.mask[box], restored, whole[box])
-        return whole
+        return scan.put_back(frame, whole)
 
     # What is restored is the average, not the first repetition: a report compares with it.
-    measured = scan.reference.with_frames(lambda frame: average[..., frame])
+    measured = scan.reference.with_frames(lambda frame: scan.put_back(frame, average[..., frame]))
     return measured.with_frames(measured.frame if _restores_nothing(network) else restored_frame)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from keras_mri.errors import InputError
-from keras_mri.io import grids, repetition_times
+from keras_mri.io import grids, header_checks, repetition_times
 from keras_mri.io.metadata import Metadata, inherited
 
 if typing.TYPE_CHECKING:
@@ -84,8 +84,11 @@ class Volume:
     def from_array(
         cls, data: np.ndarray, affine: np.ndarray, header: "nibabel.Nifti1Header | None" = None, name: str | os.PathLike = "image"
     ) -> "Volume":
-        """Wrap an array of shape (x, y, z) or (x, y, z, t) as a Volume."""
-        data = np.asarray(data, dtype=np.float32)
+        """Wrap an array of shape (x, y, z) or (x, y, z, t), finite real numbers, as a Volume; InputError for anything else."""
+        data = _real(data, name)
+        header_checks.check_affine(name, affine)
+        header_checks.check_header(name, header)
+        affine = np.asarray(affine, np.float64)
         return cls(lambda t: data[..., t] if data.ndim == 4 else data, data.shape, affine, header, name)
 
     def __repr__(self) -> str:
@@ -216,3 +219,18 @@ class Volume:
         from keras_mri.io import nifti_writing  # it imports this module
 
         return nifti_writing.to_nibabel(self)
+
+
+def _real(data, name):
+    """Return an array as float32; raise InputError unless it holds finite real numbers."""
+    try:
+        data = np.asarray(data)
+    except ValueError as error:  # rows of different lengths
+        raise InputError(f"{name} must be an array of numbers: {error}.") from error
+    header_checks.check_numbers(name, data.dtype)
+    with np.errstate(over="ignore"):
+        data = data.astype(np.float32, copy=False)
+    bad = np.count_nonzero(~np.isfinite(data))
+    if bad:
+        raise InputError(f"{name} has NaN or infinity in {bad} voxels. Replace them, e.g. with numpy.nan_to_num.")
+    return data

@@ -174,7 +174,8 @@ def test_values_that_are_missing_do_not_count(head, affine):
 def test_air_as_bright_as_tissue_is_said(head, affine, rng):
     x, y, z = (np.linspace(-1, 1, side) for side in (32, 30, 28))
     tissue = x[:, None, None] ** 2 + y[:, None] ** 2 + z**2 < 0.7
-    uniform = np.where(tissue, 2000 + 1000 * np.cos(4 * x)[:, None, None] + rng.normal(0, 60, tissue.shape), rng.uniform(0, 4095, tissue.shape))
+    smooth = 2000 + 1000 * np.cos(4 * x)[:, None, None] + rng.normal(0, 60, tissue.shape)
+    uniform = np.where(tissue, smooth, rng.uniform(0, 4095, tissue.shape))
     with remarks_kept() as remarks:
         seen = as_seen(volume_of(uniform, affine))
         as_seen(volume_of(uniform / 4095 - 0.5, affine))

@@ -78,8 +78,8 @@ def of_repetitions(**settings):
 
     def restore(data, affine):
         other = np.where(data == 0, 0, phantoms.noisy_volume(phantoms.head(SHAPE, seed=3)[0], SIGMA, seed=5).data)
-        mask = volume(phantoms.head(SHAPE, seed=3)[1], affine)
-        return n2a.predict(checkpoint, [volume(data, affine), volume(other, affine, "2.nii")], RepetitionOptions(precision="float32", mask=mask))
+        options = RepetitionOptions(precision="float32", mask=volume(phantoms.head(SHAPE, seed=3)[1], affine))
+        return n2a.predict(checkpoint, [volume(data, affine), volume(other, affine, "2.nii")], options)
 
     return restore
 

@@ -114,9 +114,11 @@ def _checked(image, name, replace_nonfinite):
         _check_values(checked)
         volume = Volume(store.frame, shape, *facts)
         volume.extremes = checked.extremes
-        return volume
-    volume = Volume(read, shape, *facts)
-    _check_values(volume)
+    else:
+        volume = Volume(read, shape, *facts)
+        _check_values(volume)
+    if isinstance(image, nibabel.MGHImage):
+        volume.foreign_header = image.header.copy()
     return volume
 
 

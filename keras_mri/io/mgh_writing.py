@@ -36,6 +36,7 @@ def opened(path, volume, dtype):
     options = {"compresslevel": 6} if path.suffix == ".mgz" else {}
     with nibabel.openers.ImageOpener(str(path), "wb", **options) as file:
         header.writehdr_to(file)
+        nibabel.volumeutils.seek_tell(file, header.get_data_offset(), write0=True)
         yield lambda frame: file.write(frame.astype(header.get_data_dtype().newbyteorder(">")).tobytes(order="F"))
         header.writeftr_to(file)
 
@@ -65,7 +66,7 @@ def _header(volume, dtype):
     origin = volume
     while origin.source is not None:
         origin = origin.source
-    header = nibabel.freesurfer.MGHHeader() if origin.foreign_header is None else origin.foreign_header.copy()
+    header = nibabel.MGHImage.header_class() if origin.foreign_header is None else origin.foreign_header.copy()
     delta, same = np.array(header["delta"]), tuple(header["dims"][:3]) == volume.shape[:3]
     header.set_data_dtype(dtype)
     header.set_data_shape(volume.shape)

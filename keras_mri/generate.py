@@ -1,5 +1,11 @@
 """python -m keras_mri.generate MODEL -n 8 [--label NAME] -o FOLDER"""
 
+from keras_mri.cli import signals
+
+if __name__ == "__main__":
+    signals.leave_at_once()
+
+
 import os
 import pathlib
 import sys

@@ -6,7 +6,8 @@ import nibabel
 import numpy as np
 
 from keras_mri.errors import InputError, first_line
-from keras_mri.io import grids, header_checks
+from keras_mri.io import grids
+from keras_mri.io.intake import header_checks
 from keras_mri.io.volumes import Volume
 
 
@@ -43,8 +44,8 @@ def single_file_header(image, path):
     except nibabel.spatialimages.HeaderDataError as error:
         raise InputError(f"{path} does not fit into a NIfTI header: {first_line(error)}. Save it as NIfTI-2.") from error
     if len(image.shape) == 4:
-        # MGH keeps the repetition time in milliseconds.
-        step = float(header.get_zooms()[3])
+        # MGH keeps the repetition time in milliseconds. The header of an image in memory may know nothing of its frames.
+        step = float((*header.get_zooms(), 0, 0, 0, 0)[3])
         plain["pixdim"][4] = step / 1000 if isinstance(image, nibabel.MGHImage) else step
     return plain
 

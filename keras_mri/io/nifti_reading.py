@@ -8,9 +8,8 @@ import nibabel
 import numpy as np
 
 from keras_mri.errors import InputError, first_line
-from keras_mri.io import header_checks
 from keras_mri.io.frame_store import FrameStore
-from keras_mri.io.intake import contradictions, label_maps
+from keras_mri.io.intake import contradictions, header_checks, label_maps
 from keras_mri.io.intake.loading import READ_ERRORS, NoNiftiError, load, read_header
 from keras_mri.io.nifti_headers import run_shape, single_file_header
 from keras_mri.io.volumes import Volume
@@ -18,6 +17,9 @@ from keras_mri.io.volumes import Volume
 __all__ = ["ConstantImageError", "Image", "NoNiftiError", "name_of", "open_image", "open_scan", "read_header"]
 # A file, or an image in memory.
 Image = str | os.PathLike | Volume | nibabel.spatialimages.SpatialImage
+
+# Of the range of intensities, that float32 should tell apart; and voxels by which the range is known.
+_FINEST, _ENOUGH = 1e-4, 100_000
 
 
 class ConstantImageError(InputError):
@@ -57,14 +59,15 @@ def open_image(image: Image, replace_nonfinite: bool = False) -> Volume:
         return image
     if isinstance(image, nibabel.spatialimages.SpatialImage):
         name = name_of(image)
-        return _checked(_with_current_header(image, name), name, replace_nonfinite)
+        return _beside(image.get_filename(), _checked(_with_current_header(image, name), name, replace_nonfinite))
     if not isinstance(image, (str, os.PathLike)):
         raise InputError(
             f"`image` must be a path, a nibabel image of voxels or a Volume. Received: {type(image).__name__}. "
             "For an array: Volume.from_array(data, affine)."
         )
     loaded = load(image)
-    return _checked(loaded, str(image) if str(image) != "sample" else loaded.get_filename(), replace_nonfinite)
+    path = str(loaded.get_filename())
+    return _beside(pathlib.Path(path), _checked(loaded, path, replace_nonfinite))
 
 
 def open_scan(image, replace_nonfinite=False):
@@ -98,18 +101,25 @@ def name_of(image):
     return str(image)
 
 
+def _beside(path, volume):
+    """Return a Volume that knows its file, beside which its side-cars lie."""
+    volume.file = path
+    return volume
+
+
 def _checked(image, name, replace_nonfinite):
     """Return an image of nibabel's as a Volume, or raise InputError."""
-    _check_dtype(getattr(image.dataobj, "dtype", image.get_data_dtype()), name)
+    header_checks.check_numbers(name, getattr(image.dataobj, "dtype", image.get_data_dtype()))
     _check_claims(image, name)
     shape = run_shape(image.shape, name)
     data = _read_forward(image.dataobj, shape)
-    read = functools.partial(_read_frame, data, name, replace_nonfinite)
+    dtype = _float_type(data, name)
+    read = functools.partial(_read_frame, data, name, replace_nonfinite, dtype)
     affine = contradictions.affine_in_millimetres(np.array(image.affine), image.header, name)
     facts = affine, single_file_header(image, name), name
     if _is_compressed_run(data):
         # Decompressed once: the check of the values goes through all frames, and keeps them.
-        store = FrameStore(shape[:3], shape[3])
+        store = FrameStore(shape[:3], shape[3], dtype)
         checked = Volume(functools.partial(_stored, store, read), shape, *facts)
         _check_values(checked)
         volume = Volume(store.frame, shape, *facts)
@@ -173,22 +183,29 @@ def _check_claims(image, name):
     header_checks.check_affine(name, image.affine)
 
 
-def _read_frame(data, name, replace_nonfinite, t):
+def _float_type(data, name):
+    """Return the type in which frames are read: float64 where a pedestal leaves float32 too few digits for what lies on it."""
+    stored = getattr(data, "dtype", None)
+    short = stored is not None and (stored.itemsize <= 2 or stored == np.float32) and not getattr(data, "inter", 0)
+    if short:
+        return np.float32
+    frame = _read_frame(data, name, True, np.float64, 0)
+    values = frame[frame != 0][:: 1 + frame.size // _ENOUGH]
+    if not values.size or np.abs(values).max() > np.finfo(np.float32).max:
+        return np.float32
+    low, high = np.percentile(values, (2, 98))
+    digits = np.spacing(np.float32(max(abs(low), abs(high))))
+    return np.float64 if high > low and digits > _FINEST * (high - low) else np.float32
+
+
+def _read_frame(data, name, replace_nonfinite, dtype, t):
     try:
         data = data[..., t] if len(data.shape) == 4 else data[...]
     except READ_ERRORS as error:
         raise InputError(f"{name} is truncated or damaged: {first_line(error)}. Copy or download it again.") from error
     with np.errstate(all="ignore"):  # numbers beyond float32 become infinite, which is found below
-        data = np.asarray(data, dtype=np.float32)
+        data = np.asarray(data, dtype=dtype)
     return np.nan_to_num(data, nan=0.0, posinf=0.0, neginf=0.0) if replace_nonfinite else data
-
-
-def _check_dtype(dtype, name):
-    if dtype.kind in "iufb":
-        return
-    kind = {"c": "complex numbers", "V": "colours (RGB)", "S": "text"}.get(dtype.kind, "other data")
-    remedy = "Save the magnitude, e.g. with numpy.abs." if dtype.kind == "c" else "Save one intensity per voxel."
-    raise InputError(f"{name} must hold real numbers. Received: {kind} ({dtype}). {remedy}")
 
 
 def _check_values(volume):

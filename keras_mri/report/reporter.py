@@ -103,7 +103,7 @@ class Reporter:
         )
         page = render(comparison, facts)
         with replacing(path) as temporary:
-            temporary.write_text(page, encoding="utf-8")
+            temporary.write_text(page, encoding="utf-8", errors="backslashreplace")
 
     def _files(self):
         images = {f"input {number}": _grid(image) for number, image in enumerate(self._images, 1)}

@@ -119,6 +119,6 @@ def write_result(result, path):
         return
     with replacing(path) as temporary:
         if isinstance(result, str):
-            temporary.write_text(result, encoding="utf-8")
+            temporary.write_text(result, encoding="utf-8", errors="backslashreplace")
         else:
             result(temporary)

@@ -4,7 +4,7 @@ import itertools
 import math
 
 from keras_mri.errors import InputError, remark
-from keras_mri.io import header_checks
+from keras_mri.io.intake import header_checks
 
 # Bytes after the last voxel that some writers fill up to; fewer than any volume that could be meant.
 _PADDING = 1024

@@ -9,6 +9,7 @@ import numpy as np
 from keras_mri.errors import InputError
 from keras_mri.imaging import metrics
 from keras_mri.imaging.intensity import fit_image_scaling
+from keras_mri.inference.extremes import as_seen
 from keras_mri.inference.restoring import restored
 from keras_mri.io.grids import mirror_axes
 from keras_mri.io.mask_files import load_mask
@@ -52,7 +53,9 @@ def prepare(images, config):
     if isinstance(images[0], Slices):
         _check_scaling(images[0], config)
         return fitting_slices(images[0], _factor(config))
-    return cut_slices([open_image(image) for image in images], _cut(config), _factor(config), config.noise_range, config.seed)
+    return cut_slices(
+        [as_seen(open_image(image)).volume for image in images], _cut(config), _factor(config), config.noise_range, config.seed
+    )
 
 
 def train(data, config, callbacks=()):
@@ -123,18 +126,19 @@ def predict(checkpoint, images, options):
         raise InputError(f"this network sees whole slices. Received: `tile` {' '.join(map(str, options.tile))}. Leave it out.")
     volume = open_image(images[0])
     stored = checkpoint.inference
-    scaling = fit_image_scaling(volume, stored["percentiles"] or "percentile")
+    seen = as_seen(volume)
+    scaling = fit_image_scaling(seen.volume, stored["percentiles"] or "percentile")
     axis = stored["axis"] if options.axis is None else options.axis
     network = with_hidden_layers_in(checkpoint.network, options.precision)
     run = slice_predictor(network, axis, mirror_axes(volume.affine, options.mirror, across=axis), progress=volume.n_frames == 1)
 
     def denoised(t):
-        data = scaling.apply(volume.frame(t))
+        data = scaling.apply(seen.volume.frame(t))
         # The output of the published network lies between 0 and 1: the part of an intensity beyond that is added again.
         inputs = np.clip(data, 0, 1) if stored["clip"] else data
         return run(inputs) + (data - inputs)
 
-    return restored(volume, scaling, denoised, load_mask(options.mask, volume) if options.mask is not None else None)
+    return restored(volume, scaling, denoised, load_mask(options.mask, volume) if options.mask is not None else None, seen)
 
 
 def outcome(checkpoint, data, config):

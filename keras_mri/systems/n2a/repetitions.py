@@ -9,6 +9,7 @@ from keras_mri.errors import InputError, remark
 from keras_mri.imaging.brain_mask import brain_mask
 from keras_mri.imaging.registration import estimate_rigid, remaining_motion, similarity
 from keras_mri.imaging.rigid import in_view, resample_rigid
+from keras_mri.inference.extremes import as_seen
 from keras_mri.io.grids import check_same_grid
 from keras_mri.io.mask_files import load_mask
 from keras_mri.io.nifti_reading import open_image
@@ -34,7 +35,7 @@ class Repetitions:
     Parameters
     ----------
     data : ndarray of float32, shape (repetitions, x, y, z, frames)
-        In the unit of the first one.
+        In the unit of the first one, without what networks do not see.
     mask : ndarray of bool, shape (x, y, z)
     estimated : bool
         Whether the mask was estimated.
@@ -42,6 +43,10 @@ class Repetitions:
         Whether nothing was measured below 0.
     reference : Volume
         Grid, header and shape of what comes out: (x, y, z) or (x, y, z, frames).
+    unseen : sequence of (ndarray of bool, shape (x, y, z), ndarray of float, shape (voxels,))
+        For each frame, where a repetition is extreme or all are exactly 0, and the average there as measured.
+    pedestal : float
+        Of the first repetition.
     """
 
     data: np.ndarray
@@ -49,11 +54,21 @@ class Repetitions:
     estimated: bool
     magnitude: bool
     reference: Volume
+    unseen: tuple = ()
+    pedestal: float = 0.0
 
     @property
     def average(self):
         """The average of the repetitions: ndarray of float32, shape (x, y, z, frames)."""
         return self.data.mean(axis=0, dtype=np.float64).astype(np.float32)
+
+    def put_back(self, frame, image):
+        """Return a frame of the result, shape (x, y, z), with the pedestal and with what networks have not seen as it was measured."""
+        result = image + self.pedestal if self.pedestal else image.copy()
+        if self.unseen:
+            where, values = self.unseen[frame]
+            result[where] = values
+        return result
 
 
 def align_repetitions(images, align_above, mask=None, repetitions=None, match="mean"):
@@ -84,7 +99,9 @@ def align_repetitions(images, align_above, mask=None, repetitions=None, match="m
         If they lie on different grids.
     """
     volumes = [open_image(image) for image in images]
-    names, data, reference = _gather(volumes, repetitions)
+    seen = [as_seen(volume) for volume in volumes]
+    names, data, reference = _gather([one.volume for one in seen], repetitions)
+    unseen = _unseen(seen, data.shape[0], data.shape[4])
     estimated = mask is None
     brain = brain_mask(np.abs(data).mean(axis=(0, 4)), reference.zooms) if estimated else load_mask(mask, reference)
     magnitude = bool(data.min() >= 0)
@@ -96,7 +113,7 @@ def align_repetitions(images, align_above, mask=None, repetitions=None, match="m
         # Where another scan ends there is nothing to average.
         data[1:, ~in_all] = data[0, ~in_all]
         _check_noise(data, names, brain)
-    return Repetitions(data, brain, estimated, magnitude, reference)
+    return Repetitions(data, brain, estimated, magnitude, reference, unseen, seen[0].pedestal)
 
 
 def _gather(volumes, mode):
@@ -124,6 +141,19 @@ def _gather(volumes, mode):
             )
     data = np.stack([np.stack(list(volume.frames()), axis=-1) for volume in volumes])
     return [volume.name for volume in volumes], data, first
+
+
+def _unseen(seen, repetitions, frames):
+    """Return, for each frame, where a repetition is extreme or all are exactly 0, and their average there."""
+    result = []
+    for frame in range(frames):
+        members = [(one, frame) for one in seen] if len(seen) > 1 else [(seen[0], number) for number in range(repetitions)]
+        measured = np.stack([one.measured.frame(t) for one, t in members])
+        where = (measured == 0).all(axis=0)
+        for one, t in members:
+            where |= one.extreme(t)
+        result.append((where, measured[:, where].mean(axis=0, dtype=np.float64).astype(measured.dtype)))
+    return tuple(result)
 
 
 def _matched(data, names, mask, match):

@@ -123,9 +123,11 @@ def train(data, config, callbacks=()):
     facts = (len(scan.data), scan.mask.shape, network.count_params(), blocks.shape, len(blocks.held_out), precision)
     _LOGGER.info("%d repetitions of %s voxels, %d parameters, blocks of %s voxels, %d held out, %s", *facts)
 
+    as_seen = dataclasses.replace(scan, unseen=(), pedestal=0.0)
+
     def denoised():
         # A target need not be the best there is: no mirror images.
-        return scaling.apply(_denoised(network, scan, inference(config, {}), "none").data.reshape(scan.average.shape))
+        return scaling.apply(_denoised(network, as_seen, inference(config, {}), "none").data.reshape(scan.average.shape))
 
     best = KeepBest(network, "val_loss")
     with keeping_best(best, callbacks):
@@ -243,10 +245,10 @@ def _denoised(network, scan, stored, mirror, tile=None):
         restored = np.maximum(restored, 0) if scan.magnitude else restored
         whole = average[..., frame].copy()
         whole[box] = np.where(scan.mask[box], restored, whole[box])
-        return whole
+        return scan.put_back(frame, whole)
 
     # What is restored is the average, not the first repetition: a report compares with it.
-    measured = scan.reference.with_frames(lambda frame: average[..., frame])
+    measured = scan.reference.with_frames(lambda frame: scan.put_back(frame, average[..., frame]))
     return measured.with_frames(restored_frame)
 
 

@@ -9,7 +9,7 @@ import zlib
 import nibabel
 import numpy as np
 
-from keras_mri.errors import InputError
+from keras_mri.errors import InputError, first_line
 from keras_mri.io import grids
 from keras_mri.memory import available_bytes
 
@@ -100,14 +100,37 @@ def check_extensions(path, file, end=None, byte_order="<"):
 
 
 def check_affine(path, affine):
-    """Raise InputError unless an affine, ndarray of shape (4, 4) or None, gives every voxel a place and a volume."""
-    affine = np.full((4, 4), np.nan) if affine is None else affine
+    """Raise InputError unless an affine, array of shape (4, 4) or None, gives every voxel a place and a volume."""
+    affine = np.full((4, 4), np.nan) if affine is None else np.asarray(affine)
+    if affine.shape != (4, 4) or affine.dtype.kind not in "iuf":
+        raise InputError(f"`affine` of {path} must be 4 × 4 numbers, voxel indices to RAS+ millimetres. Received: {_short(affine)}.")
     if not is_usable(affine):
         rows = np.array2string(np.asarray(affine)[:3], precision=4).replace("\n", "")
         raise InputError(
             f"{path} must say where its voxels lie. Received: an affine that is not finite, or gives voxels no volume, {rows}. "
             "Set the sform of its header, e.g. from a scan of the same session."
         )
+
+
+def check_header(name, header):
+    """Raise InputError unless a header is a NIfTI header of nibabel's that can be written, or None; `name` of the image."""
+    if header is None:
+        return
+    if not isinstance(header, nibabel.Nifti1Header):
+        raise InputError(f"`header` of {name} must be a NIfTI header of nibabel's, or None. Received: {type(header).__name__}.")
+    try:
+        type(header).from_header(header)
+    except nibabel.spatialimages.HeaderDataError as error:
+        raise InputError(f"`header` of {name} is damaged: {first_line(error)}. Take it from an image that nibabel loads.") from error
+
+
+def check_numbers(name, dtype):
+    """Raise InputError unless an array of this type holds real numbers; `name` of the image, `dtype` of NumPy."""
+    if dtype.kind in "iufb":
+        return
+    kind = {"c": "complex numbers", "V": "colours (RGB)", "S": "text", "U": "text"}.get(dtype.kind, "other data")
+    remedy = "Save the magnitude, e.g. with numpy.abs." if dtype.kind == "c" else "Save one intensity per voxel."
+    raise InputError(f"{name} must hold real numbers. Received: {kind} ({dtype}). {remedy}")
 
 
 def is_usable(affine):
@@ -155,6 +178,11 @@ def _length(open_file, most):
     except (OSError, EOFError, zlib.error):
         pass  # the bytes before the damage count
     return count
+
+
+def _short(array):
+    """Return shape and type of an array, for messages."""
+    return f"shape {array.shape}, {array.dtype}"
 
 
 def _size(count):

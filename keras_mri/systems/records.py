@@ -4,8 +4,11 @@ import collections.abc
 import dataclasses
 import typing
 
+import numpy as np
+
 from keras_mri.errors import CheckpointError
 from keras_mri.io.nifti_reading import open_image, open_scan
+from keras_mri.io.volumes import Volume
 
 
 def open_images(paths, config, replace_nonfinite=False):
@@ -110,10 +113,16 @@ class Outcome(typing.NamedTuple):
         Pictures for the figure beside the network, by title; the last one sets the grey scale.
     files : dict of str to Volume, str or callable
         By each ending in `Settings.results`: a volume, a text, or a function that writes the file at a path.
+    affine : ndarray of float64, shape (4, 4), optional
+        Of the panels: with it they are drawn upright, with the letters of their sides.
+    judged : Volume, optional
+        A scan of the training as the network restores it, whose `source` is the scan as measured: the verdict on the network.
     """
 
     panels: dict
     files: dict = {}
+    affine: np.ndarray | None = None
+    judged: Volume | None = None
 
 
 def no_outcome(checkpoint, data, config):

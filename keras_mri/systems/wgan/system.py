@@ -27,6 +27,7 @@ from keras_mri.networks.dense_unet import dense_critic, dense_unet, published_le
 from keras_mri.networks.encoder_critic import encoder_critic
 from keras_mri.networks.precision import hidden_layers_in, in_float32, with_hidden_layers_in
 from keras_mri.networks.residual_unet import residual_unet
+from keras_mri.systems.own_scan import central_part
 from keras_mri.systems.records import Outcome, System, as_volumes
 from keras_mri.systems.wgan.run_prediction import denoised_run, is_of_runs
 from keras_mri.systems.wgan.settings import FILTERS, LEAST_FRAMES, PATCH_SHAPE, SETTINGS, PredictConfig, as_runs
@@ -165,7 +166,9 @@ def outcome(checkpoint, data, config):
     run = volume.from_array(noisy, volume.affine)
     run.facts.update(volume.facts)
     denoised = predict(checkpoint, [run], PredictConfig()).frame(middle)
-    return Outcome({f"noisy (SD {sigma:.3g})": noisy[..., middle], "denoised": denoised, "clean (as measured)": clean[..., middle]})
+    panels = {f"noise of SD {sigma:.3g} added": noisy[..., middle], "denoised": denoised, "as measured": clean[..., middle]}
+    judged = predict(checkpoint, [central_part(volume, shown)], PredictConfig())
+    return Outcome(panels, affine=volume.affine, judged=judged)
 
 
 def prepare(images, config):
@@ -188,9 +191,9 @@ def _outcome_of_run(checkpoint, volume):
     run = np.stack([volume.frame(t)[:, :, slices] for t in max(conditions, key=len)[:_SHOWN_FRAMES]], axis=-1)
     part = volume.from_array(run, volume.affine, volume.header, volume.name).with_repetition_time(volume.repetition_time)
     part.facts.update(volume.facts)
-    denoised = denoised_run(checkpoint, part, PredictConfig()).frame(run.shape[3] // 2)
-    noisy = run[..., run.shape[3] // 2]
-    return Outcome({"removed": noisy - denoised, "as measured": noisy, "denoised": denoised})
+    restored = denoised_run(checkpoint, part, PredictConfig())
+    noisy, denoised = run[..., run.shape[3] // 2], restored.frame(run.shape[3] // 2)
+    return Outcome({"removed": noisy - denoised, "as measured": noisy, "denoised": denoised}, affine=volume.affine, judged=restored)
 
 
 def _generator(config, frames, levels):

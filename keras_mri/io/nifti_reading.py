@@ -8,9 +8,8 @@ import nibabel
 import numpy as np
 
 from keras_mri.errors import InputError, first_line
-from keras_mri.io import header_checks
 from keras_mri.io.frame_store import FrameStore
-from keras_mri.io.intake import contradictions, label_maps
+from keras_mri.io.intake import contradictions, header_checks, label_maps
 from keras_mri.io.intake.loading import READ_ERRORS, NoNiftiError, load, read_header
 from keras_mri.io.nifti_headers import run_shape, single_file_header
 from keras_mri.io.volumes import Volume
@@ -125,9 +124,11 @@ def _checked(image, name, replace_nonfinite):
         _check_values(checked)
         volume = Volume(store.frame, shape, *facts)
         volume.extremes = checked.extremes
-        return volume
-    volume = Volume(read, shape, *facts)
-    _check_values(volume)
+    else:
+        volume = Volume(read, shape, *facts)
+        _check_values(volume)
+    if isinstance(image, nibabel.MGHImage):
+        volume.foreign_header = image.header.copy()
     return volume
 
 

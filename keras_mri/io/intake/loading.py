@@ -9,8 +9,7 @@ import zlib
 import nibabel
 
 from keras_mri.errors import InputError, first_line, remark
-from keras_mri.io import header_checks
-from keras_mri.io.intake import contradictions, endings, sides
+from keras_mri.io.intake import contradictions, endings, header_checks, sides
 
 READ_ERRORS = (OSError, EOFError, MemoryError, OverflowError, ValueError, zlib.error)
 # Other formats of nibabel's are left out: they name further files, or are XML or HDF5.

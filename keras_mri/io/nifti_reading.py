@@ -8,7 +8,7 @@ import zlib
 import nibabel
 import numpy as np
 
-from keras_mri.errors import InputError, first_line
+from keras_mri.errors import InputError, first_line, refused_by_system
 from keras_mri.io import header_checks
 from keras_mri.io.frame_store import FrameStore
 from keras_mri.io.nifti_headers import single_file_header
@@ -111,6 +111,7 @@ def read_header(path):
         with holder.get_prepare_fileobj("rb") as file:
             return type(image.header).from_fileobj(file, check=False)
     except _READ_ERRORS as error:
+        _raise_if_refused(path, error)
         raise InputError(f"the header of {path} is damaged: {first_line(error)}. Copy or download it again.") from error
 
 
@@ -163,7 +164,12 @@ def _with_current_header(image, name):
 
 
 def _read_forward(data):
-    """Keep a compressed file open: a run is then read forward frame by frame, instead of from its start for each frame."""
+    """Keep a compressed run open: it is then read forward frame by frame, instead of from its start for each frame.
+
+    A single frame is read at once, and its file closed: a process may hold few open.
+    """
+    if len(data.shape) < 4 or data.shape[3] == 1:
+        return data
     if type(data) is not nibabel.arrayproxy.ArrayProxy or not str(data.file_like).endswith(".gz") or data.order != "F":
         return data
     return nibabel.arrayproxy.ArrayProxy(data.file_like, (data.shape, data.dtype, data.offset, data.slope, data.inter), keep_file_open=True)
@@ -178,12 +184,15 @@ def _existing(path):
 
 def _load(path):
     try:
+        # nibabel takes a file that the system does not open for one of another format.
+        open(path, "rb").close()
         kind = _kind(path)
         _check_header(kind, path)
         return kind.from_filename(path)
     except InputError:
         raise
-    except Exception as error:  # for any error of nibabel's, the file is at fault
+    except Exception as error:  # for any other error of nibabel's, the file is at fault
+        _raise_if_refused(path, error)
         raise InputError(
             f"{path} cannot be read as an image: {first_line(error)}. Expected NIfTI (.nii, .nii.gz), Analyze or MGH."
         ) from error
@@ -231,9 +240,17 @@ def _read_frame(data, name, replace_nonfinite, t):
     try:
         data = data[..., t] if len(data.shape) == 4 else data[...]
     except _READ_ERRORS as error:
+        _raise_if_refused(name, error)
         raise InputError(f"{name} is truncated or damaged: {first_line(error)}. Copy or download it again.") from error
     data = np.asarray(data, dtype=np.float32)
     return np.nan_to_num(data, nan=0.0, posinf=0.0, neginf=0.0) if replace_nonfinite else data
+
+
+def _raise_if_refused(path, error):
+    """Raise InputError if an exception says that the operating system does not give a file, whatever its content."""
+    reason = refused_by_system(error)
+    if reason:
+        raise InputError(f"{path} could not be read: {reason}.") from error
 
 
 def _check_dtype(dtype, name):

@@ -242,7 +242,8 @@ def _read_frame(data, name, replace_nonfinite, t):
     except _READ_ERRORS as error:
         _raise_if_refused(name, error)
         raise InputError(f"{name} is truncated or damaged: {first_line(error)}. Copy or download it again.") from error
-    data = np.asarray(data, dtype=np.float32)
+    # A copy of what is mapped into memory, whose file would stay open as long as the frame is kept.
+    data = np.array(data, dtype=np.float32) if isinstance(data, np.memmap) else np.asarray(data, dtype=np.float32)
     return np.nan_to_num(data, nan=0.0, posinf=0.0, neginf=0.0) if replace_nonfinite else data
 
 

@@ -3,7 +3,7 @@
 import csv
 import os.path
 
-from keras_mri.errors import InputError, refused_by_system
+from keras_mri.errors import InputError
 from keras_mri.io.whole_files import replacing
 
 
@@ -37,7 +37,7 @@ def read_rows(path, expected, missing=None):
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path} is not a text table. Expected {expected}, in UTF-8, columns separated by tabs.") from error
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {refused_by_system(error) or error}. Expected {expected}.") from error
+        raise InputError(f"{path} cannot be read: {error.strerror}. Expected {expected}.") from error
 
 
 def write_rows(rows, path):

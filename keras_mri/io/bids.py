@@ -1,30 +1,60 @@
-"""Scans of a BIDS folder: those of one modality, and pairs of one subject's sessions."""
+"""Scans of a BIDS folder: those of one modality, with the labels that are asked for."""
 
+import json
 import pathlib
-import re
 import typing
 
-from keras_mri.errors import InputError
+from keras_mri.errors import InputError, remark
+from keras_mri.io.bids_names import ENDINGS, entities, is_magnitude, label_of, modality_of, stem
 
-_SUFFIXES = (".nii.gz", ".nii")
 _DATATYPES = ("anat", "func", "dwi", "perf", "fmap")
-# Pairs of sessions: structural scans, for which a session may have no folder of their own.
-_STRUCTURAL = ("anat", ".")
-# sub-01_ses-2_acq-mprage_T1w.nii.gz → T1w
-_MODALITY = re.compile(r"_([A-Za-z0-9]+)\.nii(?:\.gz)?$")
-_SUBJECT = re.compile(r"sub-[A-Za-z0-9]+")
+# The description of what `predict` makes unless another is asked for.
+DENOISED = "denoised"
 
 
-class Partners(typing.NamedTuple):
-    """Two scans of one subject, as paths."""
+class Choice(typing.NamedTuple):
+    """Which scans of a study are meant: labels with or without their entity before them; all where none are named.
 
-    subject: str
-    source: pathlib.Path
-    target: pathlib.Path
+    Parameters
+    ----------
+    participant_label, session_label : sequence of str
+    labels : dict of str to sequence of str
+        Of further entities in the names of files: {"task": ["rest"], "run": ["01"]}.
+    """
+
+    participant_label: typing.Sequence = ()
+    session_label: typing.Sequence = ()
+    labels: dict = {}
+
+    def of(self, entity):
+        """Return the labels of an entity without it, each once: list of str."""
+        named = {"sub": self.participant_label, "ses": self.session_label, **self.labels}.get(entity) or ()
+        return list(dict.fromkeys(label_of(label, entity) for label in named))
 
 
-def study_scans(folder, modality, participant_label=(), session_label=()):
-    """Find the scans of one modality in a BIDS folder.
+EVERYTHING = Choice()
+
+
+class Found(typing.NamedTuple):
+    """The scans of a study that were chosen.
+
+    Parameters
+    ----------
+    scans : list of pathlib.Path
+        In order of name.
+    missing : list of str
+        What was asked for and is not there, in words.
+    without : list of str
+        Subjects, not asked for by name, that have no such scan.
+    """
+
+    scans: list
+    missing: list
+    without: list
+
+
+def study_scans(folder, modality, choice=EVERYTHING):
+    """Find the scans of one modality in a BIDS folder; those that are no magnitudes, or made by keras_mri, are left out with a remark.
 
     Parameters
     ----------
@@ -32,135 +62,150 @@ def study_scans(folder, modality, participant_label=(), session_label=()):
         Holds `sub-*[/ses-*]/anat|func|dwi|perf|fmap/sub-*_MODALITY.nii[.gz]`.
     modality : str
         The last part of the file name, for example bold.
-    participant_label, session_label : sequence of str
-        Labels to choose, with or without `sub-` and `ses-`; all by default.
+    choice : Choice
 
     Returns
     -------
-    list of pathlib.Path
-        In order of name.
+    Found
 
     Raises
     ------
     InputError
-        If there are no subjects, a participant or session is not there, or no image has that modality.
+        If there are no subjects, or nothing that was asked for is there.
     """
     folder = pathlib.Path(folder)
-    subjects = {_label(path.name): path for path in _entities(folder, "sub")}
-    if not subjects:
-        raise InputError(f"{folder} holds no folders sub-*. Expected a BIDS folder: sub-01/func/sub-01_task-rest_bold.nii.gz.")
-    wanted, sessions = (list(dict.fromkeys(map(_label, labels))) for labels in (participant_label, session_label))
-    absent = [label for label in wanted if label not in subjects]
-    if absent:
-        raise InputError(f"{folder} has no sub-{', sub-'.join(absent)}. Found: {', '.join(subjects)}. Choose with `participant_label`.")
-    places = []
-    for subject in map(subjects.get, wanted or subjects):
-        visits = [visit for visit in _entities(subject, "ses") if not sessions or _label(visit.name) in sessions]
-        # A subject without sessions has its folders itself.
-        places += visits or ([] if sessions else [subject])
-    if not places:
-        raise InputError(f"no subject of {folder} has the session(s) {', '.join(sessions)}. Choose with `session_label`.")
-    found = _scans(places, _DATATYPES, modality)
-    if not found:
-        there = _modalities(places, _DATATYPES)
+    subjects, missing = _chosen_subjects(folder, choice.of("sub"))
+    places, absent = _places(folder, subjects, choice.of("ses"))
+    groups = {name: images_in(folders, _DATATYPES, modality) for name, folders in places.items()}
+    if not any(groups.values()):
+        there = modalities_in([place for folders in places.values() for place in folders], _DATATYPES)
         raise InputError(f"no {modality} image in the chosen part of {folder}. Found: {there}. Choose with `modality`.")
-    return found
+    found, unlike = _with_labels([scan for group in groups.values() for scan in group], choice, folder, modality)
+    found = _inputs(found, folder)
+    if not found:
+        raise InputError(f"no {modality} image of {folder} is left: each one was left out, see above. Expected magnitudes as scanned.")
+    empty = [name for name, group in groups.items() if not set(group) & set(found)]
+    # A subject without such scans is missed only where it was asked for.
+    if choice.of("sub") or choice.of("ses"):
+        return Found(found, [*missing, *absent, *unlike, *(f"a {modality} image of {name}" for name in empty)], [])
+    return Found(found, unlike, empty)
 
 
-def session_pairs(folder, source_session, target_session, modality, skip_incomplete=False):
-    """Find, for every subject, its scan in each of two sessions.
+def made_by(folder):
+    """Return what made a folder of derivatives.
 
     Parameters
     ----------
-    folder : str or path-like
-        Holds `sub-*/ses-*/anat/sub-*_MODALITY.nii.gz`; the folder `anat` may be missing.
-    source_session, target_session : str
-        Labels, with or without `ses-`.
-    modality : str
-        The last part of the file name, for example T1w.
-    skip_incomplete : bool
-        Leave out subjects without both scans instead of refusing the folder.
+    folder : path-like
 
     Returns
     -------
-    list of Partners
-        In order of subject.
-
-    Raises
-    ------
-    InputError
-        If there are no subjects, no such sessions or modality, a partner is missing, or two scans could be meant.
+    list of str or None
+        The names in `GeneratedBy` of its `dataset_description.json`; None if that says that it is no folder of derivatives, or if
+        there is none.
     """
-    folder = pathlib.Path(folder)
-    subjects = _entities(folder, "sub")
+    facts = read_facts(pathlib.Path(folder) / "dataset_description.json")
+    tools = facts.get("GeneratedBy", facts.get("PipelineDescription"))
+    if facts.get("DatasetType", "derivative" if tools else "raw") != "derivative":
+        return None
+    tools = tools if isinstance(tools, list) else [tools]
+    return [str(tool.get("Name", "?")) for tool in tools if isinstance(tool, dict)]
+
+
+def is_raw(folder):
+    """Return whether the `dataset_description.json` of a folder says that its scans are raw; False if it has none."""
+    return bool(read_facts(pathlib.Path(folder) / "dataset_description.json")) and made_by(folder) is None
+
+
+def _chosen_subjects(folder, wanted):
+    """Return the folders of the subjects, by name, and which of those wanted are missing."""
+    subjects = {path.name: path for path in folders_of(folder, "sub")}
     if not subjects:
-        raise InputError(f"{folder} holds no folders sub-*. Expected a BIDS folder: sub-01/ses-1/anat/sub-01_ses-1_T1w.nii.gz.")
-    sessions = [f"ses-{label.removeprefix('ses-')}" for label in (source_session, target_session)]
-    _check_sessions(folder, subjects, sessions)
-    found = {subject.name: [_scan(subject / session, modality) for session in sessions] for subject in subjects}
-    complete = {name: scans for name, scans in found.items() if all(scans)}
-    if not any(any(scans) for scans in found.values()):
-        there = _modalities([subject / session for subject in subjects for session in sessions], _STRUCTURAL)
+        raise InputError(f"{folder} holds no folders sub-*. Expected a BIDS folder: sub-01/func/sub-01_task-rest_bold.nii.gz.")
+    names = [f"sub-{label}" for label in wanted]
+    absent = [name for name in names if name not in subjects]
+    if absent and len(absent) == len(names):
+        there = ", ".join(label_of(name) for name in subjects)
+        raise InputError(f"{folder} has no {', '.join(absent)}. Found: {there}. Choose with `participant_label`, label by label.")
+    return {name: subjects[name] for name in names or subjects if name in subjects}, absent
+
+
+def _places(folder, subjects, wanted):
+    """Return the folders that may hold the scans of each subject, or of each session wanted, and which of those are missing."""
+    if not wanted:
+        # A subject may have scans beside its sessions.
+        return {name: [path, *folders_of(path, "ses")] for name, path in subjects.items()}, []
+    pairs = [(f"{name} ses-{label}", path / f"ses-{label}") for name, path in subjects.items() for label in wanted]
+    there = {name: [path] for name, path in pairs if path.is_dir()}
+    if not there:
+        found = sorted({visit.name for path in subjects.values() for visit in folders_of(path, "ses")})
         raise InputError(
-            f"no {modality} image in {' or '.join(sessions)} of any subject of {folder}. Found: {there}. Choose with `modality`."
+            f"no subject of {folder} has the session(s) {', '.join(wanted)}. Found: {', '.join(found) or 'no sessions'}. "
+            "Choose with `session_label`."
         )
-    missing = [f"{name} (no {session})" for name, scans in found.items() for session, scan in zip(sessions, scans) if not scan]
-    if missing and not (skip_incomplete and complete):
-        raise InputError(
-            f"every subject needs a {modality} image in both sessions. Missing: {', '.join(missing)}. "
-            "Leave these subjects out with `skip_incomplete`, or name the pairs in a table with `pairs`."
-        )
-    return [Partners(name, *scans) for name, scans in complete.items()]
+    return there, [name for name, path in pairs if not path.is_dir()]
 
 
-def subject_of(path):
-    """Return the subject that a path names (`sub-…`, the last one in it), or the path itself: two scans of unknown origin differ."""
-    labels = _SUBJECT.findall(str(path))
-    return labels[-1] if labels else str(path)
+def _with_labels(scans, choice, folder, modality):
+    """Return the scans with the labels of `choice.labels`, and which labels no scan has."""
+    unlike = []
+    for entity in choice.labels:
+        wanted = choice.of(entity)
+        if not wanted:
+            continue
+        there = {entities(scan.name).get(entity) for scan in scans}
+        absent = [f"{entity}-{label}" for label in wanted if label not in there]
+        if len(absent) == len(wanted):
+            found = ", ".join(sorted(f"{entity}-{label}" for label in there if label is not None)) or f"no {entity} in the names"
+            raise InputError(f"no {modality} image of the chosen part of {folder} has {', '.join(absent)}. Found: {found}.")
+        unlike += [f"a {modality} image with {name}" for name in absent]
+        scans = [scan for scan in scans if entities(scan.name).get(entity) in wanted]
+    return scans, unlike
 
 
-def modality_of(path):
-    """Return the last part of a BIDS file's name, for example T1w; the whole name if it has no parts: str."""
-    match = _MODALITY.search(path.name)
-    return match.group(1) if match else path.name
+def _inputs(scans, folder):
+    """Return the scans that can be restored: magnitudes, not made by keras_mri."""
+    ours = "keras_mri" in (made_by(folder) or ())
+    chosen = []
+    for scan in scans:
+        if not is_magnitude(scan):
+            remark(scan, f"left out: part-{entities(scan.name)['part']} is no magnitude, and a network restores magnitudes")
+        elif ours or _is_denoised(scan):
+            remark(scan, "left out: it is a derivative that was denoised already")
+        else:
+            chosen.append(scan)
+    return chosen
 
 
-def _check_sessions(folder, subjects, sessions):
-    there = {path.name for subject in subjects for path in _entities(subject, "ses")}
-    absent = [session for session in sessions if session not in there]
-    if absent:
-        raise InputError(
-            f"no subject of {folder} has a folder {' or '.join(absent)}. Found: {', '.join(sorted(there)) or 'no sessions'}. "
-            "Choose with `source_session` and `target_session`."
-        )
+def _is_denoised(scan):
+    """Return whether a scan in a study is a derivative of keras_mri, or described as one."""
+    description = entities(scan.name).get("desc")
+    return description == DENOISED or description is not None and "keras_mri" in read_facts(scan.with_name(stem(scan.name) + ".json"))
 
 
-def _scan(session, modality):
-    """Return the one image of a modality in a session, None if there is none."""
-    scans = _scans([session], _STRUCTURAL, modality)
-    if len(scans) > 1:
-        names = ", ".join(path.name for path in scans)
-        raise InputError(f"{session} holds {len(scans)} {modality} images: {names}. Name the pairs in a table with `pairs`.")
-    return scans[0] if scans else None
+def read_facts(path):
+    """Return the object in a JSON file: dict, empty if there is none, or it is damaged."""
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8-sig", errors="replace"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return facts if isinstance(facts, dict) else {}
 
 
-def _entities(folder, kind):
+def folders_of(folder, kind):
     """Return the folders of all subjects (`sub`) or sessions (`ses`) in a folder, in order of name."""
     return sorted(path for path in folder.glob(f"{kind}-*") if path.is_dir())
 
 
-def _label(name):
-    """Return the label of an entity: sub-01 → 01."""
-    return name.rpartition("-")[2]
-
-
-def _scans(places, datatypes, modality=None):
+def images_in(places, datatypes, modality=None):
     """Return the images of subjects or sessions, of one modality or of all, in order of place, datatype and name."""
     folders = (place / datatype for place in places for datatype in datatypes)
-    images = (path for folder in folders for path in sorted(folder.glob("*")) if path.name.endswith(_SUFFIXES))
+    paths = (path for folder in folders for path in sorted(folder.glob("*")) if path.name.endswith(ENDINGS))
+    # Names that begin with a dot are those of other programs: the Finder's ._sub-01_T1w.nii.gz, unfinished copies.
+    images = (path for path in paths if not path.name.startswith(".") and not path.is_dir())
     return [path for path in images if modality in (None, modality_of(path))]
 
 
-def _modalities(places, datatypes):
+def modalities_in(places, datatypes):
     """Return which modalities subjects or sessions have, in words."""
-    return ", ".join(sorted({modality_of(path) for path in _scans(places, datatypes)})) or "no images at all"
+    return ", ".join(sorted({modality_of(path) for path in images_in(places, datatypes)})) or "no images at all"

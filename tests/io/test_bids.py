@@ -1,84 +1,7 @@
 import pytest
 
-from keras_mri.errors import InputError
-from keras_mri.io.bids import session_pairs, study_scans, subject_of
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """Return a function that makes a BIDS folder from the names of its files."""
-
-    def make(*names):
-        for name in names:
-            path = tmp_path / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
-        return tmp_path
-
-    return make
-
-
-def files(*subjects, sessions=(1, 2), modality="T1w"):
-    return [f"sub-{s}/ses-{k}/anat/sub-{s}_ses-{k}_{modality}.nii.gz" for s in subjects for k in sessions]
-
-
-def test_each_subject_gives_its_two_scans_in_order_of_subject(folder):
-    root = folder(*files("02", "01"), *files("02", "01", modality="T2w"), "derivatives/sub-09/x.nii.gz", "participants.tsv")
-    first, second = session_pairs(root, "1", "2", "T1w")
-    assert (first.subject, second.subject) == ("sub-01", "sub-02")
-    assert first.source == root / "sub-01/ses-1/anat/sub-01_ses-1_T1w.nii.gz"
-    assert first.target == root / "sub-01/ses-2/anat/sub-01_ses-2_T1w.nii.gz"
-
-
-def test_other_entities_uncompressed_files_and_sessions_without_anat_are_found(folder):
-    root = folder("sub-01/ses-3T/sub-01_ses-3T_acq-mprage_T1w.nii", "sub-01/ses-7T/anat/sub-01_ses-7T_run-1_T1w.nii.gz")
-    (pair,) = session_pairs(root, "ses-3T", "7T", "T1w")
-    assert pair.source.name.endswith("mprage_T1w.nii") and pair.target.name.endswith("run-1_T1w.nii.gz")
-
-
-def test_subjects_without_a_partner_are_listed(folder):
-    root = folder(*files("01", "04"), *files("02", sessions=(1,)), *files("03", sessions=(2,)))
-    with pytest.raises(InputError, match=r"Missing: sub-02 \(no ses-2\), sub-03 \(no ses-1\)\. Leave .*`skip_incomplete`"):
-        session_pairs(root, "1", "2", "T1w")
-    assert [pair.subject for pair in session_pairs(root, "1", "2", "T1w", skip_incomplete=True)] == ["sub-01", "sub-04"]
-
-
-def test_when_no_subject_is_complete_there_is_nothing_to_skip_to(folder):
-    root = folder(*files("02", sessions=(1,)), *files("03", sessions=(2,)))
-    with pytest.raises(InputError, match=r"Missing: sub-02 \(no ses-2\), sub-03 \(no ses-1\)"):
-        session_pairs(root, "1", "2", "T1w", skip_incomplete=True)
-
-
-@pytest.mark.parametrize(
-    ("names", "sessions", "message"),
-    [
-        ([], ("1", "2"), "holds no folders sub-*"),
-        (files("01"), ("1", "7T"), "has a folder ses-7T. Found: ses-1, ses-2. Choose with `source_session` and `target_session`"),
-        (["sub-01/anat/sub-01_T1w.nii.gz"], ("1", "2"), "a folder ses-1 or ses-2. Found: no sessions"),
-        (files("01", modality="T2w"), ("1", "2"), "no T1w image in ses-1 or ses-2 of any subject"),
-        (files("01", modality="T2w"), ("1", "2"), "Found: T2w. Choose with `modality`"),
-        ([*files("01"), "sub-01/ses-1/anat/sub-01_ses-1_run-2_T1w.nii.gz"], ("1", "2"), "holds 2 T1w images: .*run-2_T1w.*`pairs`"),
-    ],
-)
-def test_folders_that_do_not_fit_are_refused_with_what_there_is(folder, names, sessions, message):
-    with pytest.raises(InputError, match=message):
-        session_pairs(folder(*names), *sessions, "T1w")
-
-
-@pytest.mark.parametrize(
-    ("path", "subject"),
-    [
-        ("data/sub-07/ses-1/anat/sub-07_ses-1_T1w.nii.gz", "sub-07"),
-        ("sub-07_copy.nii.gz", "sub-07"),
-        ("a/T1w.nii.gz", "a/T1w.nii.gz"),
-        ("b/T1w.nii.gz", "b/T1w.nii.gz"),
-    ],
-)
-def test_the_subject_of_a_path_is_its_label_or_the_path(path, subject):
-    assert subject_of(path) == subject
-
-
-# --- scans of a study --------------------------------------------------------------------------------------------------
+from keras_mri.errors import InputError, remarks_kept
+from keras_mri.io.bids import Choice, is_raw, made_by, study_scans
 
 
 @pytest.fixture
@@ -103,31 +26,124 @@ def names(scans):
     return [path.name.split("_task")[0] + path.name.partition("run")[2][:2] for path in scans]
 
 
+def found(folder, modality="bold", participant_label=(), session_label=(), **labels):
+    return study_scans(folder, modality, Choice(participant_label, session_label, labels))
+
+
 def test_all_scans_of_a_modality_are_found_with_and_without_sessions(study):
-    assert names(study_scans(study, "bold")) == ["sub-01-1", "sub-01-2", "sub-02_ses-a", "sub-02_ses-b"]
-    assert [path.name for path in study_scans(study, "T1w")] == ["sub-01_T1w.nii.gz"]
+    assert names(found(study).scans) == ["sub-01-1", "sub-01-2", "sub-02_ses-a", "sub-02_ses-b"]
+    assert [path.name for path in found(study, "T1w").scans] == ["sub-01_T1w.nii.gz"]
+    assert found(study, "T1w").without == ["sub-02"] and found(study, "T1w").missing == []
 
 
 def test_participants_and_sessions_are_chosen_by_label(study):
-    assert names(study_scans(study, "bold", ["sub-02"])) == names(study_scans(study, "bold", ["02"])) == ["sub-02_ses-a", "sub-02_ses-b"]
-    assert (
-        names(study_scans(study, "bold", session_label=["ses-b"])) == names(study_scans(study, "bold", ["02"], ["b"])) == ["sub-02_ses-b"]
-    )
+    both = ["sub-02_ses-a", "sub-02_ses-b"]
+    assert names(found(study, "bold", ["sub-02"]).scans) == names(found(study, "bold", ["02"]).scans) == both
+    assert names(found(study, session_label=["ses-b"]).scans) == names(found(study, "bold", ["02"], ["b"]).scans) == ["sub-02_ses-b"]
+
+
+def test_what_was_asked_for_and_is_not_there_is_named_beside_what_is(study):
+    assert found(study, "bold", ["02", "07"]).missing == ["sub-07"]
+    assert names(found(study, "bold", ["02", "07"]).scans) == ["sub-02_ses-a", "sub-02_ses-b"]
+    assert found(study, session_label=["b", "c"]).missing == ["sub-01 ses-b", "sub-01 ses-c", "sub-02 ses-c"]
+    assert found(study, "T1w", ["01", "02"]).missing == ["a T1w image of sub-02"]
+    assert found(study, run=["1", "9"]).missing == ["a bold image with run-9"]
+    assert found(study).missing == []
+
+
+def test_further_labels_are_whole_too(study):
+    for name in ("sub-01_task-rest-2_bold", "sub-01_task-rest_run-01_bold"):
+        (study / "sub-01/func" / f"{name}.nii.gz").touch()
+    assert [scan.name for scan in found(study, run=["01"]).scans] == ["sub-01_task-rest_run-01_bold.nii.gz"]
+    assert names(found(study, run=["run-1"]).scans) == ["sub-01-1"]
+    assert [scan.name for scan in found(study, task=["rest-2"]).scans] == ["sub-01_task-rest-2_bold.nii.gz"]
+
+
+def test_hyphens_and_leading_zeros_make_other_people(tmp_path):
+    subjects = ["sub-1", "sub-01", "sub-CON-01", "sub-PAT-01", "sub-CON-1"]
+    for subject in subjects:
+        (tmp_path / subject / "func").mkdir(parents=True)
+        (tmp_path / subject / "func" / f"{subject}_task-rest_bold.nii.gz").touch()
+    assert {scan.parts[-3] for scan in found(tmp_path).scans} == set(subjects)
+    for label in ("1", "sub-01", "CON-01"):
+        (scan,) = found(tmp_path, "bold", [label]).scans
+        assert scan.parts[-3] == f"sub-{label.removeprefix('sub-')}"
+
+
+def test_a_subject_may_have_scans_beside_its_sessions(study):
+    (study / "sub-02/func").mkdir()
+    (study / "sub-02/func/sub-02_task-rest_run-3_bold.nii.gz").touch()
+    assert len(found(study, "bold", ["02"]).scans) == 3
+
+
+def test_hidden_files_and_folders_are_no_scans(study):
+    (study / "sub-01/func/._sub-01_task-rest_run-1_bold.nii.gz").touch()
+    (study / "sub-01/func/sub-01_task-rest_run-7_bold.nii.gz").mkdir()
+    assert names(found(study, "bold", ["01"]).scans) == ["sub-01-1", "sub-01-2"]
+
+
+@pytest.mark.parametrize("part", ["phase", "real", "imag"])
+def test_what_is_no_magnitude_is_left_out_and_said(study, part):
+    for name in (part, "mag"):
+        (study / f"sub-01/func/sub-01_task-rest_part-{name}_bold.nii.gz").touch()
+    with remarks_kept() as remarks:
+        scans = found(study).scans
+    assert [scan.name for scan in scans if "part" in scan.name] == ["sub-01_task-rest_part-mag_bold.nii.gz"]
+    assert remarks == [
+        f"sub-01_task-rest_part-{part}_bold.nii.gz: left out: part-{part} is no magnitude, and a network restores magnitudes"
+    ]
+
+
+def test_what_keras_mri_made_is_no_input(study):
+    func = study / "sub-01/func"
+    for description in ("denoised", "smooth", "preproc"):
+        (func / f"sub-01_task-rest_desc-{description}_bold.nii.gz").touch()
+    (func / "sub-01_task-rest_desc-smooth_bold.json").write_text('{"keras_mri": {}}')
+    with remarks_kept() as remarks:
+        scans = found(study, "bold", ["01"]).scans
+    assert [scan.name for scan in scans if "desc" in scan.name] == ["sub-01_task-rest_desc-preproc_bold.nii.gz"]
+    assert [text.partition("_bold")[0] for text in remarks] == ["sub-01_task-rest_desc-denoised", "sub-01_task-rest_desc-smooth"]
+
+
+def test_a_whole_folder_of_ours_holds_no_inputs(study):
+    (study / "dataset_description.json").write_text('{"DatasetType": "derivative", "GeneratedBy": [{"Name": "keras_mri"}]}')
+    with pytest.raises(InputError, match="is left: each one was left out"):
+        found(study)
+
+
+@pytest.mark.parametrize(
+    ("text", "tools", "raw"),
+    [
+        ('{"DatasetType": "derivative", "GeneratedBy": [{"Name": "fMRIPrep"}]}', ["fMRIPrep"], False),
+        ('{"Name": "old", "PipelineDescription": {"Name": "fmriprep"}}', ["fmriprep"], False),
+        ('{"Name": "raw", "DatasetType": "raw", "GeneratedBy": [{"Name": "heudiconv"}]}', None, True),
+        ('{"Name": "raw of before 1.4"}', None, True),
+        ('\ufeff{"DatasetType": "derivative"}', [], False),
+        ("no JSON", None, False),
+        (None, None, False),
+    ],
+)
+def test_a_folder_says_whether_its_scans_are_raw(tmp_path, text, tools, raw):
+    if text is not None:
+        (tmp_path / "dataset_description.json").write_text(text, encoding="utf-8")
+    assert made_by(tmp_path) == tools and is_raw(tmp_path) == raw
 
 
 @pytest.mark.parametrize(
     ("choice", "message"),
     [
         (dict(modality="T2w"), r"no T2w image in the chosen part of .*\. Found: T1w, bold\. Choose with `modality`"),
-        (dict(modality="bold", participant_label=["02", "07"]), r"has no sub-07\. Found: 01, 02\. Choose with `participant_label`"),
-        (dict(modality="bold", session_label=["c"]), r"no subject of .* has the session\(s\) c\. Choose with `session_label`"),
+        (dict(modality="bold", participant_label=["07", "1"]), r"has no sub-07, sub-1\. Found: 01, 02\. Choose with `participant_label`"),
+        (dict(modality="bold", session_label=["c"]), r"no subject of .* has the session\(s\) c\. Found: ses-a, ses-b\. Choose"),
+        (dict(modality="bold", task=["rset"]), r"has task-rset\. Found: task-rest\."),
+        (dict(modality="bold", acq=["hi"]), r"has acq-hi\. Found: no acq in the names\."),
     ],
 )
 def test_what_is_not_there_is_said_with_what_is(study, choice, message):
     with pytest.raises(InputError, match=message):
-        study_scans(study, **choice)
+        found(study, **choice)
 
 
 def test_a_folder_without_subjects_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"holds no folders sub-\*\. Expected a BIDS folder"):
-        study_scans(tmp_path, "bold", ["01"])
+        found(tmp_path, "bold", ["01"])

@@ -16,13 +16,13 @@ from keras_mri.config import Options
 from keras_mri.errors import InputError, remark, remarks_kept
 from keras_mri.io import nifti_writing
 from keras_mri.io.bids import read_facts
-from keras_mri.io.bids_names import stem
+from keras_mri.io.bids_names import kind_of, stem
 from keras_mri.io.derivatives import write_dataset_description, write_sidecar
 from keras_mri.io.locks import claimed
 from keras_mri.io.nifti_reading import open_image
 from keras_mri.report import provenance
 from keras_mri.systems import get_system
-from keras_mri.systems.network_files import load_network, path_of_network, system_of
+from keras_mri.systems.network_files import load_network, path_of_network, system_of, trained_modalities
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ def restore_study(line, typed, restore):
     system_of(model)
     plan = planned(parsed, model)
     if parsed.dry_run:
-        _print_plan(plan, parsed)
+        _print_plan(plan, parsed, model)
     else:
         command = ["python", "-m", "keras_mri.predict", *map(_without_folder, typed)]
         write_dataset_description(parsed.derivatives, parsed.study, shlex.join(command))
@@ -82,8 +82,11 @@ def _without_folder(argument):
     return option + equals + pathlib.PurePath(value).name
 
 
-def _print_plan(plan, parsed):
-    """Print which derivative each scan would have."""
+def _print_plan(plan, parsed, model):
+    """Print which derivative each scan would have, and the remarks that their names give reason for."""
+    trained, kind = trained_modalities(model), kind_of(plan.pairs[0][0])
+    if trained and kind and kind not in trained:
+        remark(model, f"was trained on {' and '.join(trained)}, and would restore {kind} images")
     for scan, path in plan.pairs:
         remark_on_place(scan, parsed.study)
         there = " (there already)" if path.exists() and not parsed.overwrite else ""

@@ -167,7 +167,7 @@ def _model_among(arguments, parsed):
 
 def _options_of(word, arguments):
     """Return the options of the system whose network a word names."""
-    if word is None or not (is_network(word) or pretrained.is_name(word)):
+    if word is None or not (is_network(word) or pretrained.is_name(word)) or pathlib.Path(word).is_dir() and not is_network(word):
         return PredictConfig
     model = path_of_network(word)
     if {"-h", "--help"} & set(arguments) and not model.exists():
@@ -214,10 +214,10 @@ def _without_report(arguments):
 
 
 def _is_study(words, parsed):
-    """Return whether a study is meant: the level or a flag says so, or else a folder stands where the scan would."""
+    """Return whether a study is meant: the level or a flag says so, or else a folder stands where network or scan would."""
     if _LEVEL in words[2:] or any(vars(parsed)[name] for name in _OF_A_STUDY):
         return True
-    return parsed.output is None and len(words) > 1 and pathlib.Path(words[1]).is_dir()
+    return parsed.output is None and len(words) > 1 and any(pathlib.Path(word).is_dir() for word in words[:2])
 
 
 def _check_words(words, parsed):
@@ -225,13 +225,15 @@ def _check_words(words, parsed):
     named = [word for place, word in enumerate(words) if not (place > 1 and place == len(words) - 1 and word == _LEVEL)]
     received = f"Received: {' '.join(parsed.words) or 'no words'}{f' --model {parsed.model}' if parsed.model else ''}."
     if parsed.output:
-        raise InputError(f"`output` names the result of one scan. Of a study, name the folder of its derivatives: {FORMS}.")
+        raise InputError(f"-o/--output names the result of one scan. Of a study, name the folder of its derivatives: {FORMS}.")
     if parsed.page is not None:
-        raise InputError(f"`report` of a study takes no file: its pages are OUTPUT_DIR/sub-….html. Received: {parsed.page}.")
+        raise InputError(f"--report of a study takes no file: its pages are OUTPUT_DIR/sub-….html. Received: {parsed.page}.")
     if len(named) < 3:
         raise InputError(f"a study needs a network, a BIDS folder and a folder for its derivatives: {FORMS}. {received}")
     if parsed.model and len(named) > 3 and pathlib.Path(words[2]).is_dir():
         raise InputError(f"the network is named twice, {words[1]} and --model {parsed.model}. Expected {FORMS}.")
+    if len(named) > 3 + (words[-1] != _LEVEL):
+        raise InputError(f"a study has one network, one BIDS folder and one folder for its derivatives: {FORMS}. {received}")
 
 
 def _swallowed(parsed):

@@ -99,9 +99,10 @@ def _check_folders(parsed):
         raise InputError(f"{parsed.study} is not a folder. Expected a BIDS folder, then the folder for its derivatives.")
     if parsed.derivatives.exists() and not parsed.derivatives.is_dir():
         raise InputError(f"{parsed.derivatives} is a file. Expected the folder for the derivatives, which is created if it is missing.")
-    if _lies_among_scans(parsed.derivatives, parsed.study):
+    same = parsed.derivatives.resolve() == parsed.study.resolve()
+    if same or _lies_among_scans(parsed.derivatives, parsed.study):
         raise InputError(
-            f"{parsed.derivatives} is {parsed.study} itself, or a folder of it: derivatives do not belong among the scans. "
+            f"{parsed.derivatives} is {'BIDS_DIR itself' if same else 'inside BIDS_DIR'}: derivatives do not belong among the scans. "
             f"Expected a folder elsewhere, or {parsed.study / 'derivatives' / 'keras_mri'}."
         )
     if is_raw(parsed.derivatives):

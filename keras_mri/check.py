@@ -1,9 +1,15 @@
 """python -m keras_mri.check IN OUT: the differences between the headers of two NIfTI files."""
 
-import json
+from keras_mri.cli import signals
+
+if __name__ == "__main__":
+    signals.leave_at_once()
+
+
 import sys
 
 from keras_mri.cli import running
+from keras_mri.cli.streams import as_json
 from keras_mri.io.header_comparison import STORAGE, compare
 from keras_mri.io.nifti_reading import read_header
 
@@ -19,7 +25,7 @@ def main(arguments=None):
     Returns
     -------
     int
-        0 if no field differs, 1 if one does, 2 if a file cannot be compared.
+        0 if no field differs, 1 if one does, 2 if a file cannot be compared, 70 after a defect of ours.
     """
     return running.run(_check, arguments)
 
@@ -29,7 +35,7 @@ def _check(arguments):
     fields = compare(read_header(parsed.first), read_header(parsed.second))
     differing = [field for field in fields if not field.equal and not (parsed.ignore_storage and field.name in STORAGE)]
     if parsed.json:
-        print(json.dumps([field._asdict() for field in differing], indent=1, ensure_ascii=False))
+        print(as_json([field._asdict() for field in differing]))
     else:
         print("\n".join([*_lines(differing), _verdict(fields, differing)]))
     return 1 if differing else 0

@@ -1,11 +1,23 @@
 """What a user may be told: errors, and remarks on what is doubtful; anything else that escapes is a defect of ours."""
 
 import contextlib
+import errno
 import logging
 import pathlib
 
 # All remarks of the package go through this one logger.
 _REMARKS = logging.getLogger("keras_mri.remarks")
+# What to do about an error of the operating system, by its number.
+_REMEDIES = {
+    errno.EMFILE: "this process may open more with ulimit -n",
+    errno.ENFILE: "close other programs",
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some of your quota",
+    errno.EFBIG: "larger files need ulimit -f, or another file system",
+    errno.EROFS: "choose another folder",
+    errno.EACCES: "check its permissions",
+    errno.EIO: "the disk or the network failed",
+}
 
 
 class InputError(ValueError):
@@ -27,6 +39,30 @@ class ForeignNetworkError(CheckpointError):
 def first_line(error):
     """Return what an exception of another library says first, without a full stop, or its kind if it says nothing: str."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+
+
+def refused_by_system(error):
+    """Say why the operating system refused to open, read or write a file.
+
+    Parameters
+    ----------
+    error : Exception
+
+    Returns
+    -------
+    str or None
+        Without a full stop at its end; None if the error is about the content of a file.
+    """
+    number = error.errno if isinstance(error, OSError) else None
+    if number is None:
+        return None
+    remedy = _REMEDIES.get(number)
+    return f"{error.strerror}; {remedy}" if remedy else error.strerror
+
+
+def limit_of_system(error):
+    """Return whether an exception says that the machine has no room for one file more: bool."""
+    return isinstance(error, OSError) and error.errno in _REMEDIES and error.errno not in (errno.EACCES, errno.EIO)
 
 
 def remark(name, sentence):

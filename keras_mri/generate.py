@@ -1,5 +1,11 @@
 """python -m keras_mri.generate MODEL -n 8 [--label NAME] -o FOLDER"""
 
+from keras_mri.cli import signals
+
+if __name__ == "__main__":
+    signals.leave_at_once()
+
+
 import os
 import pathlib
 import sys
@@ -49,7 +55,7 @@ def _write(volumes, folder):
     with filling(folder) as temporary:
         for number, volume in enumerate(volumes, start=1):
             nifti_writing.save(volume, temporary / f"sample_{number:04d}.nii.gz")
-        figures.save_contact_sheet(temporary / _SHEET, [volume.frame(0) for volume in volumes])
+        figures.save_contact_sheet(temporary / _SHEET, [volume.frame(0) for volume in volumes], volumes[0].affine)
 
 
 def _check_folder(folder, overwrite):

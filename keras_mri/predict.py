@@ -1,5 +1,11 @@
 """python -m keras_mri.predict MODEL IMAGE… -o OUT.nii.gz"""
 
+from keras_mri.cli import signals
+
+if __name__ == "__main__":
+    signals.leave_at_once()
+
+
 import pathlib
 import sys
 import time

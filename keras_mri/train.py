@@ -1,5 +1,11 @@
 """python -m keras_mri.train SYSTEM IMAGE… [--options] -o MODEL.h5"""
 
+from keras_mri.cli import signals
+
+if __name__ == "__main__":
+    signals.leave_at_once()
+
+
 import json
 import logging
 import pathlib

@@ -26,6 +26,7 @@ from keras_mri.saving import checkpoints
 from keras_mri.systems.ldm.labelled_runs import repetition_time
 from keras_mri.systems.ldm.labels import labels_of_events, read_events, read_volume_labels
 from keras_mri.systems.sr.pair_sources import read_table
+from tests import python_doors
 
 _SHAPE, _FRAMES = (5, 4, 3), 2
 _AFFINE = np.array([[-2.0, 0.3, 0, 31], [0.3, 2.5, 0, -17], [0, 0, 3.0, 4], [0, 0, 0, 1]])
@@ -266,6 +267,7 @@ DOORS = {
     "events": events,
     "labels": volume_labels,
     "pairs": pairs_table,
+    "python": python_doors.call,
 }
 _SEEDS = {
     "nifti": _images,
@@ -279,6 +281,7 @@ _SEEDS = {
     "events": _event_tables,
     "labels": _label_tables,
     "pairs": _pairs_tables,
+    "python": lambda: [bytes([number]) + bytes(60) for number in range(len(python_doors.FUNCTIONS))],
 }
 # Words that a mutation of single bytes would seldom find.
 WORDS = (

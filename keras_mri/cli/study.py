@@ -15,10 +15,11 @@ from keras_mri.cli.study_plan import Plan, planned, remark_on_place
 from keras_mri.config import Options
 from keras_mri.errors import InputError, remark, remarks_kept
 from keras_mri.io import nifti_writing
-from keras_mri.io.bids import read_facts
-from keras_mri.io.bids_names import kind_of, stem
-from keras_mri.io.derivatives import write_dataset_description, write_sidecar
+from keras_mri.io.bids.names import kind_of
+from keras_mri.io.bids.scans import facts_in
+from keras_mri.io.derivatives import carried, write_companions, write_dataset_description, write_sidecar
 from keras_mri.io.locks import claimed
+from keras_mri.io.metadata import stem
 from keras_mri.io.nifti_reading import open_image
 from keras_mri.report import provenance
 from keras_mri.systems import get_system
@@ -148,7 +149,7 @@ def _attempt(scan, path, job):
 
 def _remark_on_another(path, made_by):
     """Remark on a derivative that is there already and was made with another network or other options."""
-    before = read_facts(path.with_name(stem(path.name) + ".json")).get("keras_mri")
+    before = facts_in(path.with_name(stem(path.name) + ".json")).get("keras_mri")
     if not isinstance(before, dict):
         return
     if before.get("sha256") != made_by["sha256"]:
@@ -165,10 +166,11 @@ def _restore(scan, path, job):
     with remarks_kept() as remarks, running.kept_messages() as messages:
         remark_on_place(scan, parsed.study)
         image = open_image(scan, parsed.replace_nonfinite)
-        restored = job.restore(job.checkpoint, image, **vars(job.chosen))
+        restored, taken = job.restore(job.checkpoint, image, **vars(job.chosen)), carried(image)
         facts = {**job.made_by, "versions": provenance.versions()}
         # The image after it: where the image is, all of it is, but for the verdict and the remarks, which only the image's frames allow.
-        write_sidecar(path, scan, parsed.study, {**facts, "warnings": [*job.plan.remarks, *remarks]})
+        write_companions(path, scan, taken)
+        write_sidecar(path, scan, parsed.study, {**facts, "warnings": [*job.plan.remarks, *remarks]}, taken)
         reporter = job.report.reporter(image, restored, path) if job.report else None
         before, result = restored.source or image, reporter.watched() if reporter else restored
         judge = judge_of(before, result, parsed, restored.facts)
@@ -178,7 +180,7 @@ def _restore(scan, path, job):
     if verdict:
         facts["verdict"] = verdict.to_json()
         tell(verdict, scan)
-    write_sidecar(path, scan, parsed.study, facts)
+    write_sidecar(path, scan, parsed.study, facts, taken)
     if reporter:
         job.report.write_scan(reporter, path, time.perf_counter() - start, messages, verdict)
     _LOGGER.info("wrote %s in %.0f s", path, time.perf_counter() - start)

@@ -10,7 +10,7 @@ from keras_mri.cli import running
 from keras_mri.cli.options import add_any_options, add_options, add_output_flags, network_help
 from keras_mri.errors import InputError
 from keras_mri.io import nifti_writing
-from keras_mri.io.bids import DENOISED, Choice
+from keras_mri.io.bids.scans import DENOISED, Choice
 from keras_mri.saving import pretrained
 from keras_mri.systems import SYSTEMS, get_settings
 from keras_mri.systems.network_files import is_network, path_of_network, system_of

@@ -2,14 +2,11 @@
 
 import logging
 
-from keras_mri.io.bids import read_facts
-from keras_mri.io.bids_names import stem
+from keras_mri.io.bids.scans import facts_in
+from keras_mri.io.metadata import stem
 from keras_mri.io.whole_files import replacing
 from keras_mri.report.reporter import Prediction, Reporter
 from keras_mri.report.study_page import Entry, body_of, render
-
-# Validators leave out what this file of a study names.
-_IGNORED = "*.html"
 
 
 class StudyReport:
@@ -71,18 +68,14 @@ class StudyReport:
             self._write(self._parsed.derivatives / f"{subject}.html", render(subject, entries, remarks=self._of(subject)))
 
     def write_index(self):
-        """Write `index.html`, and `.bidsignore` for validators."""
+        """Write `index.html`."""
         subjects = sorted(path.name for path in self._parsed.derivatives.glob("sub-*") if path.is_dir())
         entries = [entry for subject in subjects for entry in self._entries(subject)]
         there = {entry.subject for entry in entries if (self._parsed.derivatives / f"{entry.subject}.html").is_file()}
         missing = [f"asked for and not found: {text}" for text in self._plan.missing]
         remarks = [*self._plan.remarks, *self._plan.left_out, *missing]
-        title = read_facts(self._parsed.derivatives / "dataset_description.json").get("Name", "a study")
+        title = facts_in(self._parsed.derivatives / "dataset_description.json").get("Name", "a study")
         self._write(self._parsed.derivatives / "index.html", render(str(title), entries, remarks, pages=there))
-        ignored = self._parsed.derivatives / ".bidsignore"
-        lines = ignored.read_text(encoding="utf-8", errors="replace").splitlines() if ignored.is_file() else []
-        if _IGNORED not in lines:
-            self._write(ignored, "\n".join([*lines, _IGNORED, ""]))
 
     def _of(self, subject):
         """Return the remarks on scans of a subject that were left out."""
@@ -92,7 +85,7 @@ class StudyReport:
         """Return what the folder of the derivatives holds of a subject, and what failed."""
         folder, entries = self._parsed.derivatives, []
         for path in sorted((folder / subject).rglob("*.nii*")):
-            made = read_facts(path.with_name(stem(path.name) + ".json")).get("keras_mri")
+            made = facts_in(path.with_name(stem(path.name) + ".json")).get("keras_mri")
             if isinstance(made, dict) and not path.name.startswith("."):
                 body = _body(path) if with_bodies else None
                 entries.append(Entry(subject, path.relative_to(folder).as_posix(), made, body))

@@ -205,6 +205,7 @@ class _Steps:
 
     def write(self, trained):
         """Write the network and the files beside it, then let go of the state."""
+        from keras_mri.cli import judged
         from keras_mri.saving import checkpoints
         from keras_mri.systems.trained import beside
 
@@ -216,6 +217,8 @@ class _Steps:
             checkpoints.save(dataclasses.replace(trained.checkpoint, network=self.last.network_like(trained.network)), written[-1])
         written += trained.save_pictures(files.network)
         print(f"wrote {', '.join(map(str, written))}", file=sys.stderr)
+        if trained.verdict:
+            judged.tell(trained.verdict, trained.outcome.judged.name)
         if self.state.interrupted and files.state.exists():
             print(f"{files.state} holds the interrupted training: the same command with --resume goes on from there", file=sys.stderr)
         else:

@@ -6,7 +6,8 @@ import numpy as np
 
 from keras_mri.imaging.intensity import POLICIES, fit_image_scaling
 from keras_mri.imaging.noise import estimate_sigma
-from keras_mri.io.bids_names import kind_of
+from keras_mri.inference.extremes import as_seen
+from keras_mri.io.bids.names import kind_of
 
 # A tenth more or less is still the same: estimates of noise err by as much.
 _TOLERANCE = 0.1
@@ -98,6 +99,7 @@ def _sigma_remark(volume, training, config, averaged):
     trained, policy = trained_sigma(training), config.get("percentiles") or config.get("scaling")
     if trained is None or policy is None or (isinstance(policy, str) and policy not in POLICIES):
         return None
+    volume = as_seen(volume).volume
     frames = np.stack([volume.frame(t) for t in range(min(_FRAMES, volume.n_frames))], axis=-1)
     # Averaging n repetitions divides the SD of their noise by the root of n.
     sigma = estimate_sigma(frames) / fit_image_scaling(volume, policy).scale / math.sqrt(averaged)

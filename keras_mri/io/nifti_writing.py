@@ -8,7 +8,7 @@ import nibabel
 import numpy as np
 
 from keras_mri.errors import InputError
-from keras_mri.io.nifti_headers import plain_header
+from keras_mri.io.nifti_headers import plain_header, run_shape
 from keras_mri.io.whole_files import explained, replacing
 
 SUFFIXES = (".nii.gz", ".nii")
@@ -92,7 +92,7 @@ def to_nibabel(volume):
     header.set_data_offset(0)
     kind = nibabel.Nifti2Image if isinstance(header, nibabel.Nifti2Header) else nibabel.Nifti1Image
     # The header's own affine: given another, rounded in another way, nibabel would overwrite qform and sform.
-    return kind(volume.data, header.get_best_affine(), header)
+    return kind(volume.data.reshape(header.get_data_shape()), header.get_best_affine(), header)
 
 
 def _checked_dtype(dtype):
@@ -108,7 +108,10 @@ def _checked_dtype(dtype):
 def _header(volume, dtype):
     """Return the header with which a Volume is written, but for what depends on the numbers: slope, intercept and offset."""
     header = volume.header.copy() if volume.header is not None else plain_header(volume.shape, volume.affine)
-    header.set_data_shape(volume.shape)
+    held = header.get_data_shape()
+    # A run of the shape (x, y, z, 1, t) keeps its sides.
+    if len(held) < 3 or sum(side > 1 for side in held[3:]) > 1 or run_shape(held) != volume.shape:
+        header.set_data_shape(volume.shape)
     header.set_data_dtype(dtype)
     return header
 

@@ -109,7 +109,7 @@ class Reporter:
         )
         page = render(comparison, facts)
         with replacing(path) as temporary:
-            temporary.write_text(page, encoding="utf-8")
+            temporary.write_text(page, encoding="utf-8", errors="backslashreplace")
 
     def _files(self):
         named = self._prediction.named

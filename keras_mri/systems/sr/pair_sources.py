@@ -10,9 +10,10 @@ import numpy as np
 
 from keras_mri.errors import GridMismatchError, InputError, remark
 from keras_mri.imaging.resampling import coarse_copy, resampled_to
-from keras_mri.io.bids_names import subject_of
+from keras_mri.inference.extremes import as_seen
+from keras_mri.io.bids.names import subject_of
 from keras_mri.io.grids import check_same_grid
-from keras_mri.io.nifti_reading import open_image
+from keras_mri.io.nifti_reading import open_scan
 from keras_mri.io.tables import read_rows
 from keras_mri.systems.sr.pairs import Pair, check_3d, simulated_pair
 from keras_mri.systems.sr.sessions import session_pairs
@@ -53,7 +54,7 @@ def open_pairs(paths, config, replace_nonfinite=False):
             raise InputError(f"`pairs` names all scans. Received also: {', '.join(map(str, paths))}. Leave these out.")
         pairs = [_opened(row, config.resample, replace_nonfinite) for row in read_table(config.pairs)]
     elif config.simulate and paths and not folders:
-        images = [open_image(path, replace_nonfinite) for path in paths]
+        images = [as_seen(open_scan(path, replace_nonfinite)).volume for path in paths]
         # Images in memory tell no subject: each counts as one of its own.
         subjects = [subject_of(path) if _is_path(path) else f"image {number}" for number, path in enumerate(paths, start=1)]
         groups = [_simulated(image, config.simulate, config.coarser, subject) for subject, image in zip(subjects, images)]
@@ -137,7 +138,7 @@ def _labelled(row):
 
 
 def _opened(row, resample, replace_nonfinite):
-    source, target = (open_image(row[name], replace_nonfinite) for name in ("source", "target"))
+    source, target = (as_seen(open_scan(row[name], replace_nonfinite)).volume for name in ("source", "target"))
     check_3d(source)
     check_3d(target)
     if np.prod(target.zooms) > _COARSER * np.prod(source.zooms):

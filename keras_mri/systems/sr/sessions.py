@@ -4,8 +4,8 @@ import pathlib
 import typing
 
 from keras_mri.errors import InputError
-from keras_mri.io.bids import folders_of, images_in, modalities_in
-from keras_mri.io.bids_names import is_magnitude, label_of
+from keras_mri.io.bids.names import is_magnitude, label_of
+from keras_mri.io.bids.scans import folders_of, images_in, modalities_in
 
 # Structural scans, for which a session may have no folder of their own.
 _STRUCTURAL = ("anat", ".")

@@ -1,7 +1,7 @@
 import pytest
 
 from keras_mri.errors import InputError, remarks_kept
-from keras_mri.io.bids import Choice, is_raw, made_by, study_scans
+from keras_mri.io.bids.scans import Choice, is_raw, made_by, study_scans
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ import pathlib
 
 import pytest
 
-from keras_mri.io.bids_names import entities, is_magnitude, kind_of, label_of, modality_of, subject_of
+from keras_mri.io.bids.names import entities, is_magnitude, kind_of, label_of, modality_of, subject_of
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 import pathlib
 import re
 
+from keras_mri.io.metadata import stem
+
 ENDINGS = (".nii.gz", ".nii")
 # Values of `part` that are no magnitude: intensities of either sign, or angles that wrap.
 _NO_MAGNITUDE = ("phase", "real", "imag")
@@ -16,11 +18,6 @@ _KINDS = (
     "phasediff fieldmap defacemask pet"
 ).split()
 _KIND_OF = {kind.lower(): kind for kind in _KINDS}
-
-
-def stem(name):
-    """Return a file's name without .nii or .nii.gz: str."""
-    return name.removesuffix(".gz").removesuffix(".nii")
 
 
 def entities(name):

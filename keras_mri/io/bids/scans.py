@@ -1,11 +1,11 @@
 """Scans of a BIDS folder: those of one modality, with the labels that are asked for."""
 
-import json
 import pathlib
 import typing
 
 from keras_mri.errors import InputError, remark
-from keras_mri.io.bids_names import ENDINGS, entities, is_magnitude, label_of, modality_of, stem
+from keras_mri.io.bids.names import ENDINGS, entities, is_magnitude, label_of, modality_of
+from keras_mri.io.metadata import read_object, stem
 
 _DATATYPES = ("anat", "func", "dwi", "perf", "fmap")
 # The description of what `predict` makes unless another is asked for.
@@ -104,7 +104,7 @@ def made_by(folder):
         The names in `GeneratedBy` of its `dataset_description.json`; None if that says that it is no folder of derivatives, or if
         there is none.
     """
-    facts = read_facts(pathlib.Path(folder) / "dataset_description.json")
+    facts = facts_in(pathlib.Path(folder) / "dataset_description.json")
     tools = facts.get("GeneratedBy", facts.get("PipelineDescription"))
     if facts.get("DatasetType", "derivative" if tools else "raw") != "derivative":
         return None
@@ -114,7 +114,7 @@ def made_by(folder):
 
 def is_raw(folder):
     """Return whether the `dataset_description.json` of a folder says that its scans are raw; False if it has none."""
-    return bool(read_facts(pathlib.Path(folder) / "dataset_description.json")) and made_by(folder) is None
+    return bool(facts_in(pathlib.Path(folder) / "dataset_description.json")) and made_by(folder) is None
 
 
 def _chosen_subjects(folder, wanted):
@@ -180,16 +180,12 @@ def _inputs(scans, folder):
 def _is_denoised(scan):
     """Return whether a scan in a study is a derivative of keras_mri, or described as one."""
     description = entities(scan.name).get("desc")
-    return description == DENOISED or description is not None and "keras_mri" in read_facts(scan.with_name(stem(scan.name) + ".json"))
+    return description == DENOISED or description is not None and "keras_mri" in facts_in(scan.with_name(stem(scan.name) + ".json"))
 
 
-def read_facts(path):
-    """Return the object in a JSON file: dict, empty if there is none, or it is damaged."""
-    try:
-        facts = json.loads(path.read_text(encoding="utf-8-sig", errors="replace"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return facts if isinstance(facts, dict) else {}
+def facts_in(path):
+    """Return the object in a JSON file: dict, empty if there is none."""
+    return read_object(path) if path.is_file() else {}
 
 
 def folders_of(folder, kind):

@@ -160,8 +160,6 @@ def _is_of_header(image):
 
 
 def _read_forward(data, shape):
-    """Return an image's data with the shape of a volume or run; of a compressed file as a proxy that keeps it open.
-
     """Return an image's data with the shape of a volume or run; of a compressed run as a proxy that keeps its file open.
 
     The run is then read forward frame by frame, instead of from its start for each frame. A single frame is read at once, and its file

@@ -7,7 +7,7 @@ import pathlib
 import nibabel
 import numpy as np
 
-from keras_mri.errors import InputError, first_line, refused_by_system
+from keras_mri.errors import InputError, first_line
 from keras_mri.io.frame_store import FrameStore
 from keras_mri.io.intake import contradictions, header_checks, label_maps
 from keras_mri.io.intake.loading import READ_ERRORS, NoNiftiError, load, raise_if_refused, read_header

@@ -9,9 +9,11 @@ import os
 import re
 import sys
 import time
+import traceback
 
 import keras_mri
-from keras_mri.errors import InputError
+from keras_mri.cli import signals, streams
+from keras_mri.errors import InputError, refused_by_system, remedy_of
 
 # How the command that is running calls the arguments of library functions: "noise_range" → "--noise-range".
 _SPELLINGS = contextvars.ContextVar("spellings")
@@ -117,26 +119,47 @@ def run(command, arguments=None):
     Returns
     -------
     int
-        Exit status: 0; 2 after an InputError; 130 after Ctrl-C.
+        Exit status: the command's own, 0 or 1; 2 after an InputError, or where the machine has no room; 70 after a defect of ours,
+        with its traceback; 130 after Ctrl-C, 141 if the reader of the output has gone, 128 + its number after another signal.
     """
     # Start-up remarks of TensorFlow; whoever set a level keeps theirs.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     token = _SPELLINGS.set({})
     begun = _BEGUN.set(keras_mri.IMPORTED if arguments is None else command_begun())
-    with _log_on_screen():
+    with streams.every_character(), signals.raised(), _log_on_screen():
         try:
-            return command(sys.argv[1:] if arguments is None else arguments) or 0
-        except InputError as error:
-            print(f"keras_mri: error: {in_flags(str(error))}", file=sys.stderr)
-            return 2
-        except KeyboardInterrupt:
-            print("keras_mri: interrupted.", file=sys.stderr)
-            return 130
-        except BrokenPipeError:
-            return 0
+            status = _status(command, sys.argv[1:] if arguments is None else arguments)
         finally:
             _SPELLINGS.reset(token)
             _BEGUN.reset(begun)
+            # In any case: --help leaves by an exception.
+            flushed = streams.emptied()
+        return max(status, flushed)
+
+
+def _status(command, arguments):
+    """Run a command and return its exit status, whatever ends it."""
+    try:
+        return command(arguments) or 0
+    except InputError as error:
+        streams.say(f"keras_mri: error: {in_flags(str(error))}")
+        return 2
+    except KeyboardInterrupt:
+        streams.say("keras_mri: interrupted.")
+        return 130
+    except signals.EndedBySignal as ended:
+        streams.say(f"keras_mri: ended by {ended.name}.")
+        return ended.status
+    except BrokenPipeError:
+        return 141
+    except Exception as error:
+        if remedy_of(error):
+            streams.say(f"keras_mri: error: {error.filename or 'a file'} could not be opened or written: {refused_by_system(error)}.")
+            return 2
+        with contextlib.suppress(OSError):
+            traceback.print_exc()
+        streams.say("keras_mri: this is a defect of keras_mri, not of your data. Please report it with the lines above.")
+        return 70
 
 
 @contextlib.contextmanager

@@ -41,10 +41,10 @@ def speed_of(network, precision="float32"):
     return max(0.0, float(first - second)), float(second) / math.prod(_BLOCK)
 
 
-def affordable_images(voxels):
-    """Return how many images of so many voxels the pictures of the time budget that is running may be made from: int, large without one."""
+def affordable_voxels():
+    """Return of how many voxels the pictures of the time budget that is running may be made: float, infinite without one."""
     running = clock.current()
-    return int(min(running.affordable() / voxels if running else 1e9, 1e9))
+    return running.affordable() if running else math.inf
 
 
 def affordable_box(shape):
@@ -59,7 +59,6 @@ def affordable_box(shape):
     tuple of slice
         Of the whole volume without a budget.
     """
-    running = clock.current()
-    share = min(1.0, running.affordable() / math.prod(shape)) if running else 1.0
+    share = min(1.0, affordable_voxels() / math.prod(shape))
     sides = [side if share == 1 else min(side, max(_LEAST_SIDE, int(side * share ** (1 / 3)))) for side in shape]
     return tuple(slice((full - side) // 2, (full - side) // 2 + side) for full, side in zip(shape, sides))

@@ -7,7 +7,9 @@ import time
 from keras_mri.errors import remark
 
 # Shares of the budget: that preparing scans may take before further ones are left out; that pictures may take, and their least, s.
-PREPARATION, _PICTURES, _LEAST_FOR_PICTURES = 0.3, 0.08, 3.0
+PREPARATION, _PICTURES, _LEAST_FOR_PICTURES = 0.3, 0.05, 3.0
+# Seconds for the verdict on what was predicted.
+_VERDICT = 2.0
 _RUNNING = contextvars.ContextVar("clock", default=None)
 
 
@@ -52,9 +54,9 @@ class Clock:
         self.start = self.now() - seconds
 
     def expect_pictures(self, voxels):
-        """Keep time for a prediction of so many voxels after the last step, or of as many as `affordable` says."""
+        """Keep time after the last step for predicting so many voxels twice, for pictures and verdict, or as many as `affordable` says."""
         first, each = self.speed
-        self.following = first + min(self._for_pictures, each * voxels)
+        self.following = _VERDICT + 2 * (first + min(self._for_pictures, each * voxels))
 
     def affordable(self):
         """Return of how many voxels pictures may be made: float."""

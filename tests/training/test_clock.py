@@ -197,9 +197,9 @@ def test_pictures_are_as_large_as_the_budget_affords(wall):
     clock = Clock(100.0, now=wall)
     assert clock.affordable() == float("inf")
     clock.speed = (0.5, 0.001)
-    # 8 % of the budget: 8000 voxels of a thousandth of a second each.
-    assert clock.affordable() == pytest.approx(8000)
+    # 5 % of the budget: 5000 voxels of a thousandth of a second each.
+    assert clock.affordable() == pytest.approx(5000)
     clock.expect_pictures(2000)
-    assert clock.following == pytest.approx(2.5)
+    assert clock.following == pytest.approx(2 + 2 * 2.5)
     clock.expect_pictures(10**6)
-    assert clock.following == pytest.approx(8.5) and clock.end == pytest.approx(91.5)
+    assert clock.following == pytest.approx(2 + 2 * 5.5) and clock.end == pytest.approx(87)

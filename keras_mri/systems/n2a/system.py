@@ -7,6 +7,7 @@ Lehtinen et al., ICML 2018 (Noise2Noise). arXiv:1803.04189
 """
 
 import dataclasses
+import functools
 import logging
 import math
 
@@ -15,6 +16,7 @@ import numpy as np
 
 from keras_mri.errors import InputError, remark
 from keras_mri.imaging.intensity import Scaling, fit_scaling
+from keras_mri.inference.central_part import central_part
 from keras_mri.inference.tiles import predictor
 from keras_mri.inference.timing import speed_of
 from keras_mri.io.grids import bounding_box, mirror_axes
@@ -37,6 +39,8 @@ _DEFAULT_FILTERS = {"munet": 16, "munet_diffusion": 64}
 # Voxels by which neighbouring tiles go on beyond their share. The MU-Net's reach is 21, but beyond this its output hardly
 # changes, and exact halos would be nine tenths of the work.
 _OVERLAP = 8
+# What a training without a gain writes.
+_AVERAGE = "their average: the average is the result, and training ends here"
 _MIRRORED = {"none": "", "left-right": " and its mirror image", "all": " and its mirror images along all axes: eight times the work of one"}
 # Restorations that are averaged; of the time left before training, the share that the scan's restoration after it may take.
 _IMAGES, _FOR_OUTCOME = {"all": 8, "left-right": 2, "none": 1}, 0.35
@@ -117,7 +121,7 @@ def train(data, config, callbacks=()):
     check_trains()
     # Only here: they need TensorFlow, and using a network does not.
     from keras_mri.systems.n2a.data import BlockOptions, RepetitionBlocks
-    from keras_mri.systems.n2a.iterations import iterate
+    from keras_mri.systems.n2a.iterations import WEAK_NOISE, EndWithoutGain, NothingToGainError, iterate, restore_nothing
     from keras_mri.training.fit import keeping_best
 
     keras.utils.set_random_seed(config.seed)
@@ -128,14 +132,27 @@ def train(data, config, callbacks=()):
     facts = (len(scan.data), scan.mask.shape, network.count_params(), blocks.shape, len(blocks.held_out), precision)
     _LOGGER.info("%d repetitions of %s voxels, %d parameters, blocks of %s voxels, %d held out, %s", *facts)
 
+    as_seen = dataclasses.replace(scan, unseen=(), pedestal=0.0)
+
     def denoised():
         # A target need not be the best there is: no mirror images.
-        return scaling.apply(_denoised(network, scan, inference(config, {}), "none").data.reshape(scan.average.shape))
+        return scaling.apply(_denoised(network, as_seen, inference(config, {}), "none").data.reshape(scan.average.shape))
 
     _expect_outcome(network, scan, config)
     best = KeepBest(network, "val_loss")
     with keeping_best(best, callbacks):
-        iterate(network, blocks, best, config, callbacks, denoised)
+        name, noise = scan.reference.name, scan.noise
+        early = [EndWithoutGain(network, best, blocks)] if noise < WEAK_NOISE else []
+        try:
+            if iterate(network, blocks, best, config, [*callbacks, *early], denoised):
+                return in_float32(network)
+            remark(name, "on the held-out blocks no network was better than the average, so this one restores nothing; train longer")
+        except NothingToGainError:
+            remark(
+                name,
+                f"the repetitions differ by so little (noise SD {100 * noise:.2g} % of the range) that no network improves on {_AVERAGE}",
+            )
+        restore_nothing(network, best)
     return in_float32(network)
 
 
@@ -179,18 +196,28 @@ def outcome(checkpoint, data, config):
     keras_mri.systems.records.Outcome
     """
     mirror = _mirror_in_time(data, config, current() and current().following)
-    _LOGGER.info("restoring the %s%s", "repetitions" if config.restore == "each" else "average", _MIRRORED[mirror])
+    if not _restores_nothing(checkpoint.network):
+        _LOGGER.info("restoring the %s%s", "repetitions" if config.restore == "each" else "average", _MIRRORED[mirror])
     network = with_hidden_layers_in(checkpoint.network, config.precision)
     denoised = _denoised(network, data, inference(config, {}), mirror)
     average, first = data.average[..., 0], denoised.frame(0)
+    removed = np.abs(average - first)
+    times = _visible(removed[data.mask], average[data.mask])
     panels = {
         "first repetition": data.data[0, ..., 0],
         f"average of {len(data.data)}": average,
         "mask (estimated)" if data.estimated else "mask (given)": np.where(data.mask, average, 0.25 * average),
-        "removed × 5": np.abs(5 * (average - first)),
+        f"removed × {times}": times * removed,
         "denoised": first,
     }
-    return Outcome(panels, {DENOISED: denoised})
+    return Outcome(panels, {DENOISED: denoised}, data.reference.affine, central_part(denoised))
+
+
+def _visible(removed, average):
+    """Return a round factor that makes what was removed half as bright as the scan, so that it can be seen: 5 to 500."""
+    highest = np.percentile(removed, 99)
+    wanted = np.percentile(average, 99) / (2 * highest) if highest > 0 else 0
+    return next((times for times in (500, 200, 100, 50, 20, 10) if times <= wanted), 5)
 
 
 def _expect_outcome(network, scan, config):
@@ -220,7 +247,10 @@ def _mirror_in_time(scan, config, seconds):
 def _seconds_of(scan, config, mirror):
     """Return about how long the scan's restoration takes, by the clock's measure of a prediction."""
     first, each = current().speed
-    voxels = math.prod(side.stop - side.start for side in bounding_box(scan.mask, (_OVERLAP,) * 3)) * scan.data.shape[-1]
+    voxels = math.prod(side.stop - side.start for side in bounding_box(scan.mask, (_OVERLAP,) * 3))
+    frames = scan.data.shape[-1]
+    # Frames of a run are computed anew for picture and verdict.
+    voxels *= frames if frames == 1 else frames + 2
     return first + each * voxels * _IMAGES[mirror] * (len(scan.data) if config.restore == "each" else 1)
 
 
@@ -251,12 +281,13 @@ def _together(images, options, match):
 
 
 def _match(scaling):
-    return "mean and SD" if scaling == "zscore" else "mean"
+    return "mean and SD" if scaling in ("zscore", "zscore-each") else "mean"
 
 
 def _scaling(scan, policy):
-    if policy == "zscore":
-        inside = scan.average[scan.mask]
+    if policy in ("zscore", "zscore-each"):
+        # All repetitions have the first one's mean and SD by now; their average has less noise, and so a smaller SD.
+        inside = (scan.data[0] if policy == "zscore-each" else scan.average)[scan.mask]
         return Scaling(float(inside.mean()), float(inside.std()) or 1.0)
     return fit_scaling(scan.average)
 
@@ -273,6 +304,8 @@ def _denoised(network, scan, stored, mirror, tile=None):
     mirrored = mirror_axes(scan.reference.affine, mirror)
     run = predictor(network, average[box].shape[:3], tile, mirrored, _OVERLAP, scan.reference.n_frames == 1)
 
+    # Of a scan of one frame, picture, verdict and file are one computation.
+    @functools.lru_cache(maxsize=2)
     def restored_frame(frame):
         first = frame // channels * channels
         members = scan.data if each else [average]
@@ -281,11 +314,16 @@ def _denoised(network, scan, stored, mirror, tile=None):
         restored = np.maximum(restored, 0) if scan.magnitude else restored
         whole = average[..., frame].copy()
         whole[box] = np.where(scan.mask[box], restored, whole[box])
-        return whole
+        return scan.put_back(frame, whole)
 
     # What is restored is the average, not the first repetition: a report compares with it.
-    measured = scan.reference.with_frames(lambda frame: average[..., frame])
-    return measured.with_frames(restored_frame)
+    measured = scan.reference.with_frames(lambda frame: scan.put_back(frame, average[..., frame]))
+    return measured.with_frames(measured.frame if _restores_nothing(network) else restored_frame)
+
+
+def _restores_nothing(network):
+    """Tell a network that gives back what it gets, because a training found nothing better: bool."""
+    return not any(np.any(weight) for weight in network.get_layer("residual").get_weights())
 
 
 SYSTEM = System(settings=SETTINGS, train=train, predict=predict, outcome=outcome, settle=settle, prepare=prepare)

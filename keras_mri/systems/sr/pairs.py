@@ -50,6 +50,11 @@ class Pair:
         """Where the brain is: ndarray of bool, shape (x, y, z)."""
         return brain_of(self.source, self.mask)
 
+    @property
+    def name(self):
+        """Of the source: what a prediction gets."""
+        return self.source.name
+
     def z_scores(self, policy="mask"):
         """Bring both images to network units.
 

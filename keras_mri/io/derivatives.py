@@ -17,7 +17,8 @@ from keras_mri.io.whole_files import explained, replacing
 BIDS_VERSION = "1.10.0"
 # Suffix of a scan, the ending of a file that it needs, and the suffix of that file if it is another.
 _COMPANIONS = (("dwi", ".bval", None), ("dwi", ".bvec", None), ("asl", ".tsv", "aslcontext"))
-_LEAST_ZEROS = 0.25
+# Share of exact zeros around a brain that nearly fills its box, an ellipsoid: 1 - π/6, and some of it for its being no ellipsoid.
+_LEAST_ZEROS = 0.4
 _README = """# Scans restored by keras_mri
 
 Each image here is the scan of the same folder and name in the raw dataset, without its noise. The grid, the header
@@ -208,7 +209,7 @@ def _companions(scan):
 
 
 def _lies_in_zeros(image):
-    """Whether a brain is all that is there: exact zeros on all six faces of the volume and in a quarter of it.
+    """Whether a brain is all that is there: exact zeros on all six faces of the volume and in much of it.
 
     Air that a scanner set to zero does not count: neck or brain reach a face.
     """

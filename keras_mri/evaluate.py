@@ -4,6 +4,12 @@ In Python: `keras_mri.evaluate(reference, image)`, which is this module, called,
 `keras_mri.judge(before, after)`.
 """
 
+from keras_mri.cli import signals
+
+if __name__ == "__main__":
+    signals.leave_at_once()
+
+
 import json
 import math
 import os.path

@@ -1,10 +1,16 @@
 """python -m keras_mri.info MODEL: the description stored in a network file, without building the network."""
 
-import json
+from keras_mri.cli import signals
+
+if __name__ == "__main__":
+    signals.leave_at_once()
+
+
 import sys
 
 from keras_mri.cli import running
 from keras_mri.cli.options import network_help
+from keras_mri.cli.streams import as_json
 from keras_mri.config import shown
 from keras_mri.inference.training_range import range_of_sides, trained_sigma, trained_zooms
 from keras_mri.saving import checkpoints
@@ -55,7 +61,7 @@ def describe(path):
 def _info(arguments):
     parsed = _parser().parse_all(arguments)
     facts = describe(path_of_network(parsed.model))
-    print(json.dumps(facts, indent=1, ensure_ascii=False) if parsed.json else "\n".join(lines(facts)))
+    print(as_json(facts) if parsed.json else "\n".join(lines(facts)))
 
 
 def lines(facts):

@@ -8,8 +8,10 @@ import logging
 import os
 import re
 import sys
+import traceback
 
-from keras_mri.errors import InputError
+from keras_mri.cli import signals, streams
+from keras_mri.errors import InputError, refused_by_system, remedy_of
 
 # How the command that is running calls the arguments of library functions: "noise_range" → "--noise-range".
 _SPELLINGS = contextvars.ContextVar("spellings")
@@ -92,25 +94,46 @@ def run(command, arguments=None):
     Returns
     -------
     int
-        Exit status: 0; 2 after an InputError; 130 after Ctrl-C.
+        Exit status: the command's own, 0 or 1; 2 after an InputError, or where the machine has no room; 70 after a defect of ours,
+        with its traceback; 130 after Ctrl-C, 141 if the reader of the output has gone, 128 + its number after another signal.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     # Start-up remarks of TensorFlow; whoever set a level keeps theirs.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     token = _SPELLINGS.set({})
-    with _log_on_screen():
+    with streams.every_character(), signals.raised(), _log_on_screen():
         try:
-            return command(arguments) or 0
-        except InputError as error:
-            print(f"keras_mri: error: {in_flags(str(error))}", file=sys.stderr)
-            return 2
-        except KeyboardInterrupt:
-            print("keras_mri: interrupted.", file=sys.stderr)
-            return 130
-        except BrokenPipeError:
-            return 0
+            status = _status(command, arguments)
         finally:
             _SPELLINGS.reset(token)
+            # In any case: --help leaves by an exception.
+            flushed = streams.emptied()
+        return max(status, flushed)
+
+
+def _status(command, arguments):
+    """Run a command and return its exit status, whatever ends it."""
+    try:
+        return command(arguments) or 0
+    except InputError as error:
+        streams.say(f"keras_mri: error: {in_flags(str(error))}")
+        return 2
+    except KeyboardInterrupt:
+        streams.say("keras_mri: interrupted.")
+        return 130
+    except signals.EndedBySignal as ended:
+        streams.say(f"keras_mri: ended by {ended.name}.")
+        return ended.status
+    except BrokenPipeError:
+        return 141
+    except Exception as error:
+        if remedy_of(error):
+            streams.say(f"keras_mri: error: {error.filename or 'a file'} could not be opened or written: {refused_by_system(error)}.")
+            return 2
+        with contextlib.suppress(OSError):
+            traceback.print_exc()
+        streams.say("keras_mri: this is a defect of keras_mri, not of your data. Please report it with the lines above.")
+        return 70
 
 
 @contextlib.contextmanager

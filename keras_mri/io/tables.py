@@ -54,7 +54,7 @@ def write_rows(rows, path):
         If the disk is full or writing fails otherwise.
     """
     names = list(dict.fromkeys(name for row in rows for name in row))
-    with replacing(path) as temporary, open(temporary, "w", newline="") as file:
+    with replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         writer = csv.DictWriter(file, names)
         writer.writeheader()
         writer.writerows(rows)

@@ -7,6 +7,7 @@ import numpy as np
 
 from keras_mri.errors import InputError, remark
 from keras_mri.imaging.brain_mask import brain_mask
+from keras_mri.imaging.intensity import fit_scaling
 from keras_mri.imaging.registration import estimate_rigid, remaining_motion, similarity
 from keras_mri.imaging.rigid import in_view, resample_rigid
 from keras_mri.inference.extremes import as_seen
@@ -14,6 +15,7 @@ from keras_mri.io.grids import check_same_grid
 from keras_mri.io.mask_files import load_mask
 from keras_mri.io.nifti_reading import open_image
 from keras_mri.io.volumes import Volume
+from keras_mri.systems.n2a.gradients import check_frames_repeat, check_volumes_repeat, remark_on_rotation
 
 _LOGGER = logging.getLogger(__name__)
 # Two repetitions that differ by less than this share of their mean have no noise of their own: SNR above 1000 does not occur.
@@ -62,6 +64,13 @@ class Repetitions:
         """The average of the repetitions: ndarray of float32, shape (x, y, z, frames)."""
         return self.data.mean(axis=0, dtype=np.float64).astype(np.float32)
 
+    @property
+    def noise(self):
+        """SD of the noise of one repetition inside the mask, as a share of the average's robust maximum: float."""
+        inside = self.data[:, self.mask]
+        # Unbiased over the repetitions: differences between them are noise, and what the alignment left.
+        return float(np.sqrt(inside.var(axis=0, ddof=1, dtype=np.float64).mean()) / fit_scaling(self.average).scale)
+
     def put_back(self, frame, image):
         """Return a frame of the result, shape (x, y, z), with the pedestal and with what networks have not seen as it was measured."""
         result = image + self.pedestal if self.pedestal else image.copy()
@@ -108,11 +117,14 @@ def align_repetitions(images, align_above, mask=None, repetitions=None, match="m
     data = _matched(data, names, brain, match)
     _check_noise(data, names, brain)
     if align_above is not None:
-        data, in_all = _aligned(data, names, brain, reference, align_above, magnitude)
+        data, in_all, turned = _aligned(data, names, brain, reference, align_above, magnitude)
         data = _matched(data, names, brain & in_all, match)
         # Where another scan ends there is nothing to average.
         data[1:, ~in_all] = data[0, ~in_all]
         _check_noise(data, names, brain)
+        if len(volumes) > 1:
+            for volume, degrees in zip(volumes, turned, strict=True):
+                remark_on_rotation(volume, volumes[0], degrees)
     return Repetitions(data, brain, estimated, magnitude, reference, unseen, seen[0].pedestal)
 
 
@@ -125,13 +137,17 @@ def _gather(volumes, mode):
         if first.n_frames < 2:
             raise InputError(
                 f"Noise2Average needs two or more repetitions of a scan. Received: one, {first.name} of shape {first.shape}. "
-                "To denoise a single image, train wgan."
+                "For one T1w volume: python -m keras_mri.predict t1w. For one volume of another contrast, train wgan on it."
             )
+        check_volumes_repeat(first)
         names = [f"{first.name}, volume {t}" for t in range(first.n_frames)]
         data = np.stack([frame[..., None] for frame in first.frames()])
         return names, data, Volume(first.frame, first.shape[:3], first.affine, first.header, first.name)
     if len(volumes) == 1:
-        raise InputError(f"Noise2Average needs two or more repetitions of a scan. Received: one image, {first.name}.")
+        raise InputError(
+            f"Noise2Average needs two or more repetitions of a scan. Received: one image, {first.name}, with `repetitions` images. "
+            "Name the others too; or leave `repetitions` out, if the volumes of this image are the repetitions."
+        )
     for other in volumes[1:]:
         check_same_grid(first, other, "the repetitions must lie on one grid")
         if other.n_frames != first.n_frames:
@@ -139,6 +155,7 @@ def _gather(volumes, mode):
                 f"repetitions must have as many frames as one another. Received: {first.name} with {first.n_frames}, "
                 f"{other.name} with {other.n_frames}."
             )
+        check_frames_repeat(first, other)
     data = np.stack([np.stack(list(volume.frames()), axis=-1) for volume in volumes])
     return [volume.name for volume in volumes], data, first
 
@@ -201,8 +218,8 @@ def _check_noise(data, names, mask):
 
 
 def _aligned(data, names, mask, reference, threshold, magnitude):
-    """Return the data in the first repetition's place, and which voxels all repetitions hold."""
-    aligned, seen = data.copy(), np.ones(mask.shape, bool)
+    """Return the data in the first repetition's place, which voxels all hold, and by how many degrees each was turned at most."""
+    aligned, seen, turned = data.copy(), np.ones(mask.shape, bool), np.zeros(len(data))
     smallest = min(reference.zooms)
     for number in range(1, len(data)):
         for frame in range(data.shape[4]):
@@ -215,10 +232,11 @@ def _aligned(data, names, mask, reference, threshold, magnitude):
                 # Splines overshoot.
                 aligned[number, ..., frame] = np.maximum(moved, 0) if magnitude else moved
                 seen &= in_view(transform, mask.shape, reference.affine)
+                turned[number] = max(turned[number], transform.angle())
             done = "corrected" if distance > threshold else "left alone"
             _LOGGER.info("%s against the first: %s, up to %.2f voxels: %s", name, transform.describe(), distance, done)
             _check_alignment(fixed, aligned[number, ..., frame], mask, reference, name)
-    return aligned, seen
+    return aligned, seen, turned
 
 
 def _check_alignment(fixed, moving, mask, reference, name):

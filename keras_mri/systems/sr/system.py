@@ -182,7 +182,7 @@ def outcome(checkpoint, data, config):
     # Panels are drawn from black at 0: the darkest voxel of the target.
     dark = images[..., 1].min()
     panels = {f"source ({part})": images[..., 0] - dark, "restored": restored - dark, "target": images[..., 1] - dark}
-    return Outcome(panels, {SPLIT: data.table()})
+    return Outcome(panels, {SPLIT: data.table()}, pair.target.affine)
 
 
 def _predictor(network, shape, tile=None, axes=(), progress=None):

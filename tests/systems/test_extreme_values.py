@@ -48,9 +48,9 @@ def blur(dimensions=3, frames=1):
     """A network that gives the mean of 3 voxels along each axis, and of all frames."""
     image = keras.Input((*[None] * dimensions, frames))
     kind = keras.layers.Conv3D if dimensions == 3 else keras.layers.Conv2D
-    network = keras.Model(image, kind(1, 3, padding="same", name="mean")(image), name="blur")
+    network = keras.Model(image, kind(1, 3, padding="same", name="residual")(image), name="blur")
     weights = np.full((*[3] * dimensions, frames, 1), 1 / (3**dimensions * frames))
-    network.get_layer("mean").set_weights([weights, np.zeros(1)])
+    network.get_layer("residual").set_weights([weights, np.zeros(1)])
     return network
 
 

@@ -11,8 +11,13 @@ SCALES = {
     "grey": ((0, 0, 0), (255, 255, 255)),
     # Black in the middle, like the air around a head: only differences show.
     "difference": ((190, 240, 255), (60, 160, 235), (25, 75, 150), (0, 0, 0), (150, 45, 25), (240, 120, 50), (255, 235, 170)),
+    # Grey, and the last colour where there is nothing (NaN).
+    "marked": ((0, 0, 0), (255, 255, 255)),
     "heat": ((0, 0, 0), (50, 15, 90), (135, 35, 105), (210, 70, 70), (245, 140, 30), (250, 215, 80), (255, 255, 220)),
 }
+
+
+_MARKED, _MARK = "marked", (240, 150, 30)
 
 
 def palette(scale):
@@ -23,6 +28,8 @@ def palette(scale):
     scale : str
         One of `SCALES`.
     """
+    if scale == _MARKED:
+        return np.concatenate([palette("grey")[:255], [_MARK]]).astype(np.uint8)
     stops = np.array(SCALES[scale], np.float64)
     places = np.linspace(0, len(stops) - 1, 256)
     return np.stack([np.interp(places, range(len(stops)), channel) for channel in stops.T], axis=1).round().astype(np.uint8)
@@ -34,7 +41,7 @@ def picture(image, low, high, scale="grey"):
     Parameters
     ----------
     image : ndarray, shape (rows, columns)
-        The first row is the top; NaN is drawn as `low`.
+        The first row is the top; NaN is drawn as `low`, or in the mark's colour on the scale "marked".
     low, high : float
         Values of the first and the last colour, which also stand for everything beyond them.
     scale : str
@@ -47,7 +54,8 @@ def picture(image, low, high, scale="grey"):
     span = (high - low) or 1.0
     share = np.nan_to_num((np.asarray(image, np.float64) - low) / span, nan=0.0, posinf=1.0, neginf=0.0)
     # With a palette a pixel takes one byte; in RGBA it would take four.
-    coloured = PIL.Image.fromarray(np.rint(255 * np.clip(share, 0, 1)).astype(np.uint8))
+    steps = np.rint((254 if scale == _MARKED else 255) * np.clip(share, 0, 1)).astype(np.uint8)
+    coloured = PIL.Image.fromarray(np.where(np.isnan(image), np.uint8(255), steps) if scale == _MARKED else steps)
     coloured.putpalette(palette(scale).tobytes())
     buffer = io.BytesIO()
     coloured.save(buffer, format="png", optimize=True)

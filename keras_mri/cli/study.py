@@ -11,7 +11,7 @@ from keras_mri.cli.options import add_options, add_output_flags, chosen_options,
 from keras_mri.errors import InputError, remarks_kept
 from keras_mri.io import nifti_writing
 from keras_mri.io.bids import study_scans
-from keras_mri.io.derivatives import derivative_path, write_dataset_description, write_sidecar
+from keras_mri.io.derivatives import carried, derivative_path, write_companions, write_dataset_description, write_sidecar
 from keras_mri.io.locks import claimed
 from keras_mri.io.nifti_reading import open_image
 from keras_mri.report import provenance
@@ -107,16 +107,17 @@ def _restore(scan, path, parsed, restore, made_by):
 
     with remarks_kept() as remarks:
         image = open_image(scan, parsed.replace_nonfinite)
-        restored = restore(image)
+        restored, taken = restore(image), carried(image)
         facts = {**made_by, "warnings": remarks, "versions": provenance.versions()}
         # The image after it: where the image is, all of it is, but for the verdict and the remarks, which only the image's frames allow.
-        write_sidecar(path, scan, parsed.study, facts)
+        write_companions(path, scan, taken)
+        write_sidecar(path, scan, parsed.study, facts, taken)
         judge = judge_of(restored.source or image, restored, parsed, restored.facts)
         nifti_writing.save(judge.watched() if judge else restored, path, parsed.dtype)
     if judge and judge.count:
         facts["verdict"] = judge.verdict().to_json()
         tell(judge.verdict(), scan)
-    write_sidecar(path, scan, parsed.study, facts)
+    write_sidecar(path, scan, parsed.study, facts, taken)
     _LOGGER.info("wrote %s in %.0f s", path, time.perf_counter() - start)
 
 

@@ -7,7 +7,7 @@ import typing
 import numpy as np
 
 from keras_mri.errors import CheckpointError
-from keras_mri.io.nifti_reading import open_image
+from keras_mri.io.nifti_reading import open_image, open_scan
 from keras_mri.io.volumes import Volume
 
 
@@ -26,7 +26,7 @@ def open_images(paths, config, replace_nonfinite=False):
     -------
     list of Volume
     """
-    return [open_image(path, replace_nonfinite) for path in paths]
+    return [open_scan(path, replace_nonfinite) for path in paths]
 
 
 def voxel_sides(images, config):

@@ -32,8 +32,8 @@ def folder(tmp_path, write_nifti, rng):
 
 def outputs(folder):
     files = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    # Locks are hidden files and stay.
-    return sorted(name for name in files if not name.endswith(".lock"))
+    # Locks are hidden files and stay; every folder of derivatives has the other two.
+    return sorted(name for name in files if not name.endswith(".lock") and name not in (".bidsignore", "README.md"))
 
 
 FUNC = "sub-01/func/sub-01_task-rest_desc-denoised_bold"

@@ -9,6 +9,7 @@ import numpy as np
 from keras_mri.errors import InputError
 from keras_mri.imaging import metrics
 from keras_mri.imaging.intensity import fit_image_scaling
+from keras_mri.inference.central_part import central_part
 from keras_mri.inference.extremes import as_seen
 from keras_mri.inference.own_scan import central_part
 from keras_mri.inference.restoring import restored

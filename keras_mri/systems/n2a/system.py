@@ -14,7 +14,7 @@ import numpy as np
 
 from keras_mri.errors import InputError, remark
 from keras_mri.imaging.intensity import Scaling, fit_scaling
-from keras_mri.inference.own_scan import central_part
+from keras_mri.inference.central_part import central_part
 from keras_mri.inference.tiles import predictor
 from keras_mri.io.grids import bounding_box, mirror_axes
 from keras_mri.networks.backends import check_trains

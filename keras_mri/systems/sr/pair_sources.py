@@ -13,7 +13,7 @@ from keras_mri.imaging.resampling import coarse_copy, resampled_to
 from keras_mri.inference.extremes import as_seen
 from keras_mri.io.bids import session_pairs, subject_of
 from keras_mri.io.grids import check_same_grid
-from keras_mri.io.nifti_reading import open_image
+from keras_mri.io.nifti_reading import open_scan
 from keras_mri.io.tables import read_rows
 from keras_mri.systems.sr.pairs import Pair, check_3d, simulated_pair
 
@@ -53,7 +53,7 @@ def open_pairs(paths, config, replace_nonfinite=False):
             raise InputError(f"`pairs` names all scans. Received also: {', '.join(map(str, paths))}. Leave these out.")
         pairs = [_opened(row, config.resample, replace_nonfinite) for row in read_table(config.pairs)]
     elif config.simulate and paths and not folders:
-        images = [as_seen(open_image(path, replace_nonfinite)).volume for path in paths]
+        images = [as_seen(open_scan(path, replace_nonfinite)).volume for path in paths]
         # Images in memory tell no subject: each counts as one of its own.
         subjects = [subject_of(path) if _is_path(path) else f"image {number}" for number, path in enumerate(paths, start=1)]
         groups = [_simulated(image, config.simulate, config.coarser, subject) for subject, image in zip(subjects, images)]
@@ -113,7 +113,7 @@ def read_table(path):
 
 
 def _opened(row, resample, replace_nonfinite):
-    source, target = (as_seen(open_image(row[name], replace_nonfinite)).volume for name in ("source", "target"))
+    source, target = (as_seen(open_scan(row[name], replace_nonfinite)).volume for name in ("source", "target"))
     check_3d(source)
     check_3d(target)
     if np.prod(target.zooms) > _COARSER * np.prod(source.zooms):

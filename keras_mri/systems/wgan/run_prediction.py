@@ -99,7 +99,7 @@ def look_at(volume):
         )
     volume.facts["inspection"] = inspection.facts()
     if volume.repetition_time is None:
-        sentences.append(f"no repetition time in its header; {USUAL_REPETITION_TIME:g} s are assumed")
+        sentences.append(f"no repetition time in its header; {USUAL_REPETITION_TIME:g} s are assumed; `tr` names another")
     for sentence in sentences:
         remark(volume.name, sentence)
     return inspection

@@ -15,8 +15,8 @@ import numpy as np
 from keras_mri.errors import InputError, remark
 from keras_mri.imaging.intensity import fit_image_scaling
 from keras_mri.imaging.noise import add_gaussian_noise, add_rician_noise
+from keras_mri.inference.central_part import central_part
 from keras_mri.inference.extremes import as_seen
-from keras_mri.inference.own_scan import central_part
 from keras_mri.inference.restoring import restored
 from keras_mri.inference.tiles import predictor
 from keras_mri.io.grids import mirror_axes
@@ -28,12 +28,12 @@ from keras_mri.networks.dense_unet import dense_critic, dense_unet, published_le
 from keras_mri.networks.encoder_critic import encoder_critic
 from keras_mri.networks.precision import hidden_layers_in, in_float32, with_hidden_layers_in
 from keras_mri.networks.residual_unet import residual_unet
-from keras_mri.systems.records import Outcome, System
+from keras_mri.systems.records import Outcome, System, as_volumes
 from keras_mri.systems.wgan.run_prediction import denoised_run, is_of_runs
 from keras_mri.systems.wgan.settings import FILTERS, LEAST_FRAMES, PATCH_SHAPE, SETTINGS, PredictConfig, as_runs
 from keras_mri.training.callbacks import Pace
 
-__all__ = ["SYSTEM", "facts", "outcome", "predict", "train"]
+__all__ = ["SYSTEM", "facts", "outcome", "predict", "prepare", "train"]
 
 _LOGGER = logging.getLogger(__name__)
 # Weight of the critic for volumes.
@@ -118,7 +118,7 @@ def predict(checkpoint, images, options):
     InputError
         If the run is shorter than the network's window.
     """
-    volume = open_image(images[0])
+    volume = open_image(images[0]).with_repetition_time(options.tr)
     mask = load_mask(options.mask, volume) if options.mask is not None else None
     if is_of_runs(checkpoint.network):
         return denoised_run(checkpoint, volume, options, mask)
@@ -171,6 +171,11 @@ def outcome(checkpoint, data, config):
     return Outcome(panels, affine=volume.affine, judged=judged)
 
 
+def prepare(images, config):
+    """Return images (paths or Volumes) as a list of Volume, with the repetition time that the options name."""
+    return [volume.with_repetition_time(config.tr) for volume in as_volumes(images, config)]
+
+
 def facts(network, data, config):
     """Return facts of a training: what its network's input is, and what was found in its runs."""
     if not is_of_runs(network):
@@ -184,7 +189,7 @@ def _outcome_of_run(checkpoint, volume):
     slices = slice(max(0, middle - half), middle + half)
     conditions = volume.facts.get("inspection", {}).get("conditions") or [range(volume.n_frames)]
     run = np.stack([volume.frame(t)[:, :, slices] for t in max(conditions, key=len)[:_SHOWN_FRAMES]], axis=-1)
-    part = volume.from_array(run, volume.affine, volume.header, volume.name)
+    part = volume.from_array(run, volume.affine, volume.header, volume.name).with_repetition_time(volume.repetition_time)
     part.facts.update(volume.facts)
     restored = denoised_run(checkpoint, part, PredictConfig())
     noisy, denoised = run[..., run.shape[3] // 2], restored.frame(run.shape[3] // 2)
@@ -230,4 +235,4 @@ def _levels(config, patch_shape):
     return len(config.filters) - 1 if config.generator == "residual_unet" else published_levels(patch_shape)
 
 
-SYSTEM = System(settings=SETTINGS, train=train, predict=predict, outcome=outcome, facts=facts)
+SYSTEM = System(settings=SETTINGS, train=train, predict=predict, prepare=prepare, outcome=outcome, facts=facts)

@@ -1,5 +1,7 @@
 """Check an image's header against its file before any voxel is read: a damaged header of a few bytes can ask for terabytes."""
 
+import functools
+import io
 import math
 import struct
 import zlib
@@ -51,8 +53,9 @@ def check_data(path, open_file, offset, shape, itemsize):
     if end > held and path.suffix.lower() in _COMPRESSED:
         held = held * _RATIO if end <= held * _RATIO else _length(open_file, end)
     if end > held:
+        claimed, found = (_size(end), _size(held)) if _size(end) != _size(held) else (f"{end} bytes", f"{held} bytes")
         raise InputError(
-            f"{path} is truncated or damaged: its header claims the shape {shape}, {_size(end)}, and the file holds {_size(held)}. "
+            f"{path} is truncated or damaged: its header claims the shape {shape}, {claimed}, and the file holds {found}. "
             "Copy or download it again."
         )
     # Three copies: as stored in the file, scaled (float64), and as returned (float32).
@@ -101,11 +104,7 @@ def check_affine(path, affine):
     affine = np.full((4, 4), np.nan) if affine is None else np.asarray(affine)
     if affine.shape != (4, 4) or affine.dtype.kind not in "iuf":
         raise InputError(f"`affine` of {path} must be 4 × 4 numbers, voxel indices to RAS+ millimetres. Received: {_short(affine)}.")
-    with np.errstate(all="ignore"):
-        zooms = np.array(grids.zooms(affine))
-        usable = np.isfinite(affine).all() and (zooms > _SIDES[0]).all() and (zooms < _SIDES[1]).all()
-        usable = usable and abs(np.linalg.det(affine[:3, :3] / zooms)) > _FLATTEST
-    if not usable:
+    if not is_usable(affine):
         rows = np.array2string(np.asarray(affine)[:3], precision=4).replace("\n", "")
         raise InputError(
             f"{path} must say where its voxels lie. Received: an affine that is not finite, or gives voxels no volume, {rows}. "
@@ -132,6 +131,38 @@ def check_numbers(name, dtype):
     kind = {"c": "complex numbers", "V": "colours (RGB)", "S": "text", "U": "text"}.get(dtype.kind, "other data")
     remedy = "Save the magnitude, e.g. with numpy.abs." if dtype.kind == "c" else "Save one intensity per voxel."
     raise InputError(f"{name} must hold real numbers. Received: {kind} ({dtype}). {remedy}")
+
+
+def is_usable(affine):
+    """Return whether an affine, ndarray of shape (4, 4), gives every voxel a place and a volume: bool."""
+    with np.errstate(all="ignore"):
+        zooms = np.array(grids.zooms(affine))
+        usable = np.isfinite(affine).all() and (zooms > _SIDES[0]).all() and (zooms < _SIDES[1]).all()
+        return bool(usable and abs(np.linalg.det(affine[:3, :3] / zooms)) > _FLATTEST)
+
+
+def content_length(path, expected):
+    """Return how many bytes a file holds once it is decompressed.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+    expected : int
+        Of a compressed file no more than twice as many are counted, and none if the file itself says that there are as many.
+
+    Returns
+    -------
+    int
+    """
+    if path.suffix.lower() not in _COMPRESSED:
+        return path.stat().st_size
+    if path.suffix.lower() in (".gz", ".mgz"):
+        with path.open("rb") as file:
+            file.seek(-4, io.SEEK_END)
+            # RFC 1952: a gzip file ends with the length of its content, modulo 2**32.
+            if int.from_bytes(file.read(), "little") == expected % 2**32:
+                return expected
+    return _length(functools.partial(nibabel.openers.ImageOpener, path, "rb"), 2 * expected)
 
 
 def _length(open_file, most):

@@ -11,7 +11,6 @@ from keras_mri.imaging import metrics
 from keras_mri.imaging.intensity import fit_image_scaling
 from keras_mri.inference.central_part import central_part
 from keras_mri.inference.extremes import as_seen
-from keras_mri.inference.own_scan import central_part
 from keras_mri.inference.restoring import restored
 from keras_mri.io.grids import mirror_axes
 from keras_mri.io.mask_files import load_mask

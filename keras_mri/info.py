@@ -8,6 +8,7 @@ if __name__ == "__main__":
 
 import re
 import sys
+import textwrap
 
 from keras_mri.cli import running
 from keras_mri.cli.options import network_help
@@ -18,6 +19,9 @@ from keras_mri.saving import checkpoints
 from keras_mri.systems import SYSTEMS, get_settings
 from keras_mri.systems.network_files import path_of_network
 from keras_mri.systems.records import stored_inference
+
+# Characters of a line of words.
+_WIDTH = 120
 
 
 def main(arguments=None):
@@ -82,26 +86,39 @@ def lines(facts):
     network = facts["network"]
     zooms, sigma = trained_zooms(facts["training"]), trained_sigma(facts["training"])
     known, about = SYSTEMS.get(facts["system"]), facts["about"]
-    rows = {name: about[name] for name in ("purpose", "trained on") if name in about} | {
-        "takes": _input_in_words(facts),
-        "size": f"{facts['bytes'] / 1e6:.1f} MB, {network['parameters']:,} parameters",
-        **({"licence": about["licence"]} if "licence" in about else {}),
-        "file": facts["file"],
-        "system": facts["system"] + (f": {known.help}" if known else " (unknown to this version)"),
-        "written by": f"keras_mri {facts['version']}, format {facts['format']}",
-        "network": f"{network['name']}, {network['parameters']:,} parameters, input {_shape(network['input_shape'])}",
-        "voxels in training": f"{range_of_sides(zooms)} mm, of {len(zooms)} scan(s)" if len(zooms) else "not recorded",
-        "noise in training": f"SD {sigma[0]:.3g} to {sigma[1]:.3g} in network units" if sigma else "not recorded",
-        "card": facts["card"] or "none beside the file",
-    }
+    purpose = {"purpose": known.help.partition(": ")[0]} if known else {}
+    rows = (
+        purpose
+        | {name: about[name] for name in ("purpose", "trained on") if name in about}
+        | {
+            "takes": _input_in_words(facts),
+            "size": f"{facts['bytes'] / 1e6:.1f} MB, {network['parameters']:,} parameters",
+            **({"licence": about["licence"]} if "licence" in about else {}),
+            "file": facts["file"],
+            "system": facts["system"] + (f": {known.help}" if known else " (unknown to this version)"),
+            "written by": f"keras_mri {facts['version']}, format {facts['format']}",
+            "network": f"{network['name']}, {network['parameters']:,} parameters, input {_shape(network['input_shape'])}",
+            "voxels in training": f"{range_of_sides(zooms)} mm, of {len(zooms)} scan(s)" if len(zooms) else "not recorded",
+            "noise in training": f"SD {sigma[0]:.3g} to {sigma[1]:.3g} in network units" if sigma else "not recorded",
+            "card": facts["card"] or "none beside the file",
+        }
+    )
     width = max(map(len, rows)) + 2
     used = {name: value for name, value in (facts["inference"] or {}).items() if not isinstance(value, dict)}
     return [
-        *(f"{name:{width}s}{text}" for name, text in rows.items()),
+        *(_row(name, text, width) for name, text in rows.items()),
         *(["remarks in training", *(f"  {remark}" for remark in facts["remarks"])] if facts["remarks"] else []),
         *_listed("used in prediction", used),
         *_listed("settings of the training", facts["config"]),
     ]
+
+
+def _row(name, text, width):
+    """Return a name and its text, which goes on below itself where it is long."""
+    if name not in ("purpose", "trained on", "licence"):
+        # What may hold a path stays in one piece.
+        return f"{name:{width}s}{text}"
+    return textwrap.fill(text, _WIDTH, initial_indent=f"{name:{width}s}", subsequent_indent=" " * width, break_on_hyphens=False)
 
 
 def _listed(title, values):
@@ -114,7 +131,11 @@ def _input_in_words(facts):
     """Say what the network is given in prediction."""
     shape, used = facts["network"]["input_shape"], facts["inference"] or {}
     sides, channels = shape[:-1], shape[-1]
-    size = "any size" if all(side is None for side in sides) else f"{' × '.join('any' if side is None else str(side) for side in sides)} voxels"
+    size = (
+        "any size"
+        if all(side is None for side in sides)
+        else f"{' × '.join('any' if side is None else str(side) for side in sides)} voxels"
+    )
     if used.get("input") == "maps":
         return "a run of 10 frames or more, of any size; frames are denoised together"
     if facts["system"] == "n2a":

@@ -11,12 +11,11 @@ SCALES = {
     "grey": ((0, 0, 0), (255, 255, 255)),
     # Black in the middle, like the air around a head: only differences show.
     "difference": ((190, 240, 255), (60, 160, 235), (25, 75, 150), (0, 0, 0), (150, 45, 25), (240, 120, 50), (255, 235, 170)),
-    # Grey, and the last colour where there is nothing (NaN).
-    "marked": ((0, 0, 0), (255, 255, 255)),
     "heat": ((0, 0, 0), (50, 15, 90), (135, 35, 105), (210, 70, 70), (245, 140, 30), (250, 215, 80), (255, 255, 220)),
 }
 
 
+# The scale of greys on which voxels without a value have a colour of their own, and that colour.
 _MARKED, _MARK = "marked", (240, 150, 30)
 
 
@@ -45,7 +44,7 @@ def picture(image, low, high, scale="grey"):
     low, high : float
         Values of the first and the last colour, which also stand for everything beyond them.
     scale : str
-        One of `SCALES`.
+        One of `SCALES`, or "marked": grey, and another colour where there is nothing (NaN).
 
     Returns
     -------

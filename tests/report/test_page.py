@@ -11,7 +11,7 @@ from keras_mri.imaging.verdict import Pair, Verdict
 from keras_mri.io.header_comparison import Field
 from keras_mri.io.volumes import Volume
 from keras_mri.report.page import Facts, render
-from tests.report.test_comparison import compared
+from tests.report.test_comparison import compared, computed
 
 _NASTY = '<script src="http://x.example/">&\'"{{ 7 * 7 }}</script>'
 _VOID = {"meta", "img", "!doctype"}
@@ -146,7 +146,7 @@ def test_voxels_that_never_change_have_no_gain(run, constant):
 
 @pytest.mark.filterwarnings("ignore:divide by zero")
 def test_an_affine_of_zeros_does_not_cost_the_page(run):
-    before, after = (Volume.from_array(data, np.diag([0.0, 0, 0, 1])) for data in run)
+    before, after = (computed(data, np.diag([0.0, 0, 0, 1])) for data in run)
     parsed, _ = page(before, after)
     assert parsed.tags.count("img") == 2 * 9 + 4
 

@@ -210,7 +210,9 @@ def outcome(checkpoint, data, config):
         f"removed × {times}": times * removed,
         "denoised": first,
     }
-    return Outcome(panels, {DENOISED: denoised}, data.reference.affine, central_part(denoised))
+    # Where nothing was restored there is nothing to judge.
+    judged = None if _restores_nothing(checkpoint.network) else central_part(denoised)
+    return Outcome(panels, {DENOISED: denoised}, data.reference.affine, judged)
 
 
 def _visible(removed, average):

@@ -78,6 +78,14 @@ def test_a_sample_that_agrees_with_the_guess_changes_nothing_whatever_the_decode
         np.testing.assert_array_equal(repaired.frame(t), run.frame(t))
 
 
+def test_a_report_learns_which_voxels_were_filled_in(run, affine):
+    mask = np.zeros((*SHAPE, 6))
+    mask[3:5, 2:4, 1, 4] = 7
+    missing = imputed(Space(), run, imputation(mask, affine, samples=1), 0).facts["missing"]
+    np.testing.assert_array_equal(missing(4), mask[..., 4] > 0)
+    assert not missing(3).any()
+
+
 def test_what_stands_in_the_missing_voxels_does_not_matter(run, affine):
     mask = slab() > 0
     damaged = [Volume.from_array(np.where(mask[..., None], value, run.data), affine) for value in (0, 1e6)]

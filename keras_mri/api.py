@@ -12,7 +12,7 @@ from keras_mri.imaging.verdict import Verdict
 from keras_mri.inference.training_range import differences_from_training
 from keras_mri.io import header_comparison
 from keras_mri.io.mask_files import load_mask
-from keras_mri.io.nifti_reading import Image, open_image, read_header
+from keras_mri.io.nifti_reading import Image, open_image, open_scan, read_header
 from keras_mri.io.volumes import Volume
 from keras_mri.saving.checkpoints import Checkpoint
 from keras_mri.systems import get_settings, get_system, that_generate
@@ -60,7 +60,7 @@ def restore(network: Network, images: Image | typing.Sequence[Image], *, replace
     name = _system_of(network)
     settings = get_settings(name)
     chosen = settings.PredictConfig.from_names(name, **options)
-    volumes = [open_image(image, replace_nonfinite) for image in _sequence(images)]
+    volumes = [open_scan(image, replace_nonfinite) for image in _sequence(images)]
     _check_count(volumes, settings.images)
     system, checkpoint = get_system(name), checkpoint_of(network)
     for difference in differences_from_training(volumes[0], checkpoint.training, checkpoint.inference, averaged=len(volumes)):
@@ -281,12 +281,13 @@ def judge(before: Image, after: Image, mask: Image | None = None) -> Verdict:
 
 
 def compare_headers(first: Image, second: Image) -> list[header_comparison.Field]:
-    """Compare the NIfTI headers of two images: `python -m keras_mri.check`.
+    """Compare the headers of two images: `python -m keras_mri.check`.
 
     Parameters
     ----------
     first, second : image
-        A path is read as it lies in the file; a nibabel image or a Volume is compared by the header it carries.
+        Of two paths, the headers as they lie in the files, or of two formats what both hold.
+        A nibabel image or a Volume is compared by the header it carries.
 
     Returns
     -------
@@ -304,7 +305,11 @@ def compare_headers(first: Image, second: Image) -> list[header_comparison.Field
     >>> keras_mri.compare_headers("sample", "sample")
     []
     """
-    return [field for field in header_comparison.compare(_header(first), _header(second)) if not field.equal]
+    if all(isinstance(image, (str, os.PathLike)) for image in (first, second)):
+        fields = header_comparison.compare_files(first, second)
+    else:
+        fields = header_comparison.compare(_header(first), _header(second))
+    return [field for field in fields if not field.equal]
 
 
 def checkpoint_of(network: Network) -> Checkpoint:

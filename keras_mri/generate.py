@@ -55,7 +55,7 @@ def _write(volumes, folder, overwrite):
     with filling(folder, overwrite) as temporary:
         for number, volume in enumerate(volumes, start=1):
             nifti_writing.save(volume, temporary / f"sample_{number:04d}.nii.gz")
-        figures.save_contact_sheet(temporary / _SHEET, [volume.frame(0) for volume in volumes])
+        figures.save_contact_sheet(temporary / _SHEET, [volume.frame(0) for volume in volumes], volumes[0].affine)
 
 
 def _check_folder(folder, overwrite):

@@ -26,6 +26,7 @@ from keras_mri.saving import checkpoints
 from keras_mri.systems.ldm.labelled_runs import repetition_time
 from keras_mri.systems.ldm.labels import labels_of_events, read_events, read_volume_labels
 from keras_mri.systems.sr.pair_sources import read_table
+from tests import python_doors
 
 _SHAPE, _FRAMES = (5, 4, 3), 2
 _AFFINE = np.array([[-2.0, 0.3, 0, 31], [0.3, 2.5, 0, -17], [0, 0, 3.0, 4], [0, 0, 0, 1]])
@@ -47,7 +48,7 @@ def image(content, folder, name="scan.nii"):
             labels_of_events(read_events(_events_table(folder)), volume.n_frames, repetition_time(volume), 5.0)
         nifti_writing.save(volume, out)
         again = nifti_reading.open_image(out)
-        np.testing.assert_array_equal(again.frame(0), volume.frame(0))
+        np.testing.assert_array_equal(np.float32(again.frame(0)), np.float32(volume.frame(0)))
         with contextlib.suppress(nifti_reading.NoNiftiError):
             header_comparison.compare(nifti_reading.read_header(path), nifti_reading.read_header(out))
         finer = (2 * volume.shape[0], *volume.shape[1:3])
@@ -266,6 +267,7 @@ DOORS = {
     "events": events,
     "labels": volume_labels,
     "pairs": pairs_table,
+    "python": python_doors.call,
 }
 _SEEDS = {
     "nifti": _images,
@@ -279,6 +281,7 @@ _SEEDS = {
     "events": _event_tables,
     "labels": _label_tables,
     "pairs": _pairs_tables,
+    "python": lambda: [bytes([number]) + bytes(60) for number in range(len(python_doors.FUNCTIONS))],
 }
 # Words that a mutation of single bytes would seldom find.
 WORDS = (

@@ -217,8 +217,9 @@ def test_an_extension_may_not_unpack_a_bomb(tmp_path, little_memory):
 
 @pytest.mark.parametrize("units", range(256))
 def test_units_that_the_standard_does_not_know_are_seconds(tmp_path, units):
-    path = _lying(tmp_path / "run.nii", dim=[4, 5, 4, 3, 4, 1, 1, 1], pixdim=[1, 2, 2.5, 3, 2000, 1, 1, 1], xyzt_units=units)
-    expected = {16: 2.0, 24: 0.002}.get(units & 0b111000, 2000.0)
+    path = _lying(tmp_path / "run.nii", dim=[4, 5, 4, 3, 4, 1, 1, 1], pixdim=[1, 2, 2.5, 3, 60, 1, 1, 1], xyzt_units=units)
+    # 60 µs, which cannot be, are read as 60 ms.
+    expected = {16: 0.06, 24: 0.06}.get(units & 0b111000, 60.0)
     assert repetition_time(nifti_reading.open_image(path)) == pytest.approx(expected)
 
 
@@ -229,12 +230,21 @@ def test_a_repetition_time_that_is_none(tmp_path, step):
         repetition_time(nifti_reading.open_image(path))
 
 
-@pytest.mark.parametrize("field", [dict(quatern_b=5.0), dict(qoffset_x=np.nan), dict(pixdim=[1, np.inf, 1, 1, 1, 1, 1, 1])])
+@pytest.mark.parametrize("field", [dict(quatern_b=5.0), dict(qoffset_x=np.nan)])
 def test_a_damaged_qform_beside_a_good_sform_is_given_up(tmp_path, field):
     volume = nifti_reading.open_image(_lying(tmp_path / "scan.nii", qform_code=1, **field))
     finer = on_finer_grid(volume, (10, 4, 3), np.diag([0.5, 1, 1, 1]), lambda t: np.ones((10, 4, 3), np.float32))
     assert (int(finer.header["qform_code"]), int(finer.header["sform_code"])) == (0, 1)
     np.testing.assert_allclose(finer.header.get_sform(), np.diag([1.0, 2.5, 3.0, 1.0]))
+
+
+@pytest.mark.parametrize("zoom", [np.inf, np.nan, 0.0, -1.0])
+def test_a_qform_whose_zooms_are_none_gets_those_of_the_sform(tmp_path, zoom):
+    volume = nifti_reading.open_image(_lying(tmp_path / "scan.nii", qform_code=1, pixdim=[1, zoom, 1, 1, 1, 1, 1, 1]))
+    finer = on_finer_grid(volume, (10, 4, 3), np.diag([0.5, 1, 1, 1]), lambda t: np.ones((10, 4, 3), np.float32))
+    assert (int(finer.header["qform_code"]), int(finer.header["sform_code"])) == (1, 1)
+    for form in (finer.header.get_qform(), finer.header.get_sform()):
+        np.testing.assert_allclose(form, np.diag([1.0, 2.5, 3.0, 1.0]), atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ RUNS = {
     "events": 300_000,
     "labels": 210_000,
     "pairs": 300_000,
+    "python": 50_000,
 }
 
 

@@ -11,6 +11,7 @@ from keras_mri.config import Options
 from keras_mri.errors import InputError
 from keras_mri.networks.backends import check_trains
 from keras_mri.systems import get_settings, get_system
+from keras_mri.systems.records import modalities
 from keras_mri.training.state_files import remove_state, states_in
 from keras_mri.training.workers import Workers, discarded_folder
 
@@ -171,6 +172,9 @@ class _Steps:
     def prepare(self, config):
         """Settle the options and turn the images into data."""
         self.facts = self.settings.facts(self.job.images, config)
+        kinds = modalities(self.job.images)
+        if kinds:
+            self.facts = {**self.facts, "modalities": kinds}
         self.config = self.system.settle(config)
         self.data = self.system.prepare(self.job.images, self.config)
         if self.files:
@@ -201,6 +205,7 @@ class _Steps:
 
     def write(self, trained):
         """Write the network and the files beside it, then let go of the state."""
+        from keras_mri.cli import judged
         from keras_mri.saving import checkpoints
         from keras_mri.systems.trained import beside
 
@@ -212,6 +217,8 @@ class _Steps:
             checkpoints.save(dataclasses.replace(trained.checkpoint, network=self.last.network_like(trained.network)), written[-1])
         written += trained.save_pictures(files.network)
         print(f"wrote {', '.join(map(str, written))}", file=sys.stderr)
+        if trained.verdict:
+            judged.tell(trained.verdict, trained.outcome.judged.name)
         if self.state.interrupted:
             # The network is written; that the user ended its training is the command's status.
             raise KeyboardInterrupt

@@ -1,6 +1,7 @@
 """How close a scan is to a reference: all metrics of a volume or a run."""
 
 import math
+import numbers
 
 import numpy as np
 
@@ -9,6 +10,9 @@ from keras_mri.imaging import metrics
 from keras_mri.imaging.foreground import metric_foreground
 from keras_mri.io.grids import check_same_grid
 from keras_mri.io.mask_files import load_mask
+
+# Of a data range.
+_LARGEST = 1e300
 
 
 def evaluate(reference, image, mask, data_range):
@@ -106,8 +110,8 @@ def region_and_peak(reference, mask=None, data_range=None):
     InputError
         If the data range is not positive and finite, or no voxel is in the region.
     """
-    if data_range is not None and not 0 < data_range < math.inf:
-        raise InputError(f"`data_range` must be positive and finite. Received: {data_range:g}.")
+    if data_range is not None and not (isinstance(data_range, numbers.Real) and 0 < data_range < _LARGEST):
+        raise InputError(f"`data_range` must be positive and finite, a number. Received: {data_range!r}.")
     peak = data_range or reference.extremes[1]
     if not peak > 0:
         raise InputError(f"the data range cannot be taken from a reference whose maximum is {peak:g}; state it with `data_range`.")

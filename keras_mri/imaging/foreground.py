@@ -1,10 +1,17 @@
-"""Which voxels are tissue and which are air: four thresholds, each with the reason why it serves its purpose.
+"""Which voxels are tissue and which are air: four thresholds, each with the reason why it serves its purpose; and bright air.
 
 They differ on purpose. A patch that shows some faint tissue is still worth training on, whereas a noise estimate must not contain
 any air, whose noise is narrower.
 """
 
+import itertools
+
 import numpy as np
+
+from keras_mri.imaging.intensity import far_range, without_far
+
+# Air as bright as tissue: intensity and noise of a corner in ranges of the usual intensities, and noise of the middle in that of corners.
+_BRIGHT, _ROUGH, _SMOOTHER = 0.25, 0.12, 0.5
 
 
 def patch_foreground(volume):
@@ -85,4 +92,39 @@ def otsu_foreground(volume):
     from skimage.filters import threshold_otsu
 
     # The brightest hundredth are vessels and fat, which would pull the threshold up.
-    return volume > threshold_otsu(np.minimum(volume, np.percentile(volume, 99)).ravel())
+    # Neither may a few voxels that hold what no tissue has.
+    usual = without_far(volume)
+    return volume > threshold_otsu(np.minimum(usual, np.percentile(usual, 99)).ravel())
+
+
+def has_bright_air(volume):
+    """Return whether the air around a head is noise as bright as tissue, as in the uniform images (UNI) of MP2RAGE.
+
+    The corners of a volume are air: there, the difference of next neighbours is large, and in the middle it is not.
+
+    Parameters
+    ----------
+    volume : ndarray of float, shape (x, y, z)
+
+    Returns
+    -------
+    bool
+    """
+    low, high = far_range(volume, 0)
+    sides = [max(2, side // 8) for side in volume.shape]
+    corners = [volume[np.ix_(*chosen)] for chosen in itertools.product(*(_ends(*both) for both in zip(volume.shape, sides)))]
+    middle = volume[tuple(slice(side // 3, side - side // 3) for side in volume.shape)]
+    bright = np.median([np.median(corner) for corner in corners]) > low + _BRIGHT * (high - low)
+    if not bright or min(middle.shape[0], volume.shape[0]) < 2:
+        return False
+    rough = np.median([_roughness(corner) for corner in corners])
+    return bool(rough > _ROUGH * (high - low) and _roughness(middle) < _SMOOTHER * rough)
+
+
+def _ends(side, length):
+    return np.arange(min(length, side)), np.arange(max(0, side - length), side)
+
+
+def _roughness(block):
+    """Return the median of the difference of next neighbours along the first axis."""
+    return float(np.median(np.abs(np.diff(block.astype(np.float64), axis=0))))

@@ -5,6 +5,7 @@ from scipy import ndimage, special
 
 from keras_mri.errors import InputError
 from keras_mri.imaging.foreground import noise_foreground
+from keras_mri.imaging.intensity import without_far
 from keras_mri.imaging.run_noise import MAD_OF_NORMAL, estimate_run_noise
 
 MODELS = ("gaussian", "rician")
@@ -119,6 +120,7 @@ def sigma_and_source(data):
     Constantinides et al., Magn Reson Med 38:852, 1997. doi:10.1002/mrm.1910380524
     Krüger & Glover, Magn Reson Med 46:631, 2001. doi:10.1002/mrm.1240
     """
+    data = without_far(data)
     if data.ndim == 4 and data.shape[3] > 1:
         return _sigma_of_run(data), "differences of frames"
     volume = data[..., 0] if data.ndim == 4 else data

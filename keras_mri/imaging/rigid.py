@@ -61,6 +61,10 @@ class RigidTransform:
         check_mask(mask)
         return longest_move(self.matrix(), box_corners(mask, affine))
 
+    def angle(self):
+        """Return the angle of the rotation: float, degrees."""
+        return float(np.degrees(Rotation.from_euler("xyz", self.rotation, degrees=True).magnitude()))
+
     def describe(self):
         """Put shift and rotation into words."""
         # Adding 0.0 turns -0.0 into 0.0.

@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def restored(volume, scaling, run, mask=None):
+def restored(volume, scaling, run, mask=None, seen=None):
     """Return a Volume whose frames are restored when asked for.
 
     Parameters
@@ -17,16 +17,18 @@ def restored(volume, scaling, run, mask=None):
         the network sees.
     mask : ndarray of bool, shape (x, y, z), or callable, optional
         Where frames are restored; elsewhere they stay exactly as measured. `mask(t)` returns it where each frame has its own.
+    seen : keras_mri.inference.extremes.Seen, optional
+        What the network has not seen is put back: extreme voxels, exact zeros, a pedestal.
 
     Returns
     -------
     Volume
         On the same grid, with the same header, in the same unit. No voxel is negative if none was measured below 0.
     """
-    return volume.with_frames(restored_frames(volume, scaling, run, mask))
+    return volume.with_frames(restored_frames(volume, scaling, run, mask, seen))
 
 
-def restored_frames(volume, scaling, run, mask=None):
+def restored_frames(volume, scaling, run, mask=None, seen=None):
     """Return the function that restores one frame, e.g. for a Volume on a finer grid; parameters as for `restored`.
 
     Returns
@@ -34,13 +36,14 @@ def restored_frames(volume, scaling, run, mask=None):
     callable
         From the number of a frame to an ndarray of float32 of the shape that `run` returns.
     """
-    lowest = lowest_intensity(volume)
+    lowest = lowest_intensity(volume if seen is None else seen.volume)
 
     def frame(t):
         inside = mask(t) if callable(mask) else mask
         if inside is not None and not inside.any():
             return volume.frame(t)
         result = np.maximum(scaling.invert(run(t)), lowest)
+        result = result if seen is None else seen.put_back(t, result)
         return result if inside is None else np.where(inside, result, volume.frame(t))
 
     return frame

@@ -14,18 +14,19 @@ _FILES = weakref.WeakSet()
 
 
 class FrameStore:
-    """Frames of float32 in a temporary file. It has no name: it goes with the process, however that ends.
+    """Frames in a temporary file. It has no name: it goes with the process, however that ends.
 
     Parameters
     ----------
     shape : tuple of int
         Of a frame: (x, y, z).
     n_frames : int
+    dtype : {numpy.float32, numpy.float64}
     """
 
-    def __init__(self, shape, n_frames):
-        self.shape, self.n_frames = tuple(shape), n_frames
-        self._slice_bytes = 4 * shape[0] * shape[1]
+    def __init__(self, shape, n_frames, dtype=np.float32):
+        self.shape, self.n_frames, self.dtype = tuple(shape), n_frames, np.dtype(dtype)
+        self._slice_bytes = self.dtype.itemsize * shape[0] * shape[1]
         size = n_frames * shape[2] * self._slice_bytes
         try:
             self._file, self._begin = _room(size)
@@ -48,11 +49,11 @@ class FrameStore:
         self._write(t, 0, frame)
 
     def frame(self, t):
-        """Return frame `t`: ndarray of float32, shape (x, y, z)."""
+        """Return frame `t`: ndarray of `dtype`, shape (x, y, z)."""
         return self._read(t, 0, self.shape[2])
 
     def slab(self, first, last):
-        """Return slices `first` to `last` - 1 of all frames: ndarray of float32, shape (x, y, last - first, frames)."""
+        """Return slices `first` to `last` - 1 of all frames: ndarray of `dtype`, shape (x, y, last - first, frames)."""
         return np.stack([self._read(t, first, last) for t in range(self.n_frames)], axis=-1)
 
     def write_slab(self, first, slab):
@@ -73,7 +74,7 @@ class FrameStore:
 
     def _write(self, t, first, block):
         # With z outermost, slices that follow one another lie together.
-        data = memoryview(np.asarray(block, np.float32).tobytes(order="F"))
+        data = memoryview(np.asarray(block, self.dtype).tobytes(order="F"))
         at = self._begin + (t * self.shape[2] + first) * self._slice_bytes
         try:
             while data:
@@ -84,7 +85,7 @@ class FrameStore:
 
     def _read(self, t, first, last):
         shape = (*self.shape[:2], last - first)
-        data = np.empty(shape, np.float32, order="F")
+        data = np.empty(shape, self.dtype, order="F")
         view, at = memoryview(data.reshape(-1, order="F")).cast("B"), self._begin + (t * self.shape[2] + first) * self._slice_bytes
         while view:
             read = os.preadv(self._file.fileno(), [view], at)

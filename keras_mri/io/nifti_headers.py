@@ -1,10 +1,13 @@
 """Make NIfTI headers: for images of other formats, for arrays, and for another grid."""
 
+import math
+
 import nibabel
 import numpy as np
 
 from keras_mri.errors import InputError, first_line
-from keras_mri.io import grids, header_checks
+from keras_mri.io import grids
+from keras_mri.io.intake import header_checks
 from keras_mri.io.volumes import Volume
 
 
@@ -41,10 +44,40 @@ def single_file_header(image, path):
     except nibabel.spatialimages.HeaderDataError as error:
         raise InputError(f"{path} does not fit into a NIfTI header: {first_line(error)}. Save it as NIfTI-2.") from error
     if len(image.shape) == 4:
-        # MGH keeps the repetition time in milliseconds.
-        step = float(header.get_zooms()[3])
+        # MGH keeps the repetition time in milliseconds. The header of an image in memory may know nothing of its frames.
+        step = float((*header.get_zooms(), 0, 0, 0, 0)[3])
         plain["pixdim"][4] = step / 1000 if isinstance(image, nibabel.MGHImage) else step
     return plain
+
+
+def run_shape(shape, name="image"):
+    """Return the shape of a volume or run: of more than four dimensions, those of length one after the third are left out.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        (x, y, z[, t]), with sides of length one anywhere after z, for example (x, y, z, 1, t).
+    name : str
+        For the message.
+
+    Returns
+    -------
+    tuple of int, (x, y, z) or (x, y, z, t)
+
+    Raises
+    ------
+    InputError
+        If there are two dimensions, or two after the third that are longer than one.
+    """
+    shape = tuple(int(side) for side in shape)
+    expected = f"{name} must be a 3D volume (x, y, z) or a 4D run (x, y, z, t). Received: {len(shape)}D, shape {shape}."
+    if len(shape) < 3:
+        raise InputError(f"{expected} Give it a third side, of length one for a single slice.")
+    if len(shape) <= 4:
+        return shape
+    if sum(side > 1 for side in shape[3:]) > 1:
+        raise InputError(f"{expected} Save its parts, for example its echoes or components, as files of their own.")
+    return (*shape[:3], math.prod(shape[3:]))
 
 
 def plain_header(shape, affine):
@@ -87,9 +120,12 @@ def on_finer_grid(volume, shape, step, read_frame):
     affine, header = volume.affine @ step, None
     if volume.header is not None:
         header = volume.header.copy()
+        # Millimetres in the header's unit of length, which its own numbers keep.
+        unit = grids.zooms(volume.affine)[0] / grids.zooms(header.get_best_affine())[0]
+        unit = next((factor for factor in (1000.0, 0.001) if np.isclose(unit, factor)), 1.0)
         forms = {name: _form(header, name) for name in ("qform", "sform")}
         header.set_data_shape(shape)
-        header.set_zooms(grids.zooms(affine))
+        header.set_zooms([side / unit for side in grids.zooms(affine)])
         for name, (form, code) in forms.items():
             if form is not None:
                 getattr(header, f"set_{name}")(form @ step, int(code))

@@ -3,42 +3,27 @@
 import functools
 import os
 import pathlib
-import zlib
 
 import nibabel
 import numpy as np
 
-from keras_mri.errors import InputError, first_line, refused_by_system
-from keras_mri.io import header_checks
+from keras_mri.errors import InputError, first_line
 from keras_mri.io.frame_store import FrameStore
-from keras_mri.io.nifti_headers import single_file_header
+from keras_mri.io.intake import contradictions, header_checks, label_maps
+from keras_mri.io.intake.loading import READ_ERRORS, NoNiftiError, load, raise_if_refused, read_header
+from keras_mri.io.nifti_headers import run_shape, single_file_header
 from keras_mri.io.volumes import Volume
 
-_READ_ERRORS = (OSError, EOFError, MemoryError, OverflowError, ValueError, zlib.error)
-# Other formats of nibabel's are left out: they name further files, or are XML or HDF5.
-_KINDS = (
-    nibabel.Nifti1Pair,
-    nibabel.Nifti1Image,
-    nibabel.Nifti2Pair,
-    nibabel.Cifti2Image,
-    nibabel.Nifti2Image,
-    nibabel.Spm2AnalyzeImage,
-    nibabel.Spm99AnalyzeImage,
-    nibabel.AnalyzeImage,
-    nibabel.MGHImage,
-)
+__all__ = ["ConstantImageError", "Image", "NoNiftiError", "name_of", "open_image", "open_scan", "read_header"]
 # A file, or an image in memory.
 Image = str | os.PathLike | Volume | nibabel.spatialimages.SpatialImage
-# Bytes; the .mat file beside an image of SPM's holds its affine and nothing else.
-_LONGEST_MAT = 100_000
+
+# Of the range of intensities, that float32 should tell apart; and voxels by which the range is known.
+_FINEST, _ENOUGH = 1e-4, 100_000
 
 
 class ConstantImageError(InputError):
     """All voxels of an image have one value."""
-
-
-class NoNiftiError(InputError):
-    """An image has another format than NIfTI where a NIfTI header is needed."""
 
 
 def open_image(image: Image, replace_nonfinite: bool = False) -> Volume:
@@ -74,45 +59,37 @@ def open_image(image: Image, replace_nonfinite: bool = False) -> Volume:
         return image
     if isinstance(image, nibabel.spatialimages.SpatialImage):
         name = name_of(image)
-        return _checked(_with_current_header(image, name), name, replace_nonfinite)
+        return _beside(image.get_filename(), _checked(_with_current_header(image, name), name, replace_nonfinite))
     if not isinstance(image, (str, os.PathLike)):
         raise InputError(
             f"`image` must be a path, a nibabel image of voxels or a Volume. Received: {type(image).__name__}. "
             "For an array: Volume.from_array(data, affine)."
         )
-    path = _existing(image)
-    return _checked(_load(path), path, replace_nonfinite)
+    loaded = load(image)
+    path = str(loaded.get_filename())
+    return _beside(pathlib.Path(path), _checked(loaded, path, replace_nonfinite))
 
 
-def read_header(path):
-    """Return a header as it is stored in the file: nibabel's loaded header lacks slope, intercept and the offset of the data.
+def open_scan(image, replace_nonfinite=False):
+    """Open an image as `open_image` does, and refuse one that holds labels, a mask or vectors instead of intensities.
 
     Parameters
     ----------
-    path : str or path-like
-        NIfTI-1 or -2, or `sample`.
+    image : str, path-like, nibabel.spatialimages.SpatialImage or Volume
+    replace_nonfinite : bool
 
     Returns
     -------
-    nibabel.Nifti1Header
-        Extensions included.
+    Volume
 
     Raises
     ------
     InputError
-        If the file is missing, cannot be read, or is no NIfTI.
+        As `open_image`; or if the image is no scan. A Volume from an array, without a header, always passes.
     """
-    path = _existing(path)
-    image = _load(path)
-    if not isinstance(image.header, nibabel.Nifti1Header):
-        raise NoNiftiError(f"{path} is no NIfTI file but {type(image).__name__}. Expected .nii, .nii.gz, or .hdr with .img.")
-    holder = image.file_map.get("header", image.file_map["image"])
-    try:
-        with holder.get_prepare_fileobj("rb") as file:
-            return type(image.header).from_fileobj(file, check=False)
-    except _READ_ERRORS as error:
-        _raise_if_refused(path, error)
-        raise InputError(f"the header of {path} is damaged: {first_line(error)}. Copy or download it again.") from error
+    volume = open_image(image, replace_nonfinite)
+    label_maps.check_scan(volume)
+    return volume
 
 
 def name_of(image):
@@ -124,22 +101,34 @@ def name_of(image):
     return str(image)
 
 
+def _beside(path, volume):
+    """Return a Volume that knows its file, beside which its side-cars lie."""
+    volume.file = path
+    return volume
+
+
 def _checked(image, name, replace_nonfinite):
     """Return an image of nibabel's as a Volume, or raise InputError."""
-    _check_dtype(getattr(image.dataobj, "dtype", image.get_data_dtype()), name)
+    header_checks.check_numbers(name, getattr(image.dataobj, "dtype", image.get_data_dtype()))
     _check_claims(image, name)
-    read = functools.partial(_read_frame, _read_forward(image.dataobj), name, replace_nonfinite)
-    facts = np.array(image.affine), single_file_header(image, name), name
-    if _is_compressed_run(image.dataobj):
+    shape = run_shape(image.shape, name)
+    data = _read_forward(image.dataobj, shape)
+    dtype = _float_type(data, name)
+    read = functools.partial(_read_frame, data, name, replace_nonfinite, dtype)
+    affine = contradictions.affine_in_millimetres(np.array(image.affine), image.header, name)
+    facts = affine, single_file_header(image, name), name
+    if _is_compressed_run(data):
         # Decompressed once: the check of the values goes through all frames, and keeps them.
-        store = FrameStore(image.shape[:3], image.shape[3])
-        checked = Volume(functools.partial(_stored, store, read), image.shape, *facts)
+        store = FrameStore(shape[:3], shape[3], dtype)
+        checked = Volume(functools.partial(_stored, store, read), shape, *facts)
         _check_values(checked)
-        volume = Volume(store.frame, image.shape, *facts)
+        volume = Volume(store.frame, shape, *facts)
         volume.extremes = checked.extremes
-        return volume
-    volume = Volume(read, image.shape, *facts)
-    _check_values(volume)
+    else:
+        volume = Volume(read, shape, *facts)
+        _check_values(volume)
+    if isinstance(image, nibabel.MGHImage):
+        volume.foreign_header = image.header.copy()
     return volume
 
 
@@ -158,70 +147,29 @@ def _with_current_header(image, name):
     """Return a copy of an image, voxels shared, whose header has its shape and affine: nibabel updates a header only when it writes it."""
     if not isinstance(image.header, nibabel.Nifti1Header):
         return image
-    affine = image.header.get_best_affine() if image.affine is None else image.affine
+    header = image.header.copy()
+    contradictions.settle(header, name)
+    affine = header.get_best_affine() if image.affine is None or _is_of_header(image) else image.affine
     header_checks.check_affine(name, affine)
-    return type(image)(image.dataobj, affine, image.header)
+    return type(image)(image.dataobj, affine, header)
 
 
-def _read_forward(data):
-    """Keep a compressed run open: it is then read forward frame by frame, instead of from its start for each frame.
+def _is_of_header(image):
+    """Whether an image in memory still has the affine that its header says."""
+    return np.array_equal(image.affine, image.header.get_best_affine(), equal_nan=True)
 
-    A single frame is read at once, and its file closed: a process may hold few open.
+
+def _read_forward(data, shape):
+    """Return an image's data with the shape of a volume or run; of a compressed run as a proxy that keeps its file open.
+
+    The run is then read forward frame by frame, instead of from its start for each frame. A single frame is read at once, and its file
+    closed: a process may hold few open.
     """
-    if len(data.shape) < 4 or data.shape[3] == 1:
-        return data
-    if type(data) is not nibabel.arrayproxy.ArrayProxy or not str(data.file_like).endswith(".gz") or data.order != "F":
-        return data
-    return nibabel.arrayproxy.ArrayProxy(data.file_like, (data.shape, data.dtype, data.offset, data.slope, data.inter), keep_file_open=True)
-
-
-def _existing(path):
-    path = _sample_path() if str(path) == "sample" else pathlib.Path(path)
-    if not os.path.isfile(path):  # unlike Path.is_file, it takes names that no file can have
-        raise InputError(f"{path} is not a file. Expected a NIfTI image (.nii or .nii.gz); check the path.")
-    return path
-
-
-def _load(path):
-    try:
-        # nibabel takes a file that the system does not open for one of another format.
-        open(path, "rb").close()
-        kind = _kind(path)
-        _check_header(kind, path)
-        return kind.from_filename(path)
-    except InputError:
-        raise
-    except Exception as error:  # for any other error of nibabel's, the file is at fault
-        _raise_if_refused(path, error)
-        raise InputError(
-            f"{path} cannot be read as an image: {first_line(error)}. Expected NIfTI (.nii, .nii.gz), Analyze or MGH."
-        ) from error
-
-
-def _kind(path):
-    """Return the class of nibabel that reads a file, by its ending and its first bytes."""
-    sniffed = None
-    for kind in _KINDS:
-        fits, sniffed = kind.path_maybe_image(path, sniffed)
-        if fits and kind is nibabel.Cifti2Image:
-            raise ValueError("Cifti2Image is no voxel grid")
-        if fits:
-            return kind
-    raise ValueError("ending and content are those of none of these formats" if path.stat().st_size else "the file is empty")
-
-
-def _check_header(kind, path):
-    """Raise InputError if extensions of the header, or SPM's .mat file, are so large that reading them would fill the memory."""
-    files = kind.filespec_to_file_map(path)
-    mat = pathlib.Path(files["mat"].filename) if "mat" in files else None
-    if mat and mat.is_file() and mat.stat().st_size > _LONGEST_MAT:
-        raise InputError(f"{mat} should hold the affine of {path}. Received: {mat.stat().st_size} bytes. Move it away, or mend it.")
-    if not issubclass(kind, nibabel.Nifti1Pair):
-        return
-    with files.get("header", files["image"]).get_prepare_fileobj("rb") as file:
-        header = kind.header_class(file.read(kind.header_class.sizeof_hdr), check=False)
-        end = None if "header" in files else header.get_data_offset()
-        header_checks.check_extensions(path, file, end, header.endianness)
+    if type(data) is not nibabel.arrayproxy.ArrayProxy or data.order != "F":
+        return data.reshape(shape) if tuple(data.shape) != shape else data
+    # None: as nibabel is set.
+    kept = True if str(data.file_like).endswith(".gz") and len(shape) == 4 and shape[3] > 1 else None
+    return nibabel.arrayproxy.ArrayProxy(data.file_like, (shape, data.dtype, data.offset, data.slope, data.inter), keep_file_open=kept)
 
 
 def _check_claims(image, name):
@@ -236,30 +184,31 @@ def _check_claims(image, name):
     header_checks.check_affine(name, image.affine)
 
 
-def _read_frame(data, name, replace_nonfinite, t):
+def _float_type(data, name):
+    """Return the type in which frames are read: float64 where a pedestal leaves float32 too few digits for what lies on it."""
+    stored = getattr(data, "dtype", None)
+    short = stored is not None and (stored.itemsize <= 2 or stored == np.float32) and not getattr(data, "inter", 0)
+    if short:
+        return np.float32
+    frame = _read_frame(data, name, True, np.float64, 0)
+    values = frame[frame != 0][:: 1 + frame.size // _ENOUGH]
+    if not values.size or np.abs(values).max() > np.finfo(np.float32).max:
+        return np.float32
+    low, high = np.percentile(values, (2, 98))
+    digits = np.spacing(np.float32(max(abs(low), abs(high))))
+    return np.float64 if high > low and digits > _FINEST * (high - low) else np.float32
+
+
+def _read_frame(data, name, replace_nonfinite, dtype, t):
     try:
         data = data[..., t] if len(data.shape) == 4 else data[...]
-    except _READ_ERRORS as error:
-        _raise_if_refused(name, error)
+    except READ_ERRORS as error:
+        raise_if_refused(name, error)
         raise InputError(f"{name} is truncated or damaged: {first_line(error)}. Copy or download it again.") from error
-    # A copy of what is mapped into memory, whose file would stay open as long as the frame is kept.
-    data = np.array(data, dtype=np.float32) if isinstance(data, np.memmap) else np.asarray(data, dtype=np.float32)
+    with np.errstate(all="ignore"):  # numbers beyond float32 become infinite, which is found below
+        # A copy of what is mapped into memory, whose file would stay open as long as the frame is kept.
+        data = np.array(data, dtype=dtype) if isinstance(data, np.memmap) else np.asarray(data, dtype=dtype)
     return np.nan_to_num(data, nan=0.0, posinf=0.0, neginf=0.0) if replace_nonfinite else data
-
-
-def _raise_if_refused(path, error):
-    """Raise InputError if an exception says that the operating system does not give a file, whatever its content."""
-    reason = refused_by_system(error)
-    if reason:
-        raise InputError(f"{path} could not be read: {reason}.") from error
-
-
-def _check_dtype(dtype, name):
-    if dtype.kind in "iufb":
-        return
-    kind = {"c": "complex numbers", "V": "colours (RGB)", "S": "text"}.get(dtype.kind, "other data")
-    remedy = "Save the magnitude, e.g. with numpy.abs." if dtype.kind == "c" else "Save one intensity per voxel."
-    raise InputError(f"{name} must hold real numbers. Received: {kind} ({dtype}). {remedy}")
 
 
 def _check_values(volume):
@@ -284,7 +233,3 @@ def _not_finite(volume):
             index = (*np.unravel_index(np.argmax(bad), frame.shape), t)[: len(volume.shape)]
             count, first = count + int(bad.sum()), first or tuple(int(i) for i in index)
     return count, first
-
-
-def _sample_path():
-    return pathlib.Path(nibabel.__file__).parent / "tests" / "data" / "example4d.nii.gz"

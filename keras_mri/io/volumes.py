@@ -1,7 +1,7 @@
 """A volume or run, in memory or read on demand: frames, affine and header travel together."""
 
+import copy
 import functools
-import math
 import os
 import pathlib
 import typing
@@ -10,15 +10,15 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from keras_mri.errors import InputError
-from keras_mri.io import grids
+from keras_mri.io import grids, repetition_times
+from keras_mri.io.intake import header_checks
+from keras_mri.io.metadata import Metadata, inherited
 
 if typing.TYPE_CHECKING:
     import nibabel
 
 # A window of neighbouring frames is read once each: five frames for the network, a few for look-ahead.
 _FRAMES_KEPT = 8
-# Units of time per second, by NIfTI's codes: milliseconds and microseconds. A header with any other code is taken to mean seconds.
-_TIME_UNITS = {16: 1e3, 24: 1e6}
 
 
 class Volume:
@@ -43,6 +43,10 @@ class Volume:
     ----------
     facts : dict
         What was found out while frames were computed, for the verdict and the report.
+    foreign_header : nibabel.freesurfer.MGHHeader or None
+        The header of an MGH file as it was read, for an output in the same format.
+    file : path-like or None
+        The file that the Volume was read from, beside which its side-cars lie.
 
     Raises
     ------
@@ -74,7 +78,7 @@ class Volume:
         source: "Volume | None" = None,
     ):
         self.shape, self.affine, self.header, self.name = tuple(int(side) for side in shape), affine, header, str(name)
-        self.source, self.facts = source, {}
+        self.source, self.facts, self.file, self.foreign_header = source, {}, None, None
         if len(self.shape) not in (3, 4) or 0 in self.shape:
             raise InputError(f"{name} must be a 3D volume (x, y, z) or a 4D run (x, y, z, t). Received: {len(shape)}D, shape {self.shape}.")
         self._read_frame = functools.lru_cache(maxsize=_FRAMES_KEPT)(read_frame)
@@ -83,13 +87,16 @@ class Volume:
     def from_array(
         cls, data: np.ndarray, affine: np.ndarray, header: "nibabel.Nifti1Header | None" = None, name: str | os.PathLike = "image"
     ) -> "Volume":
-        """Wrap an array of shape (x, y, z) or (x, y, z, t) as a Volume."""
-        data = np.asarray(data, dtype=np.float32)
+        """Wrap an array of shape (x, y, z) or (x, y, z, t), finite real numbers, as a Volume; InputError for anything else."""
+        data = _real(data, name)
+        header_checks.check_affine(name, affine)
+        header_checks.check_header(name, header)
+        affine = np.asarray(affine, np.float64)
         return cls(lambda t: data[..., t] if data.ndim == 4 else data, data.shape, affine, header, name)
 
     def __repr__(self) -> str:
         zooms = tuple(round(zoom, 4) for zoom in self.zooms)
-        time = "" if self.repetition_time is None else f", TR={self.repetition_time:g} s"
+        time = f", TR={self._shown_time:g} s" if self._shown_time else ""
         # Without its folder: what is printed ends up in notebooks and logs that others read.
         name = pathlib.PurePath(self.name).name
         return f"Volume(shape={self.shape}, zooms={zooms}, axes={grids.axis_codes(self.affine)!r}{time}, name={name!r})"
@@ -104,13 +111,40 @@ class Volume:
         """Voxel sides, mm: the lengths of the affine's columns."""
         return grids.zooms(self.affine)
 
-    @property
+    @functools.cached_property
+    def metadata(self) -> Metadata:
+        """What the side-cars of its file say, by the inheritance principle of BIDS; nothing for an image in memory."""
+        if self.source is not None:
+            return self.source.metadata
+        return Metadata({}, {}) if self.file is None else inherited(self.file)
+
+    @functools.cached_property
     def repetition_time(self) -> float | None:
-        """Time between the frames of a run, s; None where it is not known."""
+        """Time between the frames of a run, s: of its header and its side-car; None where it is not known.
+
+        An InputError if the two differ. A time that cannot be, or has another unit than is stated, is named by a remark.
+        """
         if self.header is None or len(self.shape) < 4:
             return None
-        step = float(self.header["pixdim"][4]) / _TIME_UNITS.get(int(self.header["xyzt_units"]) & 0x38, 1.0)
-        return step if 0 < step < math.inf else None
+        if self.source is not None and self.source.n_frames == self.n_frames:
+            return self.source.repetition_time
+        return repetition_times.settle(self.name, self.header, self.metadata, self.n_frames)
+
+    def with_repetition_time(self, seconds: float | None) -> "Volume":
+        """Return the same run with the repetition time that the user states, in seconds; None leaves it as it is."""
+        if seconds is None:
+            return self
+        timed = copy.copy(self)
+        timed.repetition_time = float(seconds)
+        return timed
+
+    @property
+    def _shown_time(self):
+        """The repetition time if it is settled, otherwise what the header means: nothing is read or said for the sake of a picture."""
+        if "repetition_time" in vars(self) or self.header is None or len(self.shape) < 4:
+            return vars(self).get("repetition_time")
+        stated = repetition_times.of_header(self.header)
+        return stated and stated.seconds
 
     @property
     def data(self) -> np.ndarray:
@@ -143,14 +177,14 @@ class Volume:
         return result
 
     def save(self, path: str | os.PathLike, *, dtype: str = "float32", overwrite: bool = False) -> None:
-        """Write the Volume as NIfTI, frame by frame, with its header; the file appears only when it is complete.
+        """Write the Volume as NIfTI or MGH, frame by frame, with its header; the file appears only when it is complete.
 
         Parameters
         ----------
         path : str or path-like
-            Ends in `.nii` or `.nii.gz`.
+            Ends in `.nii` or `.nii.gz`, or in `.mgz` or `.mgh`.
         dtype : {"float32", "float64", "int16", "uint16", "uint8"}
-            Integers get the slope and intercept that spread them over their range.
+            Integers get the slope and intercept that spread them over their range; in MGH, which has neither, they are rounded.
         overwrite : bool
             Replace a file that exists.
 
@@ -188,3 +222,18 @@ class Volume:
         from keras_mri.io import nifti_writing  # it imports this module
 
         return nifti_writing.to_nibabel(self)
+
+
+def _real(data, name):
+    """Return an array as float32; raise InputError unless it holds finite real numbers."""
+    try:
+        data = np.asarray(data)
+    except ValueError as error:  # rows of different lengths
+        raise InputError(f"{name} must be an array of numbers: {error}.") from error
+    header_checks.check_numbers(name, data.dtype)
+    with np.errstate(over="ignore"):
+        data = data.astype(np.float32, copy=False)
+    bad = np.count_nonzero(~np.isfinite(data))
+    if bad:
+        raise InputError(f"{name} has NaN or infinity in {bad} voxels. Replace them, e.g. with numpy.nan_to_num.")
+    return data

@@ -37,7 +37,7 @@ def check_output(path, suffixes, overwrite=False, option="output"):
         If the ending is another, the folder is missing or not writable, or the file exists.
     """
     path = pathlib.Path(path)
-    if not path.name.endswith(tuple(suffixes)):
+    if not path.name.endswith(tuple(suffixes)) or path.name in suffixes:
         raise InputError(f"`{option}` must end in {' or '.join(suffixes)}. Received: {path}.")
     if not path.parent.is_dir():
         raise InputError(f"the output folder {path.parent} does not exist. Create it, or choose another with `{option}`.")

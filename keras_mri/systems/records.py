@@ -1,11 +1,16 @@
 """The two records by which a system says what it can do: its settings, which need no Keras, and its verbs."""
 
+import collections
 import collections.abc
 import dataclasses
 import typing
 
+import numpy as np
+
 from keras_mri.errors import CheckpointError
-from keras_mri.io.nifti_reading import open_image
+from keras_mri.io.bids.names import kind_of
+from keras_mri.io.nifti_reading import open_image, open_scan
+from keras_mri.io.volumes import Volume
 
 
 def open_images(paths, config, replace_nonfinite=False):
@@ -23,7 +28,24 @@ def open_images(paths, config, replace_nonfinite=False):
     -------
     list of Volume
     """
-    return [open_image(path, replace_nonfinite) for path in paths]
+    return [open_scan(path, replace_nonfinite) for path in paths]
+
+
+def modalities(images):
+    """Return what kinds of scans a training was given, as far as the names of their files tell.
+
+    Parameters
+    ----------
+    images : sequence
+        From `Settings.open_inputs`.
+
+    Returns
+    -------
+    list of str
+        Suffixes of BIDS, the most frequent first.
+    """
+    kinds = (kind_of(getattr(image, "name", "")) for image in images)
+    return [kind for kind, _ in collections.Counter(kind for kind in kinds if kind).most_common()]
 
 
 def voxel_sides(images, config):
@@ -110,10 +132,16 @@ class Outcome(typing.NamedTuple):
         Pictures for the figure beside the network, by title; the last one sets the grey scale.
     files : dict of str to Volume, str or callable
         By each ending in `Settings.results`: a volume, a text, or a function that writes the file at a path.
+    affine : ndarray of float64, shape (4, 4), optional
+        Of the panels: with it they are drawn upright, with the letters of their sides.
+    judged : Volume, optional
+        A scan of the training as the network restores it, whose `source` is the scan as measured: the verdict on the network.
     """
 
     panels: dict
     files: dict = {}
+    affine: np.ndarray | None = None
+    judged: Volume | None = None
 
 
 def no_outcome(checkpoint, data, config):

@@ -8,6 +8,19 @@ from keras_mri.config import Options, option, parse_duration
 MIRRORS = ("none", "left-right", "all")
 
 
+def repetition_time_option():
+    """Declare the option `tr` of what uses the time between the frames of a run."""
+    return option(
+        None,
+        "runs: repetition time in seconds, instead of that of header and side-car",
+        auto="from the header and the side-car",
+        basic=True,
+        low=0.001,
+        high=100.0,
+        unit="SECONDS",
+    )
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainConfig(Options):
     """Options of every system's training."""
@@ -38,6 +51,7 @@ class TrainConfig(Options):
 class RunTrainConfig(TrainConfig):
     """Options of a training on runs, which may be many and long."""
 
+    tr: float | None = repetition_time_option()
     cache: float = option(4.0, "GB of memory for runs; the remainder is read from a temporary file", low=0.0)
 
 

@@ -47,6 +47,19 @@ class TrainedNetwork:
         """Pictures of what the network does: dict of title to ndarray of float32, shape (x, y, z)."""
         return self.outcome.panels
 
+    @functools.cached_property
+    def verdict(self):
+        """What the network makes of a scan of its training, as `predict` judges it: keras_mri.imaging.verdict.Verdict, or None."""
+        judged = self.outcome.judged
+        if judged is None:
+            return None
+        # Only here: scikit-image takes a second to import.
+        from keras_mri.imaging.judging import Judge, see_all
+
+        judge = Judge(judged.source, judged, facts=judged.facts)
+        see_all([judge])
+        return judge.verdict() if judge.count else None
+
     def save(self, path, overwrite=False):
         """Write the network, its history (`.csv`), its figure (`.png`) and the files of its system beside one another.
 
@@ -102,7 +115,7 @@ class TrainedNetwork:
             return []
         settings, figure = self.system.settings, beside(path, ".png")
         with replacing(figure) as temporary:
-            figures.save_training(temporary, self.history, self.panels, error_names=settings.errors, log_log=settings.error_by_epoch)
+            figures.save_training(temporary, self.history, self.panels, settings.errors, settings.error_by_epoch, self.outcome.affine)
         return [figure]
 
 

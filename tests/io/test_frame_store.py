@@ -111,6 +111,7 @@ def test_a_full_disk_is_said_with_the_size_and_the_way_out(monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", "/small")
     store = FrameStore.__new__(FrameStore)
     store.shape, store.n_frames, store._slice_bytes, store._begin = (1000, 500, 100), 10, 4 * 1000 * 500, 0
+    store.dtype = np.dtype(np.float32)
     with open(os.devnull, "wb") as store._file:
         with pytest.raises(InputError, match=r"a temporary file of 2 GB does not fit into /small: No space left on device.*TMPDIR"):
             store.write(0, np.zeros((1, 1, 1)))

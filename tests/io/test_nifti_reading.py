@@ -68,10 +68,16 @@ def test_a_damaged_compressed_file_is_refused(write_nifti, rng):
         nifti_reading.open_image(path)
 
 
-@pytest.mark.parametrize("shape", [(9, 8), (9, 8, 7, 4, 2)])
-def test_images_that_are_neither_3d_nor_4d_are_refused(write_nifti, rng, shape):
+@pytest.mark.parametrize(
+    ("shape", "remedy"),
+    [
+        ((9, 8), "Give it a third side, of length one for a single slice."),
+        ((9, 8, 7, 4, 2), "Save its parts, for example its echoes or components, as files of their own."),
+    ],
+)
+def test_images_that_are_neither_3d_nor_4d_are_refused(write_nifti, rng, shape, remedy):
     path = write_nifti(rng.normal(size=shape).astype(np.float32))
-    message = f"{path} must be a 3D volume (x, y, z) or a 4D run (x, y, z, t). Received: {len(shape)}D, shape {shape}."
+    message = f"{path} must be a 3D volume (x, y, z) or a 4D run (x, y, z, t). Received: {len(shape)}D, shape {shape}. {remedy}"
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
         nifti_reading.open_image(path)
 

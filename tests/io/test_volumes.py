@@ -103,7 +103,7 @@ def test_a_volume_shows_its_grid_its_time_and_its_name(run, affine):
     assert repr(volume) == "Volume(shape=(9, 8, 7, 5), zooms=(2.0, 2.5, 3.0), axes='LAS', TR=1.5 s, name='scan.nii')"
     assert repr(Volume.from_array(run[..., 0], affine)) == "Volume(shape=(9, 8, 7), zooms=(2.0, 2.5, 3.0), axes='LAS', name='image')"
     for broken in (np.zeros((4, 4)), np.full((4, 4), np.nan)):
-        assert repr(Volume.from_array(run, broken)).startswith("Volume(shape=(9, 8, 7, 5), zooms=(")
+        assert repr(Volume(lambda t: run[..., t], run.shape, broken)).startswith("Volume(shape=(9, 8, 7, 5), zooms=(")
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_the_repetition_time_is_in_seconds_or_not_known(run, affine, unit, step,
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_extremes_that_are_not_finite_are_not_hidden_by_later_frames(run, affine, bad):
     run[3, 2, 1, 0] = bad
-    assert not np.isfinite(Volume.from_array(run, affine).extremes).all()
+    assert not np.isfinite(Volume(lambda t: run[..., t], run.shape, affine).extremes).all()
 
 
 @pytest.mark.parametrize(("dtype", "within"), [("float32", 0), ("int16", 0.002)])
@@ -132,6 +132,30 @@ def test_a_volume_is_saved_with_its_values_and_place(tmp_path, run, affine, dtyp
     assert saved.get_data_dtype() == dtype
     np.testing.assert_allclose(saved.get_fdata(), run, atol=within)
     np.testing.assert_allclose(saved.affine, affine, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("data", "affine", "header", "said"),
+    [
+        (np.ones((3, 3, 3), complex), np.eye(4), None, "must hold real numbers. Received: complex numbers"),
+        (np.full((3, 3, 3), "1"), np.eye(4), None, "must hold real numbers. Received: text"),
+        ([[1, 2], [3]], np.eye(4), None, "must be an array of numbers"),
+        (np.full((3, 3, 3), np.nan), np.eye(4), None, "has NaN or infinity in 27 voxels"),
+        (np.full((3, 3, 3), 1e300), np.eye(4), None, "has NaN or infinity in 27 voxels"),
+        (np.ones((3, 3)), np.eye(4), None, "must be a 3D volume"),
+        (np.ones((3, 3, 3)), np.zeros((4, 4)), None, "must say where its voxels lie"),
+        (np.ones((3, 3, 3)), None, None, "must say where its voxels lie"),
+        (np.ones((3, 3, 3)), np.eye(3), None, "`affine` of scan must be 4 × 4 numbers"),
+        (np.ones((3, 3, 3)), np.eye(4), {"dim": 3}, "`header` of scan must be a NIfTI header of nibabel's"),
+        (np.ones((3, 3, 3)), np.eye(4), "damaged", "`header` of scan is damaged"),
+    ],
+)
+def test_an_array_that_is_no_scan_is_refused(data, affine, header, said):
+    if header == "damaged":
+        header = nibabel.Nifti1Header()
+        header["magic"] = b"xyz"
+    with pytest.raises(InputError, match=said):
+        Volume.from_array(data, affine, header, "scan")
 
 
 def test_a_file_that_exists_is_replaced_only_on_request(tmp_path, run, affine):
@@ -147,7 +171,7 @@ def test_a_file_that_exists_is_replaced_only_on_request(tmp_path, run, affine):
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("out.h5", {}, "`path` must end in .nii.gz or .nii. Received: .*out.h5"),
+        ("out.h5", {}, "`path` must end in .nii.gz or .nii or .mgz or .mgh. Received: .*out.h5"),
         ("nowhere/out.nii", {}, "the output folder .*nowhere does not exist. Create it, or choose another with `path`"),
         ("out.nii", {"dtype": "int8"}, "`dtype` must be one of float32, float64, int16, uint16, uint8. Received: int8"),
         ("out.nii", {"dtype": "integers"}, "`dtype` must be one of float32, .* Received: integers"),

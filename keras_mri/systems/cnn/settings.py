@@ -5,7 +5,7 @@ import dataclasses
 from keras_mri.config import option
 from keras_mri.errors import InputError
 from keras_mri.imaging.noise import MODELS
-from keras_mri.io.nifti_reading import open_image
+from keras_mri.io.nifti_reading import open_scan
 from keras_mri.systems.cnn.slice_files import load_slices
 from keras_mri.systems.cnn.slices import Slices
 from keras_mri.systems.records import Settings, noisy_voxel_sides
@@ -127,7 +127,7 @@ def open_inputs(paths, config, replace_nonfinite):
     """
     data_sets = [path for path in paths if str(path).endswith(".npz")]
     if not data_sets:
-        return [open_image(path, replace_nonfinite) for path in paths]
+        return [open_scan(path, replace_nonfinite) for path in paths]
     if len(paths) > 1:
         raise InputError(f"a data set of slices (.npz) is trained from alone. Received: {len(paths)} files, {data_sets[0]} among them.")
     if config.save_dataset:

@@ -37,6 +37,8 @@ class Slices:
         The voxel axis across which scans were cut.
     percentiles : tuple of float, optional
         Those between which intensities were scaled and clipped.
+    scans : tuple of Volume
+        The scans that were cut; empty for a data set from elsewhere.
     """
 
     clean: np.ndarray
@@ -46,6 +48,7 @@ class Slices:
     zooms: tuple = ()
     axis: int | None = None
     percentiles: tuple | None = None
+    scans: tuple = ()
 
     def __len__(self):
         return len(self.clean)
@@ -119,7 +122,7 @@ def cut_slices(volumes, cut, factor, noise_range, seed):
     shares = (np.random.default_rng([seed, 1]).permutation(len(clean)) + 0.5) / len(clean)
     sigma = (low + (high - low) * shares).astype(np.float32)
     zooms = tuple(volume.zooms for volume in volumes)
-    return Slices(clean, sigma, None, np.array(places, np.int32), zooms, cut.axis, cut.percentiles)
+    return Slices(clean, sigma, None, np.array(places, np.int32), zooms, cut.axis, cut.percentiles, tuple(volumes))
 
 
 def with_noise(slices, rows, model, seed, clip=False):

@@ -9,6 +9,8 @@ import numpy as np
 from keras_mri.errors import InputError
 from keras_mri.imaging import metrics
 from keras_mri.imaging.intensity import fit_image_scaling
+from keras_mri.inference.central_part import central_part
+from keras_mri.inference.extremes import as_seen
 from keras_mri.inference.restoring import restored
 from keras_mri.io.grids import mirror_axes
 from keras_mri.io.mask_files import load_mask
@@ -18,7 +20,7 @@ from keras_mri.networks.precision import hidden_layers_in, in_float32, with_hidd
 from keras_mri.networks.residual_unet import residual_slice_unet
 from keras_mri.networks.slice_autoencoder import slice_autoencoder
 from keras_mri.report import figures
-from keras_mri.systems.cnn.settings import EXAMPLES, SETTINGS
+from keras_mri.systems.cnn.settings import EXAMPLES, SETTINGS, PredictConfig
 from keras_mri.systems.cnn.slice_files import save_slices
 from keras_mri.systems.cnn.slice_prediction import slice_predictor
 from keras_mri.systems.cnn.slices import Cut, Slices, cut_slices, fitting_slices, split_slices, with_noise
@@ -52,7 +54,9 @@ def prepare(images, config):
     if isinstance(images[0], Slices):
         _check_scaling(images[0], config)
         return fitting_slices(images[0], _factor(config))
-    return cut_slices([open_image(image) for image in images], _cut(config), _factor(config), config.noise_range, config.seed)
+    return cut_slices(
+        [as_seen(open_image(image)).volume for image in images], _cut(config), _factor(config), config.noise_range, config.seed
+    )
 
 
 def train(data, config, callbacks=()):
@@ -123,18 +127,19 @@ def predict(checkpoint, images, options):
         raise InputError(f"this network sees whole slices. Received: `tile` {' '.join(map(str, options.tile))}. Leave it out.")
     volume = open_image(images[0])
     stored = checkpoint.inference
-    scaling = fit_image_scaling(volume, stored["percentiles"] or "percentile")
+    seen = as_seen(volume)
+    scaling = fit_image_scaling(seen.volume, stored["percentiles"] or "percentile")
     axis = stored["axis"] if options.axis is None else options.axis
     network = with_hidden_layers_in(checkpoint.network, options.precision)
     run = slice_predictor(network, axis, mirror_axes(volume.affine, options.mirror, across=axis), progress=volume.n_frames == 1)
 
     def denoised(t):
-        data = scaling.apply(volume.frame(t))
+        data = scaling.apply(seen.volume.frame(t))
         # The output of the published network lies between 0 and 1: the part of an intensity beyond that is added again.
         inputs = np.clip(data, 0, 1) if stored["clip"] else data
         return run(inputs) + (data - inputs)
 
-    return restored(volume, scaling, denoised, load_mask(options.mask, volume) if options.mask is not None else None)
+    return restored(volume, scaling, denoised, load_mask(options.mask, volume) if options.mask is not None else None, seen)
 
 
 def outcome(checkpoint, data, config):
@@ -151,12 +156,15 @@ def outcome(checkpoint, data, config):
     keras_mri.systems.records.Outcome
         With `config.save_dataset`, its files hold the slices as well.
     """
-    panels = {title: view[..., None] for title, view in _examples(checkpoint.network, data, config, 1)[0].items()}
+    scan = data.scans[-1] if data.scans else None
+    affine = None if scan is None else scan.affine
+    panels = _examples(checkpoint.network, data, config, 1)[0]
     rows = _examples(checkpoint.network, data, config, config.examples)
-    files = {EXAMPLES: functools.partial(figures.save_examples, examples=rows)}
+    files = {EXAMPLES: functools.partial(figures.save_examples, examples=rows, affine=affine)}
     if config.save_dataset:
         files["save_dataset"] = functools.partial(save_slices, data, _noisy(data, range(len(data)), config))
-    return Outcome(panels, files)
+    judged = None if scan is None else predict(checkpoint, [central_part(scan)], PredictConfig())
+    return Outcome(panels, files, affine, judged)
 
 
 def _network(config):
@@ -207,8 +215,10 @@ def _examples(network, slices, config, count):
     examples = []
     for number, row in enumerate(rows):
         scores = [metrics.psnr(clean[number], image[number], data_range=1.0) for image in (noisy, denoised)]
-        titles = f"noisy (SD {slices.sigma[row]:.2g}), {scores[0]:.1f} dB", f"denoised, {scores[1]:.1f} dB", "clean (as measured)"
-        examples.append(dict(zip(titles, (noisy[number], denoised[number], clean[number]))))
+        titles = f"noise of SD {slices.sigma[row]:.2g} added, {scores[0]:.1f} dB", f"denoised, {scores[1]:.1f} dB", "as measured"
+        # As a volume of one slice, so that it is drawn upright.
+        images = (np.expand_dims(image, config.axis) for image in (noisy[number], denoised[number], clean[number]))
+        examples.append(dict(zip(titles, images)))
     return examples
 
 

@@ -9,6 +9,7 @@ from keras_mri.data.run_cache import RunCache
 from keras_mri.data.splits import hold_out
 from keras_mri.errors import GridMismatchError, InputError
 from keras_mri.imaging.intensity import Scaling, fit_image_scaling
+from keras_mri.inference.extremes import as_seen
 from keras_mri.io import grids
 from keras_mri.io.nifti_reading import open_image
 from keras_mri.systems.ldm.labels import codes, known_names, labels_of_events, read_events, read_volume_labels
@@ -110,7 +111,7 @@ def labelled_runs(images, config):
     InputError
         If the images lie on different grids, or labels and volumes do not belong together.
     """
-    volumes = [open_image(image) for image in images]
+    volumes = [as_seen(open_image(image).with_repetition_time(config.tr)).volume for image in images]
     grid = Grid(volumes[0].shape[:3], np.asarray(volumes[0].affine))
     for volume in volumes[1:]:
         grid.check(volume)
@@ -168,6 +169,6 @@ def repetition_time(volume):
     if volume.repetition_time is None:
         raise InputError(
             f"{volume.name} says no repetition time (shape {volume.shape}), so events in seconds have no volumes. "
-            "Set its fourth zoom, or give one label per volume with `labels`."
+            "Name it with `tr`, in seconds, or give one label per volume with `labels`."
         )
     return volume.repetition_time

@@ -238,9 +238,10 @@ def outcome(checkpoint, data, config):
     space = LatentSpace(pair, config, len(data.names))
     panels = {"through the latent (held out)": space.decode(space.encode(frame), frame.shape), "measured": frame}
     if pair.denoiser is None:
-        return Outcome(panels)
+        return Outcome(panels, affine=data.grid.affine)
     options = SamplingOptions(steps=min(50, config.diffusion_steps), seed=config.seed)
-    return Outcome({"sample": space.decode(space.sample(frame.shape, 1, options, code)[0], frame.shape), **panels})
+    sample = space.decode(space.sample(frame.shape, 1, options, code)[0], frame.shape)
+    return Outcome({"sample": sample, **panels}, affine=data.grid.affine)
 
 
 def _space(checkpoint, options, needs_denoiser):

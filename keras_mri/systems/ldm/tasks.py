@@ -11,6 +11,7 @@ import numpy as np
 from keras_mri.errors import InputError
 from keras_mri.imaging.intensity import fit_image_scaling, fit_scaling
 from keras_mri.imaging.kspace import finer_step, resampled
+from keras_mri.inference.extremes import as_seen
 from keras_mri.inference.restoring import restored, restored_frames
 from keras_mri.io.nifti_headers import on_finer_grid
 from keras_mri.io.nifti_reading import ConstantImageError, open_image
@@ -36,13 +37,14 @@ def reconstructed(space, volume):
     -------
     Volume
     """
-    scaling = fit_image_scaling(volume, space.config.scaling)
+    seen = as_seen(volume)
+    scaling = fit_image_scaling(seen.volume, space.config.scaling)
 
     def run(t):
-        data = scaling.apply(volume.frame(t))
+        data = scaling.apply(seen.volume.frame(t))
         return space.decode(space.encode(data), data.shape)
 
-    return restored(volume, scaling, run)
+    return restored(volume, scaling, run, seen=seen)
 
 
 def super_resolved(space, volume, grid, options, code):
@@ -75,17 +77,18 @@ def super_resolved(space, volume, grid, options, code):
         raise InputError(f"super-resolution takes one volume. Received: {volume.name} of shape {volume.shape}. Split it.")
     few = coarse_shape(grid.shape, space.config.coarse)
     grid.check(volume, few)
-    scaling = fit_image_scaling(volume, space.config.scaling)
+    seen = as_seen(volume)
+    scaling = fit_image_scaling(seen.volume, space.config.scaling)
 
     def run(t):
-        given = scaling.apply(resampled(volume.frame(t), grid.shape))
+        given = scaling.apply(resampled(seen.volume.frame(t), grid.shape))
         change = _change(space, given, np.ones(grid.shape, bool), True, options, code)
         # Frequencies that the coarse grid has measured are not changed.
         change -= resampled(resampled(change, few), grid.shape)
         return given + change
 
     step = finer_step([many / side for many, side in zip(grid.shape, few)])
-    return on_finer_grid(volume, grid.shape, step, restored_frames(volume, scaling, run))
+    return on_finer_grid(volume, grid.shape, step, restored_frames(volume, scaling, run, seen=seen))
 
 
 def imputed(space, volume, options, code):
@@ -114,11 +117,12 @@ def imputed(space, volume, options, code):
     """
     missing_at = _missing(options.missing, volume)
     some = [t for t in range(volume.n_frames) if not missing_at(t).all()]
-    known = [volume.frame(t)[~missing_at(t)] for t in some[:: -(-len(some) // _MOST_FRAMES)]]
+    seen = as_seen(volume, missing_at)
+    known = [seen.volume.frame(t)[~missing_at(t)] for t in some[:: -(-len(some) // _MOST_FRAMES)]]
     # What stands in the missing voxels, often 0 or an artefact, must not set the scale.
     scaling = fit_scaling(np.concatenate(known), space.config.scaling)
     # Guesses look at many frames.
-    frames = [scaling.apply(volume.frame(t)) for t in range(volume.n_frames)]
+    frames = [scaling.apply(seen.volume.frame(t)) for t in range(volume.n_frames)]
     reach = best_reach(frames.__getitem__, missing_at, volume.n_frames)
 
     def attempt(t, missing_at):
@@ -131,7 +135,7 @@ def imputed(space, volume, options, code):
         given, change = attempt(t, missing_at)
         return given + share * change
 
-    return restored(volume, scaling, run, missing_at)
+    return restored(volume, scaling, run, missing_at, seen)
 
 
 def _proved_share(attempt, frames, missing_at):

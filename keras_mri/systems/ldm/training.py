@@ -75,7 +75,8 @@ def fit_autoencoder(training, held_out, config, callbacks=(), whole=None):
     codebook = model.quantizer.get_weights()[0] if vq else None
     mean, deviation = moments(LatentSpace(Parts(encoder, decoder, codebook, None), config), training.runs)
     set_latent_scale(encoder, decoder, mean, deviation)
-    _LOGGER.info("latent: mean %s, SD %s per channel before scaling", mean.round(3), deviation.round(3))
+    spread = (len(mean), mean.min(), mean.max(), deviation.min(), deviation.max())
+    _LOGGER.info("latent of %d channels: means %.3g to %.3g, SD %.3g to %.3g, scaled to 0 and 1", *spread)
     return Parts(encoder, decoder, (codebook - mean) / deviation if vq else None, None)
 
 

@@ -7,12 +7,15 @@ import numpy as np
 
 from keras_mri.errors import InputError, remark
 from keras_mri.imaging.brain_mask import brain_mask
+from keras_mri.imaging.intensity import fit_scaling
 from keras_mri.imaging.registration import estimate_rigid, remaining_motion, similarity
 from keras_mri.imaging.rigid import in_view, resample_rigid
+from keras_mri.inference.extremes import as_seen
 from keras_mri.io.grids import check_same_grid
 from keras_mri.io.mask_files import load_mask
 from keras_mri.io.nifti_reading import open_image
 from keras_mri.io.volumes import Volume
+from keras_mri.systems.n2a.gradients import check_frames_repeat, check_volumes_repeat, remark_on_rotation
 
 _LOGGER = logging.getLogger(__name__)
 # Two repetitions that differ by less than this share of their mean have no noise of their own: SNR above 1000 does not occur.
@@ -34,7 +37,7 @@ class Repetitions:
     Parameters
     ----------
     data : ndarray of float32, shape (repetitions, x, y, z, frames)
-        In the unit of the first one.
+        In the unit of the first one, without what networks do not see.
     mask : ndarray of bool, shape (x, y, z)
     estimated : bool
         Whether the mask was estimated.
@@ -42,6 +45,10 @@ class Repetitions:
         Whether nothing was measured below 0.
     reference : Volume
         Grid, header and shape of what comes out: (x, y, z) or (x, y, z, frames).
+    unseen : sequence of (ndarray of bool, shape (x, y, z), ndarray of float, shape (voxels,))
+        For each frame, where a repetition is extreme or all are exactly 0, and the average there as measured.
+    pedestal : float
+        Of the first repetition.
     """
 
     data: np.ndarray
@@ -49,11 +56,28 @@ class Repetitions:
     estimated: bool
     magnitude: bool
     reference: Volume
+    unseen: tuple = ()
+    pedestal: float = 0.0
 
     @property
     def average(self):
         """The average of the repetitions: ndarray of float32, shape (x, y, z, frames)."""
         return self.data.mean(axis=0, dtype=np.float64).astype(np.float32)
+
+    @property
+    def noise(self):
+        """SD of the noise of one repetition inside the mask, as a share of the average's robust maximum: float."""
+        inside = self.data[:, self.mask]
+        # Unbiased over the repetitions: differences between them are noise, and what the alignment left.
+        return float(np.sqrt(inside.var(axis=0, ddof=1, dtype=np.float64).mean()) / fit_scaling(self.average).scale)
+
+    def put_back(self, frame, image):
+        """Return a frame of the result, shape (x, y, z), with the pedestal and with what networks have not seen as it was measured."""
+        result = image + self.pedestal if self.pedestal else image.copy()
+        if self.unseen:
+            where, values = self.unseen[frame]
+            result[where] = values
+        return result
 
 
 def align_repetitions(images, align_above, mask=None, repetitions=None, match="mean"):
@@ -84,19 +108,24 @@ def align_repetitions(images, align_above, mask=None, repetitions=None, match="m
         If they lie on different grids.
     """
     volumes = [open_image(image) for image in images]
-    names, data, reference = _gather(volumes, repetitions)
+    seen = [as_seen(volume) for volume in volumes]
+    names, data, reference = _gather([one.volume for one in seen], repetitions)
+    unseen = _unseen(seen, data.shape[0], data.shape[4])
     estimated = mask is None
     brain = brain_mask(np.abs(data).mean(axis=(0, 4)), reference.zooms) if estimated else load_mask(mask, reference)
     magnitude = bool(data.min() >= 0)
     data = _matched(data, names, brain, match)
     _check_noise(data, names, brain)
     if align_above is not None:
-        data, in_all = _aligned(data, names, brain, reference, align_above, magnitude)
+        data, in_all, turned = _aligned(data, names, brain, reference, align_above, magnitude)
         data = _matched(data, names, brain & in_all, match)
         # Where another scan ends there is nothing to average.
         data[1:, ~in_all] = data[0, ~in_all]
         _check_noise(data, names, brain)
-    return Repetitions(data, brain, estimated, magnitude, reference)
+        if len(volumes) > 1:
+            for volume, degrees in zip(volumes, turned, strict=True):
+                remark_on_rotation(volume, volumes[0], degrees)
+    return Repetitions(data, brain, estimated, magnitude, reference, unseen, seen[0].pedestal)
 
 
 def _gather(volumes, mode):
@@ -108,13 +137,17 @@ def _gather(volumes, mode):
         if first.n_frames < 2:
             raise InputError(
                 f"Noise2Average needs two or more repetitions of a scan. Received: one, {first.name} of shape {first.shape}. "
-                "To denoise a single image, train wgan."
+                "For one T1w volume: python -m keras_mri.predict t1w. For one volume of another contrast, train wgan on it."
             )
+        check_volumes_repeat(first)
         names = [f"{first.name}, volume {t}" for t in range(first.n_frames)]
         data = np.stack([frame[..., None] for frame in first.frames()])
         return names, data, Volume(first.frame, first.shape[:3], first.affine, first.header, first.name)
     if len(volumes) == 1:
-        raise InputError(f"Noise2Average needs two or more repetitions of a scan. Received: one image, {first.name}.")
+        raise InputError(
+            f"Noise2Average needs two or more repetitions of a scan. Received: one image, {first.name}, with `repetitions` images. "
+            "Name the others too; or leave `repetitions` out, if the volumes of this image are the repetitions."
+        )
     for other in volumes[1:]:
         check_same_grid(first, other, "the repetitions must lie on one grid")
         if other.n_frames != first.n_frames:
@@ -122,8 +155,22 @@ def _gather(volumes, mode):
                 f"repetitions must have as many frames as one another. Received: {first.name} with {first.n_frames}, "
                 f"{other.name} with {other.n_frames}."
             )
+        check_frames_repeat(first, other)
     data = np.stack([np.stack(list(volume.frames()), axis=-1) for volume in volumes])
     return [volume.name for volume in volumes], data, first
+
+
+def _unseen(seen, repetitions, frames):
+    """Return, for each frame, where a repetition is extreme or all are exactly 0, and their average there."""
+    result = []
+    for frame in range(frames):
+        members = [(one, frame) for one in seen] if len(seen) > 1 else [(seen[0], number) for number in range(repetitions)]
+        measured = np.stack([one.measured.frame(t) for one, t in members])
+        where = (measured == 0).all(axis=0)
+        for one, t in members:
+            where |= one.extreme(t)
+        result.append((where, measured[:, where].mean(axis=0, dtype=np.float64).astype(measured.dtype)))
+    return tuple(result)
 
 
 def _matched(data, names, mask, match):
@@ -171,8 +218,8 @@ def _check_noise(data, names, mask):
 
 
 def _aligned(data, names, mask, reference, threshold, magnitude):
-    """Return the data in the first repetition's place, and which voxels all repetitions hold."""
-    aligned, seen = data.copy(), np.ones(mask.shape, bool)
+    """Return the data in the first repetition's place, which voxels all hold, and by how many degrees each was turned at most."""
+    aligned, seen, turned = data.copy(), np.ones(mask.shape, bool), np.zeros(len(data))
     smallest = min(reference.zooms)
     for number in range(1, len(data)):
         for frame in range(data.shape[4]):
@@ -185,10 +232,11 @@ def _aligned(data, names, mask, reference, threshold, magnitude):
                 # Splines overshoot.
                 aligned[number, ..., frame] = np.maximum(moved, 0) if magnitude else moved
                 seen &= in_view(transform, mask.shape, reference.affine)
+                turned[number] = max(turned[number], transform.angle())
             done = "corrected" if distance > threshold else "left alone"
             _LOGGER.info("%s against the first: %s, up to %.2f voxels: %s", name, transform.describe(), distance, done)
             _check_alignment(fixed, aligned[number, ..., frame], mask, reference, name)
-    return aligned, seen
+    return aligned, seen, turned
 
 
 def _check_alignment(fixed, moving, mask, reference, name):

@@ -98,8 +98,9 @@ class Config(_Repetitions, TrainConfig):
     )
     scaling: str = option(
         "percentile",
-        "intensity normalisation: by a robust maximum, or by mean and SD inside the mask (zscore)",
-        choices=("percentile", "zscore"),
+        "intensity normalisation: by a robust maximum, or inside the mask by mean and SD of the average (zscore), or of the repetitions "
+        "themselves (zscore-each, as published)",
+        choices=("percentile", "zscore", "zscore-each"),
     )
     patch_shape: tuple[int, int, int] = option(
         (32, 32, 32), "voxels of a training block, reduced where the brain is smaller", low=1, unit="N"
@@ -139,7 +140,7 @@ PRESETS = {
     # The settings of the original for structural scans, to the letter.
     "published": dict(
         epochs=20, steps_per_epoch=None, batch_size=1, learning_rate=5e-5, precision="float32", iterations=2, initial="none",
-        target="average", restore="each", mirror="left-right", restart=True, filters=64, noise_scale=None, scaling="zscore",
+        target="average", restore="each", mirror="left-right", restart=True, filters=64, noise_scale=None, scaling="zscore-each",
         patch_shape=(80, 80, 80), blocks="covering", mirror_training="left-right", anneal=False, beta_2=0.999, clip_norm=None, align=False,
     ),
 }  # fmt: skip

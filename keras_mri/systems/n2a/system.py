@@ -12,8 +12,9 @@ import logging
 import keras
 import numpy as np
 
-from keras_mri.errors import InputError
+from keras_mri.errors import InputError, remark
 from keras_mri.imaging.intensity import Scaling, fit_scaling
+from keras_mri.inference.central_part import central_part
 from keras_mri.inference.tiles import predictor
 from keras_mri.io.grids import bounding_box, mirror_axes
 from keras_mri.networks.backends import check_trains
@@ -34,6 +35,8 @@ _DEFAULT_FILTERS = {"munet": 16, "munet_diffusion": 64}
 # Voxels by which neighbouring tiles go on beyond their share. The MU-Net's reach is 21, but beyond this its output hardly
 # changes, and exact halos would be nine tenths of the work.
 _OVERLAP = 8
+# What a training without a gain writes.
+_AVERAGE = "their average: the average is the result, and training ends here"
 _MIRRORED = {"none": "", "left-right": " and its mirror image", "all": " and its mirror images along all axes: eight times the work of one"}
 # Voxels of surroundings that a network without a bounded reach is shown.
 _SURROUNDINGS = 16
@@ -112,7 +115,7 @@ def train(data, config, callbacks=()):
     check_trains()
     # Only here: they need TensorFlow, and using a network does not.
     from keras_mri.systems.n2a.data import BlockOptions, RepetitionBlocks
-    from keras_mri.systems.n2a.iterations import iterate
+    from keras_mri.systems.n2a.iterations import WEAK_NOISE, EndWithoutGain, NothingToGainError, iterate, restore_nothing
     from keras_mri.training.fit import keeping_best
 
     keras.utils.set_random_seed(config.seed)
@@ -123,13 +126,26 @@ def train(data, config, callbacks=()):
     facts = (len(scan.data), scan.mask.shape, network.count_params(), blocks.shape, len(blocks.held_out), precision)
     _LOGGER.info("%d repetitions of %s voxels, %d parameters, blocks of %s voxels, %d held out, %s", *facts)
 
+    as_seen = dataclasses.replace(scan, unseen=(), pedestal=0.0)
+
     def denoised():
         # A target need not be the best there is: no mirror images.
-        return scaling.apply(_denoised(network, scan, inference(config, {}), "none").data.reshape(scan.average.shape))
+        return scaling.apply(_denoised(network, as_seen, inference(config, {}), "none").data.reshape(scan.average.shape))
 
     best = KeepBest(network, "val_loss")
     with keeping_best(best, callbacks):
-        iterate(network, blocks, best, config, callbacks, denoised)
+        name, noise = scan.reference.name, scan.noise
+        early = [EndWithoutGain(network, best, blocks)] if noise < WEAK_NOISE else []
+        try:
+            if iterate(network, blocks, best, config, [*callbacks, *early], denoised):
+                return in_float32(network)
+            remark(name, "on the held-out blocks no network was better than the average, so this one restores nothing; train longer")
+        except NothingToGainError:
+            remark(
+                name,
+                f"the repetitions differ by so little (noise SD {100 * noise:.2g} % of the range) that no network improves on {_AVERAGE}",
+            )
+        restore_nothing(network, best)
     return in_float32(network)
 
 
@@ -172,18 +188,28 @@ def outcome(checkpoint, data, config):
     -------
     keras_mri.systems.records.Outcome
     """
-    _LOGGER.info("restoring the %s%s", "repetitions" if config.restore == "each" else "average", _MIRRORED[config.mirror])
+    if not _restores_nothing(checkpoint.network):
+        _LOGGER.info("restoring the %s%s", "repetitions" if config.restore == "each" else "average", _MIRRORED[config.mirror])
     network = with_hidden_layers_in(checkpoint.network, config.precision)
     denoised = _denoised(network, data, inference(config, {}), config.mirror)
     average, first = data.average[..., 0], denoised.frame(0)
+    removed = np.abs(average - first)
+    times = _visible(removed[data.mask], average[data.mask])
     panels = {
         "first repetition": data.data[0, ..., 0],
         f"average of {len(data.data)}": average,
         "mask (estimated)" if data.estimated else "mask (given)": np.where(data.mask, average, 0.25 * average),
-        "removed × 5": np.abs(5 * (average - first)),
+        f"removed × {times}": times * removed,
         "denoised": first,
     }
-    return Outcome(panels, {DENOISED: denoised})
+    return Outcome(panels, {DENOISED: denoised}, data.reference.affine, central_part(denoised))
+
+
+def _visible(removed, average):
+    """Return a round factor that makes what was removed half as bright as the scan, so that it can be seen: 5 to 500."""
+    highest = np.percentile(removed, 99)
+    wanted = np.percentile(average, 99) / (2 * highest) if highest > 0 else 0
+    return next((times for times in (500, 200, 100, 50, 20, 10) if times <= wanted), 5)
 
 
 def _start(config):
@@ -213,12 +239,13 @@ def _together(images, options, match):
 
 
 def _match(scaling):
-    return "mean and SD" if scaling == "zscore" else "mean"
+    return "mean and SD" if scaling in ("zscore", "zscore-each") else "mean"
 
 
 def _scaling(scan, policy):
-    if policy == "zscore":
-        inside = scan.average[scan.mask]
+    if policy in ("zscore", "zscore-each"):
+        # All repetitions have the first one's mean and SD by now; their average has less noise, and so a smaller SD.
+        inside = (scan.data[0] if policy == "zscore-each" else scan.average)[scan.mask]
         return Scaling(float(inside.mean()), float(inside.std()) or 1.0)
     return fit_scaling(scan.average)
 
@@ -243,11 +270,16 @@ def _denoised(network, scan, stored, mirror, tile=None):
         restored = np.maximum(restored, 0) if scan.magnitude else restored
         whole = average[..., frame].copy()
         whole[box] = np.where(scan.mask[box], restored, whole[box])
-        return whole
+        return scan.put_back(frame, whole)
 
     # What is restored is the average, not the first repetition: a report compares with it.
-    measured = scan.reference.with_frames(lambda frame: average[..., frame])
-    return measured.with_frames(restored_frame)
+    measured = scan.reference.with_frames(lambda frame: scan.put_back(frame, average[..., frame]))
+    return measured.with_frames(measured.frame if _restores_nothing(network) else restored_frame)
+
+
+def _restores_nothing(network):
+    """Tell a network that gives back what it gets, because a training found nothing better: bool."""
+    return not any(np.any(weight) for weight in network.get_layer("residual").get_weights())
 
 
 SYSTEM = System(settings=SETTINGS, train=train, predict=predict, outcome=outcome, settle=settle, prepare=prepare)

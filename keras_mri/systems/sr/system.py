@@ -13,6 +13,7 @@ import keras
 from keras_mri.errors import InputError, remark
 from keras_mri.imaging.intensity import fit_zscore
 from keras_mri.imaging.kspace import finer_step, resampled
+from keras_mri.inference.extremes import as_seen
 from keras_mri.inference.restoring import restored, restored_frames
 from keras_mri.inference.tiles import predictor
 from keras_mri.io.grids import bounding_box, mirror_axes
@@ -145,18 +146,19 @@ def predict(checkpoint, images, options):
         coarser = f"the network was trained on scans {trained} times coarser along their voxel axes"
         remark(volume.name, f"{coarser}, and is asked for {asked}: it sharpens the former only")
     shape = tuple(side * factor for side, factor in zip(volume.shape, factors))
-    mask = brain_of(volume, options.mask) if stored["scaling"] == "mask" or options.mask is not None else None
-    scaling = fit_zscore(volume.frame(0), mask)
+    seen = as_seen(volume)
+    mask = brain_of(seen.volume, options.mask) if stored["scaling"] == "mask" or options.mask is not None else None
+    scaling = fit_zscore(seen.volume.frame(0), mask)
     network = with_hidden_layers_in(checkpoint.network, options.precision)
     run = _predictor(network, shape, options.tile or stored["tile"], mirror_axes(volume.affine, options.mirror), progress=True)
 
     def sharpened(t):
         # Zero-filled in k-space, as simulated sources are: no blur is added that was absent in training.
-        return run(scaling.apply(resampled(volume.frame(t), shape))[..., None])
+        return run(scaling.apply(resampled(seen.volume.frame(t), shape))[..., None])
 
     if options.upsample is None:
-        return restored(volume, scaling, sharpened)
-    return on_finer_grid(volume, shape, finer_step(factors), restored_frames(volume, scaling, sharpened))
+        return restored(volume, scaling, sharpened, seen=seen)
+    return on_finer_grid(volume, shape, finer_step(factors), restored_frames(volume, scaling, sharpened, seen=seen))
 
 
 def outcome(checkpoint, data, config):
@@ -180,7 +182,7 @@ def outcome(checkpoint, data, config):
     # Panels are drawn from black at 0: the darkest voxel of the target.
     dark = images[..., 1].min()
     panels = {f"source ({part})": images[..., 0] - dark, "restored": restored - dark, "target": images[..., 1] - dark}
-    return Outcome(panels, {SPLIT: data.table()})
+    return Outcome(panels, {SPLIT: data.table()}, pair.target.affine)
 
 
 def _predictor(network, shape, tile=None, axes=(), progress=None):

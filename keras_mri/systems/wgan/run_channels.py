@@ -1,6 +1,7 @@
 """What the network of a run sees: one map per component of the time courses, in units of the noise, and what helps to judge it."""
 
 import itertools
+import numbers
 import typing
 
 import numpy as np
@@ -10,11 +11,14 @@ from keras_mri.errors import InputError
 from keras_mri.imaging.foreground import patch_foreground
 from keras_mri.imaging.run_noise import estimate_run_noise, noise_kernel
 from keras_mri.imaging.temporal_basis import TemporalCovariance, temporal_basis
+from keras_mri.io.volumes import Volume
 from keras_mri.systems.wgan.settings import LEAST_FRAMES
 
 # Channels of the network's input: the map, the map smoothed by each of these SDs (voxels), local contrast of the mean, activity.
 WIDTHS = (1.0, 2.0)
 CHANNELS = 3 + len(WIDTHS)
+# Beyond, squares of float32 overflow.
+_MOST = 1e15
 # Activity is measured in the first components.
 _ACTIVE_COMPONENTS = 16
 # Voxels of the Gaussian that local contrast is relative to, and the contrast (share of the range) that counts as 1.
@@ -62,11 +66,15 @@ def run_channels(run, repetition_time=None):
     Raises
     ------
     InputError
-        If `run` is not 4D or has fewer than ten frames.
+        If `run` is not 4D, has fewer than ten frames or other values than finite real numbers, or the repetition time is none.
     """
+    run = Volume.from_array(run, np.eye(4), name="`run`").data
     if run.ndim != 4 or run.shape[3] < LEAST_FRAMES:
         raise InputError(f"`run` must have {LEAST_FRAMES} frames or more: (x, y, z, t). Received: shape {run.shape}.")
-    run = np.asarray(run, np.float32)
+    if repetition_time is not None and not (isinstance(repetition_time, numbers.Real) and 0.01 <= repetition_time <= 100):
+        raise InputError(f"`repetition_time` must be a number of seconds from 0.01 to 100, or None. Received: {repetition_time!r}.")
+    if not np.abs(run).max() < _MOST:
+        raise InputError(f"`run` must hold intensities below {_MOST:g}. Received: up to {np.abs(run).max():g}. Leave damaged voxels out.")
     noise = estimate_run_noise(run)
     mean = run.mean(axis=3, dtype=np.float64).astype(np.float32)
     fluctuations = (run - mean[..., None]) * inverse(noise.sigma)[..., None]

@@ -13,6 +13,7 @@ from keras_mri.imaging.foreground import patch_foreground
 from keras_mri.imaging.run_inspection import inspect_run
 from keras_mri.imaging.run_noise import estimate_run_noise_by_slabs
 from keras_mri.imaging.temporal_basis import USUAL_REPETITION_TIME, TemporalCovariance, temporal_basis
+from keras_mri.inference.extremes import as_seen
 from keras_mri.inference.restoring import lowest_intensity
 from keras_mri.inference.tiles import predictor
 from keras_mri.io.frame_store import FrameStore
@@ -58,17 +59,18 @@ def denoised_run(checkpoint, volume, options, mask=None):
         If the network has another number of channels, the run is too short, or it is unclear which frames belong together.
     """
     check_network(checkpoint.network, volume)
-    inspection = look_at(volume)
+    seen = as_seen(volume)
+    inspection = look_at(seen.volume)
     facts = {**volume.facts, "keep_trained": checkpoint.inference.get("keep")}
     network = with_hidden_layers_in(checkpoint.network, options.precision)
-    lowest, frames_of = lowest_intensity(volume), functools.cache(lambda: _denoised(network, volume, inspection, options, facts))
+    lowest, frames_of = lowest_intensity(seen.volume), functools.cache(lambda: _denoised(network, seen.volume, inspection, options, facts))
 
     def frame(t):
         if t in inspection.unlike:
             return volume.frame(t)
         denoised, varies = frames_of()[t]
         # What is exactly 0 in most frames has no noise, and stays as it is.
-        return np.where(varies if mask is None else varies & mask, np.maximum(denoised(), lowest), volume.frame(t))
+        return np.where(varies if mask is None else varies & mask, seen.put_back(t, np.maximum(denoised(), lowest)), volume.frame(t))
 
     return volume.with_frames(frame, facts)
 
@@ -97,7 +99,7 @@ def look_at(volume):
         )
     volume.facts["inspection"] = inspection.facts()
     if volume.repetition_time is None:
-        sentences.append(f"no repetition time in its header; {USUAL_REPETITION_TIME:g} s are assumed")
+        sentences.append(f"no repetition time in its header; {USUAL_REPETITION_TIME:g} s are assumed; `tr` names another")
     for sentence in sentences:
         remark(volume.name, sentence)
     return inspection

@@ -8,7 +8,7 @@ from keras_mri.imaging.intensity import POLICIES
 from keras_mri.imaging.noise import MODELS
 from keras_mri.systems.records import Settings, noisy_voxel_sides, voxel_sides
 from keras_mri.systems.shared_settings import PredictConfig as SharedPredictConfig
-from keras_mri.systems.shared_settings import RunTrainConfig
+from keras_mri.systems.shared_settings import RunTrainConfig, repetition_time_option
 
 # For --help.
 EXAMPLE = "python -m keras_mri.train wgan bold.nii.gz --time-budget 5m -o denoiser.h5"
@@ -140,6 +140,7 @@ class PredictConfig(SharedPredictConfig):
         unit="NIFTI",
         path=True,
     )
+    tr: float | None = repetition_time_option()
 
 
 PRESETS = {

@@ -15,6 +15,8 @@ import numpy as np
 from keras_mri.errors import InputError, remark
 from keras_mri.imaging.intensity import fit_image_scaling
 from keras_mri.imaging.noise import add_gaussian_noise, add_rician_noise
+from keras_mri.inference.central_part import central_part
+from keras_mri.inference.extremes import as_seen
 from keras_mri.inference.restoring import restored
 from keras_mri.inference.tiles import predictor
 from keras_mri.io.grids import mirror_axes
@@ -26,12 +28,12 @@ from keras_mri.networks.dense_unet import dense_critic, dense_unet, published_le
 from keras_mri.networks.encoder_critic import encoder_critic
 from keras_mri.networks.precision import hidden_layers_in, in_float32, with_hidden_layers_in
 from keras_mri.networks.residual_unet import residual_unet
-from keras_mri.systems.records import Outcome, System
+from keras_mri.systems.records import Outcome, System, as_volumes
 from keras_mri.systems.wgan.run_prediction import denoised_run, is_of_runs
 from keras_mri.systems.wgan.settings import FILTERS, LEAST_FRAMES, PATCH_SHAPE, SETTINGS, PredictConfig, as_runs
 from keras_mri.training.callbacks import Pace
 
-__all__ = ["SYSTEM", "facts", "outcome", "predict", "train"]
+__all__ = ["SYSTEM", "facts", "outcome", "predict", "prepare", "train"]
 
 _LOGGER = logging.getLogger(__name__)
 # Weight of the critic for volumes.
@@ -65,6 +67,7 @@ def train(data, config, callbacks=()):
         If an image cannot be used, a patch does not fit, or training diverges.
     """
     check_trains()
+    data = [as_seen(volume).volume for volume in data]
     # Only here: they need TensorFlow, and using a network does not.
     if as_runs(data, config):
         from keras_mri.systems.wgan.run_training import train_on_runs
@@ -115,7 +118,7 @@ def predict(checkpoint, images, options):
     InputError
         If the run is shorter than the network's window.
     """
-    volume = open_image(images[0])
+    volume = open_image(images[0]).with_repetition_time(options.tr)
     mask = load_mask(options.mask, volume) if options.mask is not None else None
     if is_of_runs(checkpoint.network):
         return denoised_run(checkpoint, volume, options, mask)
@@ -125,15 +128,16 @@ def predict(checkpoint, images, options):
             f"this network looks at {frames} neighbouring frames. Received: {volume.name} with {volume.n_frames} frame(s). "
             "Use a network trained with `frames` 1."
         )
-    scaling = fit_image_scaling(volume, checkpoint.inference["scaling"])
+    seen = as_seen(volume)
+    scaling = fit_image_scaling(seen.volume, checkpoint.inference["scaling"])
     network = with_hidden_layers_in(checkpoint.network, options.precision)
     run = predictor(network, volume.shape[:3], options.tile, mirror_axes(volume.affine, options.mirror), progress=volume.n_frames == 1)
 
     def denoised(t):
-        window = np.stack([volume.frame(neighbour) for neighbour in _neighbours(t, frames, volume.n_frames)], axis=-1)
+        window = np.stack([seen.volume.frame(neighbour) for neighbour in _neighbours(t, frames, volume.n_frames)], axis=-1)
         return run(scaling.apply(window))
 
-    return restored(volume, scaling, denoised, mask)
+    return restored(volume, scaling, denoised, mask, seen)
 
 
 def outcome(checkpoint, data, config):
@@ -149,7 +153,7 @@ def outcome(checkpoint, data, config):
     -------
     keras_mri.systems.records.Outcome
     """
-    volume = data[-1]
+    volume = as_seen(data[-1]).volume
     if is_of_runs(checkpoint.network):
         return _outcome_of_run(checkpoint, volume)
     frames = checkpoint.network.input_shape[-1]
@@ -160,8 +164,16 @@ def outcome(checkpoint, data, config):
     noisy = add_noise(np.maximum(clean, 0) if config.noise == "rician" else clean, sigma, np.random.default_rng(config.seed))
     middle = len(shown) // 2
     run = volume.from_array(noisy, volume.affine)
+    run.facts.update(volume.facts)
     denoised = predict(checkpoint, [run], PredictConfig()).frame(middle)
-    return Outcome({f"noisy (SD {sigma:.3g})": noisy[..., middle], "denoised": denoised, "clean (as measured)": clean[..., middle]})
+    panels = {f"noise of SD {sigma:.3g} added": noisy[..., middle], "denoised": denoised, "as measured": clean[..., middle]}
+    judged = predict(checkpoint, [central_part(volume, shown)], PredictConfig())
+    return Outcome(panels, affine=volume.affine, judged=judged)
+
+
+def prepare(images, config):
+    """Return images (paths or Volumes) as a list of Volume, with the repetition time that the options name."""
+    return [volume.with_repetition_time(config.tr) for volume in as_volumes(images, config)]
 
 
 def facts(network, data, config):
@@ -177,10 +189,11 @@ def _outcome_of_run(checkpoint, volume):
     slices = slice(max(0, middle - half), middle + half)
     conditions = volume.facts.get("inspection", {}).get("conditions") or [range(volume.n_frames)]
     run = np.stack([volume.frame(t)[:, :, slices] for t in max(conditions, key=len)[:_SHOWN_FRAMES]], axis=-1)
-    part = volume.from_array(run, volume.affine, volume.header, volume.name)
-    denoised = denoised_run(checkpoint, part, PredictConfig()).frame(run.shape[3] // 2)
-    noisy = run[..., run.shape[3] // 2]
-    return Outcome({"removed": noisy - denoised, "as measured": noisy, "denoised": denoised})
+    part = volume.from_array(run, volume.affine, volume.header, volume.name).with_repetition_time(volume.repetition_time)
+    part.facts.update(volume.facts)
+    restored = denoised_run(checkpoint, part, PredictConfig())
+    noisy, denoised = run[..., run.shape[3] // 2], restored.frame(run.shape[3] // 2)
+    return Outcome({"removed": noisy - denoised, "as measured": noisy, "denoised": denoised}, affine=volume.affine, judged=restored)
 
 
 def _generator(config, frames, levels):
@@ -222,4 +235,4 @@ def _levels(config, patch_shape):
     return len(config.filters) - 1 if config.generator == "residual_unet" else published_levels(patch_shape)
 
 
-SYSTEM = System(settings=SETTINGS, train=train, predict=predict, outcome=outcome, facts=facts)
+SYSTEM = System(settings=SETTINGS, train=train, predict=predict, prepare=prepare, outcome=outcome, facts=facts)

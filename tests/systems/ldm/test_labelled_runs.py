@@ -107,7 +107,18 @@ def test_the_repetition_time_is_in_seconds_whatever_the_header_s_unit(write_nift
     assert repetition_time(open_image(path)) == pytest.approx(2.5)
 
 
+def test_events_against_two_repetition_times_wait_for_the_user(run, tmp_path):
+    path = table(tmp_path, "onset duration trial_type\n4 4 rh\n")
+    (tmp_path / "run.json").write_text('{"RepetitionTime": 4.0}')
+    with pytest.raises(InputError, match="run.nii.gz has two repetition times: 2 without a unit of time in its header and 4 s in run.json"):
+        labelled_runs([run()], Config(events=(path,), lag=0.0))
+    # Without events, no time matters.
+    labelled_runs([run()], Config())
+    assert list(labelled_runs([run()], Config(events=(path,), lag=0.0, tr=2.0)).codes[0]) == [5, 5, 1, 1, 5, 5, 5, 5, 5, 5]
+    assert list(labelled_runs([run()], Config(events=(path,), lag=0.0, tr=4.0)).codes[0]) == [5, 1, 5, 5, 5, 5, 5, 5, 5, 5]
+
+
 def test_a_run_without_a_repetition_time_says_what_to_do(rng, affine):
     run = Volume.from_array(rng.random((9, 8, 7, 4)), affine, name="run")
-    with pytest.raises(InputError, match="run says no repetition time.*`labels`"):
+    with pytest.raises(InputError, match="run says no repetition time.*`tr`.*`labels`"):
         repetition_time(run)

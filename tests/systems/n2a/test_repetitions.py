@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import re
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from scipy.ndimage import affine_transform
 from keras_mri.errors import GridMismatchError, InputError
 from keras_mri.imaging import phantoms
 from keras_mri.imaging.noise import add_gaussian_noise
+from keras_mri.imaging.rigid import RigidTransform, resample_rigid
 from keras_mri.io.volumes import Volume
 from keras_mri.systems.n2a.repetitions import align_repetitions
 
@@ -105,10 +107,10 @@ def test_without_a_mask_one_is_estimated(clean, affine):
 def test_one_repetition_is_refused(clean, affine):
     volume = repetition(clean, 1, affine, "t1.nii.gz")
     with pytest.raises(
-        InputError, match=r"two or more repetitions of a scan. Received: one, t1.nii.gz of shape \(40, 44, 36\).*train wgan"
+        InputError, match=r"two or more repetitions of a scan. Received: one, t1.nii.gz of shape \(40, 44, 36\).*predict t1w.*train wgan"
     ):
         align_repetitions([volume], ABOVE)
-    with pytest.raises(InputError, match="two or more repetitions of a scan. Received: one image, t1.nii.gz"):
+    with pytest.raises(InputError, match="two or more repetitions of a scan. Received: one image, t1.nii.gz, with `repetitions` images"):
         align_repetitions([volume], ABOVE, repetitions="images")
 
 
@@ -196,3 +198,19 @@ def test_the_options_are_those_of_training_and_of_prediction():
     shared = {"mask", "repetitions", "align", "align_above"}
     for kind in (Config, PredictConfig):
         assert shared <= {field.name for field in dataclasses.fields(kind)}
+
+
+def test_turned_frames_with_gradients_are_remarked_on(clean, affine, mask_path, tmp_path, caplog):
+    """The second run is turned by two degrees: as its vectors are, they do not hold for frames that were turned back."""
+    turned = resample_rigid(
+        clean, RigidTransform(rotation=(0.0, 0.0, 2.0), centre=tuple(affine[:3, :3] @ [20, 22, 18] + affine[:3, 3])), affine
+    )
+    runs = []
+    for number, data in enumerate((clean, turned)):
+        (tmp_path / f"rep{number}.bval").write_text("1000\n")
+        (tmp_path / f"rep{number}.bvec").write_text("1\n0\n0\n")
+        run = repetition(data, number, affine, sigma=10).data[..., None]
+        runs.append(Volume.from_array(run, affine, name=tmp_path / f"rep{number}.nii.gz"))
+    align_repetitions(runs, ABOVE, mask=mask_path)
+    degrees = re.search(r"warning: rep1.nii.gz: frames were rotated by up to (\S+) degrees onto .* goes with rep0.bvec", caplog.text)
+    assert float(degrees[1]) == pytest.approx(2.0, abs=0.15)

@@ -35,7 +35,7 @@ def test_each_preset_is_valid_and_survives_json(name):
 def test_the_published_preset_is_that_of_the_original():
     # SYSTEMS.md §2: 80³ blocks of z-scores, batch 1, Adam 5e-5, 20 epochs of each of 2 iterations, weights start anew.
     config = n2a.Config(**n2a.PRESETS["published"])
-    assert (config.patch_shape, config.scaling, config.batch_size) == ((80, 80, 80), "zscore", 1)
+    assert (config.patch_shape, config.scaling, config.batch_size) == ((80, 80, 80), "zscore-each", 1)
     assert (config.learning_rate, config.epochs, config.iterations, config.restart) == (5e-5, 20, 2, True)
     assert (config.target, config.restore, config.filters, config.noise_scale) == ("average", "each", 64, None)
 

@@ -1,5 +1,6 @@
 import dataclasses
 import logging
+import re
 
 import keras
 import nibabel
@@ -8,6 +9,7 @@ import pytest
 
 from keras_mri.errors import InputError
 from keras_mri.imaging import phantoms
+from keras_mri.imaging.intensity import fit_scaling
 from keras_mri.imaging.metrics import psnr
 from keras_mri.imaging.noise import add_gaussian_noise
 from keras_mri.io.volumes import Volume
@@ -19,6 +21,7 @@ from keras_mri.systems.n2a.published_munet import load_published_munet
 from keras_mri.systems.n2a.repetitions import Repetitions
 from keras_mri.systems.n2a.settings import PRESETS, Config, PredictConfig
 from keras_mri.systems.network_files import checkpoint_for
+from keras_mri.training.callbacks import EpochLog
 from keras_mri.training.resuming import TrainingState
 from tests.systems.contract import check_contract
 from tests.systems.n2a.test_published_munet import structural
@@ -151,7 +154,7 @@ def test_training_is_no_worse_than_its_start(eagerly, affine, caplog):
     caplog.set_level(logging.INFO, "keras_mri")
     # A learning rate that destroys the network: the start must be what is kept.
     config = Config(epochs=1, steps_per_epoch=3, learning_rate=1.0, **{**SMALL, "clip_norm": None, "anneal": False})
-    scan = repetitions(affine, sigma=1)
+    scan = repetitions(affine)
     network = train(scan, config)
     example = np.random.default_rng(0).random((1, 8, 8, 8, 1), dtype=np.float32)
     np.testing.assert_allclose(network.predict_on_batch(example), example, atol=1e-5)
@@ -168,6 +171,59 @@ def test_what_is_worse_than_the_average_is_not_kept(eagerly, affine, tmp_path, c
     denoised = n2a.outcome(checkpoint_for(network, "n2a", config), scan, config).files["_denoised.nii.gz"].data
     np.testing.assert_allclose(denoised, scan.average[..., 0], atol=0.01)
     assert "restores nothing; train longer" in caplog.text
+
+
+def test_a_scan_with_hardly_any_noise_ends_after_a_tenth_of_the_steps_with_the_average(eagerly, affine, caplog):
+    class Count(keras.callbacks.Callback):
+        steps = 0
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.steps += 1
+
+    scan, count = repetitions(affine, sigma=1), Count()
+    config = Config(epochs=5, steps_per_epoch=8, learning_rate=1e-9, **SMALL)
+    network = train(scan, config, [count])
+    # Four of forty steps; the callback that counts comes before the one that ends.
+    assert count.steps == 4
+    assert re.search(r"warning: image: the repetitions differ by so little \(noise SD 0\.\d+ % of the range\)", caplog.text)
+    denoised = n2a.outcome(checkpoint_for(network, "n2a", config), scan, config).files["_denoised.nii.gz"].data
+    np.testing.assert_array_equal(denoised, scan.average[..., 0])
+
+
+def test_a_network_that_restores_nothing_is_not_run(affine, monkeypatch):
+    monkeypatch.setattr(n2a, "predictor", lambda *arguments: pytest.fail)
+    checkpoint = identity()
+    checkpoint.network.get_layer("residual").set_weights([np.zeros((3, 3, 3, 2, 1)), np.zeros(1)])
+    scan = repetitions(affine)
+    denoised = n2a.outcome(checkpoint, scan, Config(**SMALL)).files["_denoised.nii.gz"]
+    np.testing.assert_array_equal(denoised.data, scan.average[..., 0])
+    np.testing.assert_array_equal(denoised.source.data, scan.average[..., 0])
+
+
+def test_a_scan_with_noise_is_trained_on_to_the_end(eagerly, affine):
+    log = EpochLog()
+    train(repetitions(affine, sigma=60), Config(epochs=2, steps_per_epoch=2, learning_rate=1e-9, **SMALL), [log])
+    assert len(log.rows) == 2
+
+
+def test_noise_is_measured_between_repetitions_as_a_share_of_the_range(affine):
+    scan = repetitions(affine, count=3, sigma=30)
+    # An average of three still has a maximum near that of the phantom, 1000.
+    assert scan.noise == pytest.approx(30 / fit_scaling(scan.average).scale, rel=0.05)
+
+
+def test_as_published_each_repetition_is_normalised_by_its_own_mean_and_sd(affine, write_nifti):
+    clean, brain = phantoms.head(SHAPE, seed=1)
+    images = [write_nifti(add_gaussian_noise(gain * clean, 150, np.random.default_rng(k)), f"r{k}.nii") for k, gain in enumerate((1, 1.4))]
+    mask = write_nifti(brain.astype(np.uint8), "mask.nii.gz")
+    scan = n2a.prepare(images, Config(**{**SMALL, "scaling": "zscore-each", "mask": str(mask)}))
+    units = n2a._scaling(scan, "zscore-each").apply(scan.data)
+    for path, repetition in zip(images, units):
+        measured = nibabel.load(path).get_fdata()
+        own = (measured - measured[brain].mean()) / measured[brain].std()
+        np.testing.assert_allclose(repetition[brain][:, 0], own[brain], atol=2e-3)
+    # The average has less noise: by its own SD, as `zscore` has it, a repetition would spread further.
+    assert n2a._scaling(scan, "zscore").apply(scan.data)[0][brain].std() > 1.05
 
 
 @pytest.mark.slow
@@ -194,7 +250,7 @@ def test_training_goes_on_from_a_network_of_ours(eagerly, affine, tmp_path):
 def test_training_starts_from_a_published_network_in_its_units(tmp_path):
     structural(filters=2).save(tmp_path / "original.h5")
     config = n2a.settle(Config(**{**SMALL, "filters": None, "initial": str(tmp_path / "original.h5")}))
-    assert (config.network, config.filters, config.noise_scale, config.scaling) == ("munet", 2, None, "zscore")
+    assert (config.network, config.filters, config.noise_scale, config.scaling) == ("munet", 2, None, "zscore-each")
     network = n2a._network(config, frames=1)
     original = load_published_munet(tmp_path / "original.h5")
     example = np.random.default_rng(0).standard_normal((1, 8, 7, 6, 1)).astype(np.float32)

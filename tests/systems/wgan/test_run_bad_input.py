@@ -102,8 +102,32 @@ def test_without_a_usable_repetition_time_the_run_is_denoised_all_the_same(netwo
     after = nibabel.load(tmp_path / "out" / "denoised.nii.gz")
     assert after.header.get_zooms()[3] == repetition_time
     np.testing.assert_allclose(after.get_fdata().mean(axis=3), run.mean(axis=3), rtol=1e-4)
-    # 2000 s, milliseconds taken for seconds, are somebody's choice; nothing is not.
-    assert ("bold.nii.gz: no repetition time in its header; 2 s are assumed" in said) == (not repetition_time)
+    assert ("bold.nii.gz: no repetition time in its header; 2 s are assumed; --tr names another" in said) == (not repetition_time)
+    assert ("bold.nii.gz: its header gives a repetition time of 2000 s, which is read as 2 s; --tr names" in said) == bool(repetition_time)
+
+
+def test_a_header_against_its_side_car_is_refused_until_the_user_decides(network, tmp_path, capsys, run):
+    scan = written(tmp_path, run, 1.0)
+    (tmp_path / "bold.json").write_text('{"RepetitionTime": 2.0}')
+    status, said, files = predicted(network, scan, tmp_path, capsys)
+    assert (status, files) == (2, []) and "Traceback" not in said
+    assert "bold.nii.gz has two repetition times: 1 s in its header and 2 s in bold.json. Find" in said and "name it with --tr" in said
+    for number, decided in enumerate(("2", "1")):
+        assert predict.main([network, scan, "-o", str(tmp_path / f"{number}.nii.gz"), "--tr", decided]) == 0
+        after = nibabel.load(tmp_path / f"{number}.nii.gz")
+        assert after.header.get_zooms()[3] == 1.0
+    # The time that is named is used: the basis of time courses depends on it.
+    first, second = (nibabel.load(tmp_path / f"{number}.nii.gz").get_fdata() for number in (0, 1))
+    assert not np.array_equal(first, second)
+    status = train.main(["wgan", scan, "--epochs", "1", "-o", str(tmp_path / "no.h5")])
+    assert status == 2 and "two repetition times" in capsys.readouterr().err and not list(tmp_path.glob("no*"))
+
+
+@pytest.mark.parametrize("wrong", ["0", "-2", "2000", "nan", "two"])
+def test_a_repetition_time_that_cannot_be_is_refused(network, tmp_path, capsys, run, wrong):
+    scan = written(tmp_path, run)
+    assert predict.main([network, scan, "-o", str(tmp_path / "out.nii.gz"), f"--tr={wrong}"]) == 2
+    assert "--tr" in capsys.readouterr().err and not (tmp_path / "out.nii.gz").exists()
 
 
 def test_a_run_without_a_header_is_denoised(run):

@@ -190,3 +190,19 @@ def test_other_types_give_what_float32_gives(kind):
 def test_a_short_run_and_a_volume_are_refused(shape):
     with pytest.raises(InputError, match=r"`run` must have 10 frames or more: \(x, y, z, t\). Received: shape \(9, 8, 7"):
         run_channels(np.ones(shape, np.float32))
+
+
+@pytest.mark.parametrize(
+    ("change", "repetition_time", "said"),
+    [
+        (lambda run: run, 0, "must be a number of seconds from 0.01 to 100"),
+        (lambda run: run, "2", "must be a number of seconds from 0.01 to 100"),
+        (lambda run: run * np.float32(1e16), 2.0, "must hold intensities below 1e\\+15"),
+        (lambda run: run.astype(complex), 2.0, "must hold real numbers"),
+        (lambda run: None, 2.0, "must hold real numbers"),
+    ],
+)
+def test_what_is_no_run_is_refused(change, repetition_time, said):
+    run = np.random.default_rng(0).normal(100, 10, (4, 4, 4, 12)).astype(np.float32)
+    with pytest.raises(InputError, match=said):
+        run_channels(change(run), repetition_time)

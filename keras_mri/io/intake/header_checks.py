@@ -1,12 +1,15 @@
 """Check an image's header against its file before any voxel is read: a damaged header of a few bytes can ask for terabytes."""
 
+import functools
+import io
 import math
 import struct
 import zlib
 
+import nibabel
 import numpy as np
 
-from keras_mri.errors import InputError
+from keras_mri.errors import InputError, first_line
 from keras_mri.io import grids
 from keras_mri.memory import available_bytes
 
@@ -50,8 +53,9 @@ def check_data(path, open_file, offset, shape, itemsize):
     if end > held and path.suffix.lower() in _COMPRESSED:
         held = held * _RATIO if end <= held * _RATIO else _length(open_file, end)
     if end > held:
+        claimed, found = (_size(end), _size(held)) if _size(end) != _size(held) else (f"{end} bytes", f"{held} bytes")
         raise InputError(
-            f"{path} is truncated or damaged: its header claims the shape {shape}, {_size(end)}, and the file holds {_size(held)}. "
+            f"{path} is truncated or damaged: its header claims the shape {shape}, {claimed}, and the file holds {found}. "
             "Copy or download it again."
         )
     # Three copies: as stored in the file, scaled (float64), and as returned (float32).
@@ -96,18 +100,69 @@ def check_extensions(path, file, end=None, byte_order="<"):
 
 
 def check_affine(path, affine):
-    """Raise InputError unless an affine, ndarray of shape (4, 4) or None, gives every voxel a place and a volume."""
-    affine = np.full((4, 4), np.nan) if affine is None else affine
-    with np.errstate(all="ignore"):
-        zooms = np.array(grids.zooms(affine))
-        usable = np.isfinite(affine).all() and (zooms > _SIDES[0]).all() and (zooms < _SIDES[1]).all()
-        usable = usable and abs(np.linalg.det(affine[:3, :3] / zooms)) > _FLATTEST
-    if not usable:
+    """Raise InputError unless an affine, array of shape (4, 4) or None, gives every voxel a place and a volume."""
+    affine = np.full((4, 4), np.nan) if affine is None else np.asarray(affine)
+    if affine.shape != (4, 4) or affine.dtype.kind not in "iuf":
+        raise InputError(f"`affine` of {path} must be 4 × 4 numbers, voxel indices to RAS+ millimetres. Received: {_short(affine)}.")
+    if not is_usable(affine):
         rows = np.array2string(np.asarray(affine)[:3], precision=4).replace("\n", "")
         raise InputError(
             f"{path} must say where its voxels lie. Received: an affine that is not finite, or gives voxels no volume, {rows}. "
             "Set the sform of its header, e.g. from a scan of the same session."
         )
+
+
+def check_header(name, header):
+    """Raise InputError unless a header is a NIfTI header of nibabel's that can be written, or None; `name` of the image."""
+    if header is None:
+        return
+    if not isinstance(header, nibabel.Nifti1Header):
+        raise InputError(f"`header` of {name} must be a NIfTI header of nibabel's, or None. Received: {type(header).__name__}.")
+    try:
+        type(header).from_header(header)
+    except nibabel.spatialimages.HeaderDataError as error:
+        raise InputError(f"`header` of {name} is damaged: {first_line(error)}. Take it from an image that nibabel loads.") from error
+
+
+def check_numbers(name, dtype):
+    """Raise InputError unless an array of this type holds real numbers; `name` of the image, `dtype` of NumPy."""
+    if dtype.kind in "iufb":
+        return
+    kind = {"c": "complex numbers", "V": "colours (RGB)", "S": "text", "U": "text"}.get(dtype.kind, "other data")
+    remedy = "Save the magnitude, e.g. with numpy.abs." if dtype.kind == "c" else "Save one intensity per voxel."
+    raise InputError(f"{name} must hold real numbers. Received: {kind} ({dtype}). {remedy}")
+
+
+def is_usable(affine):
+    """Return whether an affine, ndarray of shape (4, 4), gives every voxel a place and a volume: bool."""
+    with np.errstate(all="ignore"):
+        zooms = np.array(grids.zooms(affine))
+        usable = np.isfinite(affine).all() and (zooms > _SIDES[0]).all() and (zooms < _SIDES[1]).all()
+        return bool(usable and abs(np.linalg.det(affine[:3, :3] / zooms)) > _FLATTEST)
+
+
+def content_length(path, expected):
+    """Return how many bytes a file holds once it is decompressed.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+    expected : int
+        Of a compressed file no more than twice as many are counted, and none if the file itself says that there are as many.
+
+    Returns
+    -------
+    int
+    """
+    if path.suffix.lower() not in _COMPRESSED:
+        return path.stat().st_size
+    if path.suffix.lower() in (".gz", ".mgz"):
+        with path.open("rb") as file:
+            file.seek(-4, io.SEEK_END)
+            # RFC 1952: a gzip file ends with the length of its content, modulo 2**32.
+            if int.from_bytes(file.read(), "little") == expected % 2**32:
+                return expected
+    return _length(functools.partial(nibabel.openers.ImageOpener, path, "rb"), 2 * expected)
 
 
 def _length(open_file, most):
@@ -123,6 +178,11 @@ def _length(open_file, most):
     except (OSError, EOFError, zlib.error):
         pass  # the bytes before the damage count
     return count
+
+
+def _short(array):
+    """Return shape and type of an array, for messages."""
+    return f"shape {array.shape}, {array.dtype}"
 
 
 def _size(count):

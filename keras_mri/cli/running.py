@@ -148,7 +148,7 @@ def _status(command, arguments):
         streams.say("keras_mri: interrupted.")
         return 130
     except signals.EndedBySignal as ended:
-        streams.say(f"keras_mri: ended by {ended.name}.")
+        streams.say(str(ended))
         return ended.status
     except BrokenPipeError:
         return 141

@@ -281,12 +281,13 @@ def judge(before: Image, after: Image, mask: Image | None = None) -> Verdict:
 
 
 def compare_headers(first: Image, second: Image) -> list[header_comparison.Field]:
-    """Compare the NIfTI headers of two images: `python -m keras_mri.check`.
+    """Compare the headers of two images: `python -m keras_mri.check`.
 
     Parameters
     ----------
     first, second : image
-        A path is read as it lies in the file; a nibabel image or a Volume is compared by the header it carries.
+        Of two paths, the headers as they lie in the files, or of two formats what both hold.
+        A nibabel image or a Volume is compared by the header it carries.
 
     Returns
     -------
@@ -304,7 +305,11 @@ def compare_headers(first: Image, second: Image) -> list[header_comparison.Field
     >>> keras_mri.compare_headers("sample", "sample")
     []
     """
-    return [field for field in header_comparison.compare(_header(first), _header(second)) if not field.equal]
+    if all(isinstance(image, (str, os.PathLike)) for image in (first, second)):
+        fields = header_comparison.compare_files(first, second)
+    else:
+        fields = header_comparison.compare(_header(first), _header(second))
+    return [field for field in fields if not field.equal]
 
 
 def checkpoint_of(network: Network) -> Checkpoint:

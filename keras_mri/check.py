@@ -1,4 +1,4 @@
-"""python -m keras_mri.check IN OUT: the differences between the headers of two NIfTI files."""
+"""python -m keras_mri.check IN OUT: the differences between the headers of two images."""
 
 from keras_mri.cli import signals
 
@@ -10,8 +10,7 @@ import sys
 
 from keras_mri.cli import running
 from keras_mri.cli.streams import as_json
-from keras_mri.io.header_comparison import STORAGE, compare
-from keras_mri.io.nifti_reading import read_header
+from keras_mri.io.header_comparison import STORAGE, compare_files
 
 
 def main(arguments=None):
@@ -32,7 +31,7 @@ def main(arguments=None):
 
 def _check(arguments):
     parsed = _parser().parse_all(arguments)
-    fields = compare(read_header(parsed.first), read_header(parsed.second))
+    fields = compare_files(parsed.first, parsed.second)
     differing = [field for field in fields if not field.equal and not (parsed.ignore_storage and field.name in STORAGE)]
     if parsed.json:
         print(as_json([field._asdict() for field in differing]))
@@ -57,11 +56,12 @@ def _verdict(fields, differing):
 def _parser():
     parser = running.Parser(
         prog="python -m keras_mri.check",
-        description="Compare the headers of two NIfTI files, field by field. Exit status: 0 if equal, 1 if different, 2 for errors.",
+        description="Compare the headers of two images, field by field; of two formats, what both hold. "
+        "Exit status: 0 if equal, 1 if different, 2 for errors.",
         epilog="example: python -m keras_mri.check bold.nii.gz denoised.nii.gz --ignore-storage",
     )
-    parser.add_argument("first", metavar="IN", help="NIfTI-1 or -2 (.nii, .nii.gz, .hdr with .img)")
-    parser.add_argument("second", metavar="OUT", help="NIfTI to compare with it")
+    parser.add_argument("first", metavar="IN", help="NIfTI-1 or -2 (.nii, .nii.gz, .hdr with .img), MGH (.mgz, .mgh) or Analyze")
+    parser.add_argument("second", metavar="OUT", help="image to compare with it")
     parser.add_argument("--ignore-storage", action="store_true", help=f"ignore the fields of number storage: {', '.join(STORAGE)}")
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
     return parser

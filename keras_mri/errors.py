@@ -11,7 +11,7 @@ _REMARKS = logging.getLogger("keras_mri.remarks")
 _REMEDIES = {
     errno.EMFILE: "this process may open more with ulimit -n",
     errno.ENFILE: "close other programs",
-    errno.ENOSPC: "free some space",
+    errno.ENOSPC: "free some space or choose another folder",
     errno.EDQUOT: "free some of your quota",
     errno.EFBIG: "larger files need ulimit -f, or another file system",
     errno.EROFS: "choose another folder",
@@ -53,16 +53,15 @@ def refused_by_system(error):
     str or None
         Without a full stop at its end; None if the error is about the content of a file.
     """
-    number = error.errno if isinstance(error, OSError) else None
-    if number is None:
+    if not isinstance(error, OSError) or error.errno is None:
         return None
-    remedy = _REMEDIES.get(number)
+    remedy = remedy_of(error)
     return f"{error.strerror}; {remedy}" if remedy else error.strerror
 
 
-def limit_of_system(error):
-    """Return whether an exception says that the machine has no room for one file more: bool."""
-    return isinstance(error, OSError) and error.errno in _REMEDIES and error.errno not in (errno.EACCES, errno.EIO)
+def remedy_of(error):
+    """Return what to do where the machine or its settings keep a file from being opened, read or written: str or None."""
+    return _REMEDIES.get(error.errno) if isinstance(error, OSError) else None
 
 
 def remark(name, sentence):

@@ -45,14 +45,14 @@ def _generate(arguments):
         get_system(name)
     # Drawn before the folder is made: an error leaves nothing behind.
     volumes = api.sample(model, parsed.number, **vars(chosen))
-    _write(volumes, folder)
+    _write(volumes, folder, parsed.overwrite)
     print(f"wrote {len(volumes)} synthetic volumes and {_SHEET} to {folder}: no scan of anyone, not for diagnosis", file=sys.stderr)
 
 
-def _write(volumes, folder):
+def _write(volumes, folder, overwrite):
     from keras_mri.report import figures
 
-    with filling(folder) as temporary:
+    with filling(folder, overwrite) as temporary:
         for number, volume in enumerate(volumes, start=1):
             nifti_writing.save(volume, temporary / f"sample_{number:04d}.nii.gz")
         figures.save_contact_sheet(temporary / _SHEET, [volume.frame(0) for volume in volumes], volumes[0].affine)

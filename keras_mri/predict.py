@@ -71,6 +71,7 @@ def _predict(arguments):
 
 def _check_outputs(parsed):
     """Raise unless every file that the user named can be written, each to a path of its own."""
+    nifti_writing.check_dtype(parsed.dtype, parsed.output)
     named, inputs = {}, {pathlib.Path(image).resolve() for image in parsed.images}
     for option, endings in _OUTPUTS.items():
         path = vars(parsed)[option]
@@ -115,7 +116,7 @@ def _parser(options):
     )
     parser.add_argument("model", metavar="MODEL", help=network_help())
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="NIfTI, 3D or 4D, any shape")
-    parser.add_argument("-o", "--output", type=pathlib.Path, required=True, metavar="OUT", help="NIfTI to write (.nii or .nii.gz)")
+    parser.add_argument("-o", "--output", type=pathlib.Path, required=True, metavar="OUT", help="image to write: .nii or .nii.gz, or .mgz")
     parser.add_argument("--report", type=pathlib.Path, metavar="OUT.html", help="also write a page that shows the restoration")
     parser.add_argument("--residual", type=pathlib.Path, metavar="OUT", help="also write what was removed, input − output (NIfTI)")
     parser.add_argument(

@@ -6,20 +6,23 @@ if __name__ == "__main__":
     signals.leave_at_once()
 
 
+import contextlib
 import json
 import logging
 import pathlib
 import sys
 
 from keras_mri.cli import options, running
+from keras_mri.cli.signals import EndedBySignal
 from keras_mri.cli.training_job import LAST, Files, TrainingJob
 from keras_mri.config import parse_duration, shown
 from keras_mri.errors import InputError, remark, remarks_kept
+from keras_mri.io.locks import claimed
 from keras_mri.io.whole_files import check_output
 from keras_mri.saving.checkpoints import SUFFIXES
 from keras_mri.systems import SYSTEMS, get_settings
 from keras_mri.systems.trained import beside
-from keras_mri.training.state_files import load_state, remove_state
+from keras_mri.training.state_files import load_state, remove_state, states_in
 from keras_mri.training.workers import workers_here
 
 # By name: run with `python -m`, this module is `__main__`.
@@ -38,17 +41,42 @@ def _train(arguments):
     preset = settings.presets[parsed.preset] if parsed.preset else {}
     config = options.chosen_options(settings.Config, parsed, preset)
     workers = workers_here() if parsed.workers else None
-    files = _files(name, config, parsed)
-    _check_outputs(settings, config, files, parsed)
-    with remarks_kept() as remarks:
-        images = settings.open_inputs(parsed.images, config, parsed.replace_nonfinite)
-        TrainingJob(name, config, images, parsed.devices or 1, workers, remarks=remarks).run(files)
+    network = pathlib.Path(parsed.output or SYSTEMS[name].output)
+    with _only_training_of(network, workers):
+        files = _files(name, network, config, parsed)
+        _check_outputs(settings, config, files, parsed)
+        with remarks_kept() as remarks, _telling_of_resume(files):
+            images = settings.open_inputs(parsed.images, config, parsed.replace_nonfinite)
+            TrainingJob(name, config, images, parsed.devices or 1, workers, remarks=remarks).run(files)
 
 
-def _files(name, config, parsed):
+@contextlib.contextmanager
+def _only_training_of(network, workers):
+    """Raise if another process trains a network of this name: it has the same history and state. Of several machines, the first writes."""
+    check_output(network, SUFFIXES, overwrite=True)
+    if workers and workers.index:
+        yield
+        return
+    with claimed(beside(network, ".h5"), needs_locks=False) as ours:
+        if not ours:
+            raise InputError(f"{network} is being trained by another process. Name another file with -o.")
+        yield
+
+
+@contextlib.contextmanager
+def _telling_of_resume(files):
+    """Say how a training that is ended from outside can go on."""
+    try:
+        yield
+    except (KeyboardInterrupt, EndedBySignal):
+        if states_in(files.state):
+            print(f"{files.state} holds the interrupted training: the same command with --resume goes on from there", file=sys.stderr)
+        raise
+
+
+def _files(name, network, config, parsed):
     """Return where the training's files go, and the state that it is resumed from."""
     command = {"system": name, "config": config.to_json(), "images": list(map(str, parsed.images))}
-    network = pathlib.Path(parsed.output or SYSTEMS[name].output)
     state = beside(network, _STATE)
     return Files(network, state, parsed.state_every, command, _resumed(state, command, parsed))
 
@@ -74,13 +102,19 @@ def _resumed(path, command, parsed):
     if not parsed.resume:
         if parsed.overwrite:
             remove_state(path)
-        elif path.exists():
+        elif states_in(path):
             raise InputError(f"{path} exists: a training that has not ended. Go on with --resume, or start again with --overwrite.")
         return None
     resumed, doubt = load_state(path)
     if doubt:
         remark(path, doubt)
     if resumed is None:
+        network = beside(path, ".h5")
+        if network.exists() and not parsed.overwrite:
+            raise InputError(
+                f"{network} exists and {path} does not: this training has ended, so there is nothing to resume. "
+                "To train longer, start again with --overwrite and a larger --time-budget or --epochs."
+            )
         _LOGGER.info("%s does not exist: the training starts at its beginning", path)
         return None
     _check_same_training(path, resumed["command"], command)

@@ -69,7 +69,7 @@ def test_it_resumes(scan, tmp_path, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(fit, "_show_pace", lambda callbacks: callbacks.append(InterruptAfterFour()))
-        assert train.main([*command, str(parted)]) == 0
+        assert train.main([*command, str(parted)]) == 130
     assert parted.with_suffix(".state").exists()
     assert train.main([*command, str(parted), "--resume"]) == 0
     first, second = (keras.models.load_model(path, compile=False).get_weights() for path in (whole, parted))

@@ -16,6 +16,7 @@ import pytest
 from keras_mri import train
 from keras_mri.errors import InputError
 from keras_mri.imaging import phantoms
+from keras_mri.io.locks import claimed
 from keras_mri.systems import SYSTEMS
 
 # Five frames: on maps, as a run of twelve frames trains by default, see systems/wgan/test_run_training.py.
@@ -225,7 +226,7 @@ def test_what_latent_diffusion_writes(trained_pair):
     assert {"encoder", "decoder", "denoiser"} <= {layer.name for layer in bare.layers}
 
 
-SLICES = "--filters 2 3 --depths 1 1 --epochs 1 --steps-per-epoch 2 --batch-size 2 --precision float32".split()
+SLICES = "--filters 2 3 --depths 1 1 --epochs 2 --steps-per-epoch 2 --batch-size 2 --precision float32".split()
 
 
 @pytest.fixture(scope="module")
@@ -237,9 +238,12 @@ def interrupted_training(tmp_path_factory):
     data = (1000 * np.random.default_rng(0).random((16, 16, 9))).astype(np.float32)
     nibabel.save(nibabel.Nifti1Image(data, phantoms.oblique_affine()), scan)
 
+    begun = []
+
     def interrupted(self, batch, logs=None):
         saved(self, batch, logs)
-        if batch == 1:
+        begun.append(batch)
+        if len(begun) == 4:  # before the last step of the second epoch
             raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
@@ -247,7 +251,7 @@ def interrupted_training(tmp_path_factory):
         patch.setattr(TrainingState, "every", property(lambda self: 0.0, lambda self, value: None), raising=False)
         patch.setattr(TrainingState, "on_train_batch_begin", interrupted)
         with contextlib.redirect_stderr(io.StringIO()) as said:
-            assert train.main(["cnn", str(scan), *SLICES, "-o", str(folder / "model.h5")]) == 0
+            assert train.main(["cnn", str(scan), *SLICES, "-o", str(folder / "model.h5")]) == 130
     return scan, folder, said.getvalue()
 
 
@@ -272,11 +276,11 @@ def test_an_interrupted_training_is_written_and_can_be_taken_up(unfinished, capf
 
 def test_another_command_cannot_take_a_training_up(unfinished, capfd):
     command, folder, _ = unfinished
-    before = (folder / "model.state").read_bytes()
+    before = (folder / "model.state" / "last").read_bytes()
     assert train.main([*command, "--resume", "--learning-rate", "0.01", "--filters", "2", "4"]) == 2
     said = capfd.readouterr().err
     assert "What differs: --learning-rate: 0.001 → 0.01; --filters: 2 3 → 2 4. Repeat its command with --resume" in said
-    assert (folder / "model.state").read_bytes() == before
+    assert (folder / "model.state" / "last").read_bytes() == before
 
 
 def test_an_unfinished_training_can_be_started_again(unfinished, capfd):
@@ -285,9 +289,44 @@ def test_an_unfinished_training_can_be_started_again(unfinished, capfd):
     assert "s into the training" not in capfd.readouterr().err and not (folder / "model.state").exists()
 
 
+def test_a_training_that_has_ended_is_not_resumed_from_its_beginning(unfinished, capfd):
+    command, folder, _ = unfinished
+    shutil.rmtree(folder / "model.state")
+    before = (folder / "model.h5").read_bytes()
+    assert train.main([*command, "--resume"]) == 2
+    said = capfd.readouterr().err
+    assert "model.h5 exists and" in said and "this training has ended, so there is nothing to resume. To train" in said
+    assert (folder / "model.h5").read_bytes() == before
+
+
+def test_ctrl_c_before_the_first_epoch_has_ended_writes_no_network(unfinished, capfd, monkeypatch):
+    from keras_mri.training.resuming import TrainingState
+
+    def interrupted(self, batch, logs=None):
+        raise KeyboardInterrupt
+
+    command, folder, _ = unfinished
+    shutil.rmtree(folder)
+    folder.mkdir()
+    monkeypatch.setattr(TrainingState, "on_train_batch_begin", interrupted)
+    assert train.main(command) == 130
+    assert "interrupted before the first epoch ended: there is no network yet" in capfd.readouterr().err
+    assert not list(folder.iterdir())
+
+
+def test_a_second_training_of_one_name_is_refused_and_takes_nothing_from_the_first(unfinished, capfd):
+    command, folder, _ = unfinished
+    before = {file: file.stat().st_mtime_ns for file in folder.rglob("*")}
+    with claimed(folder / "model.h5"):
+        for options in ([], ["--overwrite"], ["--resume"]):
+            assert train.main([*command, *options]) == 2
+            assert "model.h5 is being trained by another process. Name another file with -o." in capfd.readouterr().err
+    assert {file: file.stat().st_mtime_ns for file in folder.rglob("*")} == before
+
+
 def test_with_nothing_to_take_up_the_training_starts_at_its_beginning(unfinished, capfd):
     command, folder, _ = unfinished
     for name in [file for file in folder.iterdir() if file.name.startswith("model")]:
-        name.unlink()
+        shutil.rmtree(name) if name.is_dir() else name.unlink()
     assert train.main([*command, "--resume"]) == 0
     assert "model.state does not exist: the training starts at its beginning" in capfd.readouterr().err

@@ -11,7 +11,7 @@ import sys
 import traceback
 
 from keras_mri.cli import signals, streams
-from keras_mri.errors import InputError, limit_of_system, refused_by_system
+from keras_mri.errors import InputError, refused_by_system, remedy_of
 
 # How the command that is running calls the arguments of library functions: "noise_range" → "--noise-range".
 _SPELLINGS = contextvars.ContextVar("spellings")
@@ -127,7 +127,7 @@ def _status(command, arguments):
     except BrokenPipeError:
         return 141
     except Exception as error:
-        if limit_of_system(error):
+        if remedy_of(error):
             streams.say(f"keras_mri: error: {error.filename or 'a file'} could not be opened or written: {refused_by_system(error)}.")
             return 2
         with contextlib.suppress(OSError):

@@ -11,7 +11,7 @@ from keras_mri.config import Options
 from keras_mri.errors import InputError
 from keras_mri.networks.backends import check_trains
 from keras_mri.systems import get_settings, get_system
-from keras_mri.training.state_files import remove_state
+from keras_mri.training.state_files import remove_state, states_in
 from keras_mri.training.workers import Workers, discarded_folder
 
 # The ending of the file that holds the last epoch's network, where a system keeps it beside the best.
@@ -215,18 +215,19 @@ class _Steps:
         print(f"wrote {', '.join(map(str, written))}", file=sys.stderr)
         if trained.verdict:
             judged.tell(trained.verdict, trained.outcome.judged.name)
-        if self.state.interrupted and files.state.exists():
-            print(f"{files.state} holds the interrupted training: the same command with --resume goes on from there", file=sys.stderr)
-        else:
-            remove_state(files.state)
+        if self.state.interrupted:
+            # The network is written; that the user ended its training is the command's status.
+            raise KeyboardInterrupt
+        remove_state(files.state)
 
     @contextlib.contextmanager
     def leaving_no_history(self):
-        """Remove the history of a training that fails."""
+        """Remove the history of a training that fails, or ends with neither a network nor a state to go on from."""
         try:
             yield
-        except InputError:
-            if self.log.rows and self.log.path:
+        except BaseException as error:
+            goes_on = self.files and (states_in(self.files.state) or self.files.network.exists())
+            if self.log.written and (isinstance(error, InputError) or not goes_on):
                 self.log.path.unlink(missing_ok=True)
             raise
 

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable
 
 import numpy as np
-from scipy import ndimage
+from scipy import ndimage, sparse
 
 from keras_mri.errors import remark
 from keras_mri.imaging.foreground import has_bright_air
@@ -20,7 +20,7 @@ _FRAMES = 4
 _ALONE, _FEW, _ALWAYS = 2.0, 9.0, 100.0
 _FEWEST = 27
 # Alone: so many times farther out than the second farthest neighbour, as the first may be extreme too. Vessels and pile-up reach 1.5.
-_TIMES = 3.0
+_TIMES, _PAIR = 3.0, 2
 _AROUND = np.array([step for step in itertools.product((-1, 0, 1), repeat=3) if any(step)])
 # Frames away in which an extreme voxel's own value is looked for, and how much that may differ from its neighbours'.
 _AWAY, _MOST_RATIO = 2, 5.0
@@ -99,9 +99,10 @@ def as_seen(volume, ignored=None):
     first = read(0)
     pedestal = pedestal_of(first)
     sample = _sample([first], pedestal)
+    nothing = Seen(volume, volume, 0.0, lambda t: np.zeros(volume.shape[:3], bool), ignored)
     if not pedestal and _within(volume.extremes, far_range(sample, _ALONE)):
         _say(volume, first, pedestal)
-        return Seen(volume, volume, 0.0, lambda t: np.zeros(volume.shape[:3], bool), ignored)
+        return nothing
     # The first frame may be darker than others.
     spread_out = np.unique(np.linspace(0, volume.n_frames - 1, _FRAMES).round().astype(int))
     sample = _sample([read(t) for t in spread_out], pedestal)
@@ -115,6 +116,8 @@ def as_seen(volume, ignored=None):
         return _extreme(level(t), sample)
 
     _say(volume, first, pedestal, extreme, [limit + pedestal for limit in far_range(sample, _ALONE)])
+    if not pedestal and not volume.facts["values"]["extreme"]:
+        return nothing
     hidden = volume.with_frames(lambda t: _hidden(level, extreme, volume.n_frames, t), volume.facts)
     return Seen(volume, hidden, pedestal, extreme, ignored)
 
@@ -154,35 +157,56 @@ def _extreme(frame, sample):
     """Return which voxels of a frame hold what no tissue has: ndarray of bool, same shape."""
     low, high = far_range(sample, _ALONE)
     found = ((frame < low) | (frame > high)) & (frame != 0)
-    if not found.any():
+    places = np.argwhere(found)
+    if not len(places):
         return found
     middle = (low + high) / 2
-    places = np.argwhere(found)
     around, inside = _neighbours(frame, places)
     farthest = np.sort(np.where(inside, np.abs(around - middle), 0), axis=1)[:, -2]
-    found[tuple(places.T)] = np.abs(frame[tuple(places.T)] - middle) > _TIMES * farthest
-    low, high = far_range(sample, _FEW)
-    labels, _ = ndimage.label((frame < low) | (frame > high), np.ones((3, 3, 3)))
-    few = np.bincount(labels.ravel()) <= _FEWEST
-    few[0] = False
+    values = frame[tuple(places.T)]
+    # The end of a vessel has one neighbour as bright as itself, too.
+    chosen = (np.abs(values - middle) / _TIMES > farthest) & (_group_sizes(places, frame.shape) <= _PAIR)
     low, high = far_range(sample, _ALWAYS)
-    return (found | few[labels] | (frame < low) | (frame > high)) & (frame != 0)
+    chosen |= (values < low) | (values > high)
+    low, high = far_range(sample, _FEW)
+    beyond = (values < low) | (values > high)
+    chosen[beyond] |= _group_sizes(places[beyond], frame.shape) <= _FEWEST
+    found[tuple(places.T)] = chosen
+    return found
+
+
+def _group_sizes(places, shape):
+    """Return, for each of some voxels in the order of `numpy.argwhere`, how many of them touch one another: ndarray, shape (places,)."""
+    numbers = np.ravel_multi_index(places.T, shape)
+    pairs = []
+    for step in _AROUND[: len(_AROUND) // 2]:
+        beside = places + step
+        inside = ((beside >= 0) & (beside < shape)).all(axis=1)
+        wanted = np.ravel_multi_index(beside[inside].T, shape)
+        at = np.searchsorted(numbers, wanted)
+        hit = np.take(numbers, at, mode="clip") == wanted
+        pairs.append(np.stack([np.flatnonzero(inside)[hit], at[hit]]))
+    first, second = np.concatenate(pairs, axis=1)
+    graph = sparse.coo_array((np.ones(len(first), bool), (first, second)), shape=(len(places),) * 2)
+    group = sparse.csgraph.connected_components(graph, directed=False)[1]
+    return np.bincount(group)[group]
 
 
 def _hidden(level, extreme, n_frames, t):
-    """Return frame t with extreme voxels filled: in a run as a frame nearby has the voxel, in proportion to its neighbours."""
+    """Return frame t with extreme voxels filled: in a run as frames nearby have the voxel, in proportion to its neighbours."""
     frame, hole = level(t), extreme(t)
     if not hole.any():
         return frame
     filled = _filled(frame, hole)
-    values, todo = filled[hole], np.ones(np.count_nonzero(hole), bool)
-    for s in sorted(range(max(0, t - _AWAY), min(n_frames, t + _AWAY + 1)), key=lambda s: abs(s - t))[1:]:
-        other = level(s)
-        here, around = other[hole], _filled(other, hole | extreme(s))[hole]
-        ratio = np.divide(here, around, out=np.zeros_like(here), where=around > 0)
-        known = todo & ~extreme(s)[hole] & (values > 0) & (ratio > 1 / _MOST_RATIO) & (ratio < _MOST_RATIO)
-        values, todo = np.where(known, values * ratio, values), todo & ~known
-    filled[hole] = values
+    ratios, count = np.zeros((2, np.count_nonzero(hole)), np.float32)
+    for s in range(max(0, t - _AWAY), min(n_frames, t + _AWAY + 1)):
+        other, wild = level(s), extreme(s)
+        around = _filled(other, hole | wild)[hole]
+        ratio = np.divide(other[hole], around, out=np.zeros_like(around), where=around > 0)
+        known = ~wild[hole] & (ratio > 1 / _MOST_RATIO) & (ratio < _MOST_RATIO)
+        ratios, count = ratios + np.where(known, ratio, 0), count + known
+    values = filled[hole]
+    filled[hole] = np.where((count > 0) & (values > 0), values * ratios / np.maximum(count, 1), values)
     return filled
 
 

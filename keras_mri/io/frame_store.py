@@ -2,14 +2,19 @@
 
 import os
 import tempfile
+import weakref
 
 import numpy as np
 
 from keras_mri.errors import InputError
 
+# Stores have a file each up to this many; more share these, because a process may hold few files open (256 on a Mac).
+_MOST_FILES = 16
+_FILES = weakref.WeakSet()
+
 
 class FrameStore:
-    """A temporary file of frames. It has no name: it goes with the process, however that ends.
+    """Frames in a temporary file. It has no name: it goes with the process, however that ends.
 
     Parameters
     ----------
@@ -22,7 +27,11 @@ class FrameStore:
     def __init__(self, shape, n_frames, dtype=np.float32):
         self.shape, self.n_frames, self.dtype = tuple(shape), n_frames, np.dtype(dtype)
         self._slice_bytes = self.dtype.itemsize * shape[0] * shape[1]
-        self._file = tempfile.TemporaryFile()
+        size = n_frames * shape[2] * self._slice_bytes
+        try:
+            self._file, self._begin = _room(size)
+        except OSError as error:
+            raise _no_room(size, error) from error
 
     def write(self, t, frame):
         """Store frame `t`.
@@ -66,25 +75,60 @@ class FrameStore:
     def _write(self, t, first, block):
         # With z outermost, slices that follow one another lie together.
         data = memoryview(np.asarray(block, self.dtype).tobytes(order="F"))
-        at = (t * self.shape[2] + first) * self._slice_bytes
+        at = self._begin + (t * self.shape[2] + first) * self._slice_bytes
         try:
             while data:
                 written = os.pwrite(self._file.fileno(), data, at)
                 data, at = data[written:], at + written
         except OSError as error:
-            gigabytes = self.n_frames * self.shape[2] * self._slice_bytes / 1e9
-            raise InputError(
-                f"a temporary file of {gigabytes:.2g} GB does not fit into {tempfile.gettempdir()}: {error.strerror}. "
-                "Name another folder by the variable TMPDIR."
-            ) from error
+            raise _no_room(self.n_frames * self.shape[2] * self._slice_bytes, error) from error
 
     def _read(self, t, first, last):
         shape = (*self.shape[:2], last - first)
         data = np.empty(shape, self.dtype, order="F")
-        view, at = memoryview(data.reshape(-1, order="F")).cast("B"), (t * self.shape[2] + first) * self._slice_bytes
+        view, at = memoryview(data.reshape(-1, order="F")).cast("B"), self._begin + (t * self.shape[2] + first) * self._slice_bytes
         while view:
             read = os.preadv(self._file.fileno(), [view], at)
             if not read:
                 break
             view, at = view[read:], at + read
         return data
+
+
+class _SharedFile:
+    """A temporary file, open as long as a store uses it."""
+
+    def __init__(self):
+        self._file, self.end = tempfile.TemporaryFile(), 0
+
+    def fileno(self):
+        """Return the number of the open file."""
+        return self._file.fileno()
+
+    def taken(self, size):
+        """Return where the bytes of the next store begin."""
+        begin, self.end = self.end, self.end + size
+        return begin
+
+
+def _room(size):
+    """Return a file for so many bytes more, and where in it they begin."""
+    if len(_FILES) < _MOST_FILES:
+        file = _SharedFile()
+        _FILES.add(file)
+    else:
+        # The space of a store is free again when all those of its file are gone.
+        file = min(_FILES, key=lambda one: one.end)
+    return file, file.taken(size)
+
+
+def _no_room(size, error):
+    reason = f"a temporary file of {size / 1e9:.2g} GB does not fit into {_folder()}: {error.strerror}"
+    return InputError(f"{reason}. Name another folder by the variable TMPDIR.")
+
+
+def _folder():
+    try:
+        return tempfile.gettempdir()
+    except OSError:
+        return "any temporary folder"

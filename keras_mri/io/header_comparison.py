@@ -1,9 +1,15 @@
-"""Compare two NIfTI headers field by field."""
+"""Compare two headers field by field; of two formats, what both hold."""
 
 import io
 import typing
 
+import nibabel
 import numpy as np
+
+from keras_mri.io.intake import contradictions
+from keras_mri.io.intake.loading import load, read_header
+from keras_mri.io.nifti_headers import run_shape, single_file_header
+from keras_mri.io.volumes import Volume
 
 # How numbers are stored: these fields may differ although every intensity and every position is the same.
 STORAGE = {
@@ -16,9 +22,12 @@ STORAGE = {
     "scl_slope": "belongs to the numbers written: 1 for floating point, else it spreads them over their range",
     "scl_inter": "belongs to the numbers written: 0 for floating point, else it spreads them over their range",
     "byte order": "written in the other byte order",
+    "type": "numbers are written in another type (--dtype)",
+    "data type": "numbers are written in another type (--dtype)",
+    "format": "the same numbers in another format",
 }
 # Fields of the grid: they differ when the result has other voxels or fewer frames.
-_GRID = {"dim", "pixdim", "qform_code", "sform_code"}
+_GRID = {"dim", "pixdim", "qform_code", "sform_code", "dims", "delta", "Pxyz_c"}
 _GRID_STARTS = ("quatern_", "qoffset_", "srow_")
 # The meaning of the codes of `datatype`.
 _DATATYPES = {2: "uint8", 4: "int16", 8: "int32", 16: "float32", 64: "float64", 256: "int8", 512: "uint16", 768: "uint32"}
@@ -45,8 +54,66 @@ class Field(typing.NamedTuple):
     why: str
 
 
+def compare_files(first, second):
+    """Compare the headers of two files.
+
+    Parameters
+    ----------
+    first, second : str or path-like
+        NIfTI, MGH or Analyze. Two NIfTI files, and two MGH files, are compared in every field of their header; files of two formats
+        in what both hold: shape, affine, zooms, repetition time, type of the numbers.
+
+    Returns
+    -------
+    list of Field
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read.
+    """
+    images = [load(path, consistent=False) for path in (first, second)]
+    if all(isinstance(image.header, nibabel.Nifti1Header) for image in images):
+        return compare(read_header(first), read_header(second))
+    if all(isinstance(image, nibabel.MGHImage) for image in images):
+        before, after = (image.header for image in images)
+        reshaped = not np.array_equal(before["dims"], after["dims"])
+        rows = [(name, _text(name, before[name]), _text(name, after[name]), _equal(before[name], after[name])) for name in before.keys()]
+        return [Field(*row, "" if row[3] else _why(row[0], reshaped)) for row in rows]
+    return _compare_contents(*(_content(path) for path in (first, second)))
+
+
+def _content(path):
+    """Return what every format holds: a text and a value by each name."""
+    image = load(path)
+    affine = contradictions.affine_in_millimetres(image.affine, image.header, path)
+    volume = Volume(lambda t: None, run_shape(image.shape, path), affine, single_file_header(image, path), path)
+    step = volume.repetition_time
+    kind, numbers = type(image).__name__.removesuffix("Image").removesuffix("Pair"), image.get_data_dtype().name
+    return {
+        "format": (kind, kind),
+        "shape": (" ".join(map(str, volume.shape)), volume.shape),
+        "zooms (mm)": (" ".join(f"{zoom:.4g}" for zoom in volume.zooms), volume.zooms),
+        "affine": (np.array2string(affine[:3], precision=4, suppress_small=True).replace("\n", ""), affine),
+        "repetition time (s)": ("–", 0.0) if step is None else (f"{step:g}", step),
+        "data type": (numbers, numbers),
+    }
+
+
+def _compare_contents(before, after):
+    reshaped = before["shape"][1] != after["shape"][1]
+    fields = []
+    for name, (said, value) in before.items():
+        says, other = after[name]
+        # Formats round positions differently: to 1e-4 mm, and MGH repetition times to float32 milliseconds.
+        equal = value == other if isinstance(value, str) or name == "shape" else np.allclose(value, other, rtol=1e-5, atol=1e-3)
+        why = STORAGE.get(name, "the result has other voxels or frames than the input" if reshaped else "")
+        fields.append(Field(name, said, says, bool(equal), "" if equal else why))
+    return fields
+
+
 def compare(before, after):
-    """Compare two headers.
+    """Compare two NIfTI headers.
 
     Parameters
     ----------

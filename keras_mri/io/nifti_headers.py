@@ -6,7 +6,8 @@ import nibabel
 import numpy as np
 
 from keras_mri.errors import InputError, first_line
-from keras_mri.io import grids, header_checks
+from keras_mri.io import grids
+from keras_mri.io.intake import header_checks
 from keras_mri.io.volumes import Volume
 
 

@@ -7,11 +7,10 @@ import pathlib
 import nibabel
 import numpy as np
 
-from keras_mri.errors import InputError, first_line
-from keras_mri.io import header_checks
+from keras_mri.errors import InputError, first_line, refused_by_system
 from keras_mri.io.frame_store import FrameStore
-from keras_mri.io.intake import contradictions, label_maps
-from keras_mri.io.intake.loading import READ_ERRORS, NoNiftiError, load, read_header
+from keras_mri.io.intake import contradictions, header_checks, label_maps
+from keras_mri.io.intake.loading import READ_ERRORS, NoNiftiError, load, raise_if_refused, read_header
 from keras_mri.io.nifti_headers import run_shape, single_file_header
 from keras_mri.io.volumes import Volume
 
@@ -125,9 +124,11 @@ def _checked(image, name, replace_nonfinite):
         _check_values(checked)
         volume = Volume(store.frame, shape, *facts)
         volume.extremes = checked.extremes
-        return volume
-    volume = Volume(read, shape, *facts)
-    _check_values(volume)
+    else:
+        volume = Volume(read, shape, *facts)
+        _check_values(volume)
+    if isinstance(image, nibabel.MGHImage):
+        volume.foreign_header = image.header.copy()
     return volume
 
 
@@ -161,12 +162,15 @@ def _is_of_header(image):
 def _read_forward(data, shape):
     """Return an image's data with the shape of a volume or run; of a compressed file as a proxy that keeps it open.
 
-    A run is then read forward frame by frame, instead of from its start for each frame.
+    """Return an image's data with the shape of a volume or run; of a compressed run as a proxy that keeps its file open.
+
+    The run is then read forward frame by frame, instead of from its start for each frame. A single frame is read at once, and its file
+    closed: a process may hold few open.
     """
     if type(data) is not nibabel.arrayproxy.ArrayProxy or data.order != "F":
         return data.reshape(shape) if tuple(data.shape) != shape else data
     # None: as nibabel is set.
-    kept = True if str(data.file_like).endswith(".gz") else None
+    kept = True if str(data.file_like).endswith(".gz") and len(shape) == 4 and shape[3] > 1 else None
     return nibabel.arrayproxy.ArrayProxy(data.file_like, (shape, data.dtype, data.offset, data.slope, data.inter), keep_file_open=kept)
 
 
@@ -201,9 +205,11 @@ def _read_frame(data, name, replace_nonfinite, dtype, t):
     try:
         data = data[..., t] if len(data.shape) == 4 else data[...]
     except READ_ERRORS as error:
+        raise_if_refused(name, error)
         raise InputError(f"{name} is truncated or damaged: {first_line(error)}. Copy or download it again.") from error
     with np.errstate(all="ignore"):  # numbers beyond float32 become infinite, which is found below
-        data = np.asarray(data, dtype=dtype)
+        # A copy of what is mapped into memory, whose file would stay open as long as the frame is kept.
+        data = np.array(data, dtype=dtype) if isinstance(data, np.memmap) else np.asarray(data, dtype=dtype)
     return np.nan_to_num(data, nan=0.0, posinf=0.0, neginf=0.0) if replace_nonfinite else data
 
 

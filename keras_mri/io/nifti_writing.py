@@ -1,4 +1,4 @@
-"""Write NIfTI files: frame by frame, header fields intact, and atomically (a file appears only when it is complete)."""
+"""Write images: frame by frame, header fields intact, and atomically (a file appears only when it is complete)."""
 
 import contextlib
 import pathlib
@@ -7,11 +7,12 @@ import tempfile
 import nibabel
 import numpy as np
 
-from keras_mri.errors import InputError
+from keras_mri.errors import InputError, remark
+from keras_mri.io import mgh_writing
 from keras_mri.io.nifti_headers import plain_header, run_shape
 from keras_mri.io.whole_files import explained, replacing
 
-SUFFIXES = (".nii.gz", ".nii")
+SUFFIXES = (".nii.gz", ".nii", *mgh_writing.SUFFIXES)
 DTYPES = ("float32", "float64", "int16", "uint16", "uint8")
 
 
@@ -22,16 +23,21 @@ def save(volume, path, dtype="float32"):
     ----------
     volume : Volume
     path : str or path-like
-        Ends in `.nii` or `.nii.gz`.
+        Ends in `.nii` or `.nii.gz`, or in `.mgz` or `.mgh` for MGH.
     dtype : {"float32", "float64", "int16", "uint16", "uint8"}
-        Floating-point data have slope 1 and intercept 0; integers get those that spread them over their range.
+        Floating-point data have slope 1 and intercept 0; integers get those that spread them over their range. MGH has neither: its
+        integers are the rounded intensities.
 
     Raises
     ------
     InputError
         If `dtype` is another, the disk is full, or writing fails otherwise.
     """
-    path, dtype = pathlib.Path(path), _checked_dtype(dtype)
+    path = pathlib.Path(path)
+    dtype = check_dtype(dtype, path)
+    if mgh_writing.is_mgh(path) and dtype.kind != "f":
+        _save_rounded(volume, path, dtype)
+        return
     if dtype.kind == "f":
         with replacing(path) as temporary:
             _write(temporary, volume, volume.frames(), dtype, slope=1.0, intercept=0.0)
@@ -74,6 +80,36 @@ def appending(volume, path):
         yield append
 
 
+def check_dtype(dtype, path=None):
+    """Return the data type of a file that is to be written.
+
+    Parameters
+    ----------
+    dtype : str or numpy.dtype
+    path : str or path-like, optional
+        Its ending tells the format.
+
+    Returns
+    -------
+    numpy.dtype
+
+    Raises
+    ------
+    InputError
+        If the format, or what is written here, does not know it.
+    """
+    try:
+        checked = np.dtype(dtype)
+    except TypeError:
+        checked = None
+    if checked is None or checked.name not in DTYPES:
+        raise InputError(f"`dtype` must be one of {', '.join(DTYPES)}. Received: {dtype}.")
+    if path is not None and mgh_writing.is_mgh(pathlib.Path(path)) and checked.name not in mgh_writing.DTYPES:
+        known = ", ".join(mgh_writing.DTYPES)
+        raise InputError(f"`dtype` of an MGH file must be one of {known}. Received: {dtype}. For {dtype}, write NIfTI (.nii.gz).")
+    return checked
+
+
 def to_nibabel(volume):
     """Return a Volume as a nibabel image in memory.
 
@@ -95,16 +131,6 @@ def to_nibabel(volume):
     return kind(volume.data.reshape(header.get_data_shape()), header.get_best_affine(), header)
 
 
-def _checked_dtype(dtype):
-    try:
-        checked = np.dtype(dtype)
-    except TypeError:
-        checked = None
-    if checked is None or checked.name not in DTYPES:
-        raise InputError(f"`dtype` must be one of {', '.join(DTYPES)}. Received: {dtype}.")
-    return checked
-
-
 def _header(volume, dtype):
     """Return the header with which a Volume is written, but for what depends on the numbers: slope, intercept and offset."""
     header = volume.header.copy() if volume.header is not None else plain_header(volume.shape, volume.affine)
@@ -116,14 +142,31 @@ def _header(volume, dtype):
     return header
 
 
+def _save_rounded(volume, path, dtype):
+    """Write integers that are the rounded intensities, with a remark on what rounding takes."""
+    cut = 0
+    with replacing(path) as temporary, mgh_writing.opened(temporary, volume, dtype) as append:
+        for frame in volume.frames():
+            rounded, beyond = mgh_writing.whole_numbers(frame, dtype)
+            append(rounded)
+            cut += beyond
+    beyond = f", and {cut} voxels beyond the range of {dtype} were set to its end" if cut else ""
+    remark(path, f"MGH has no slope: intensities were rounded to whole numbers{beyond}")
+
+
 def _write(path, volume, frames, dtype, slope, intercept):
     with _opened(path, volume, dtype, slope, intercept) as append:
         for frame in frames:
             append(frame)
 
 
-@contextlib.contextmanager
 def _opened(path, volume, dtype, slope, intercept):
+    """Return a context manager that writes what surrounds the frames, and yields what writes a frame."""
+    return mgh_writing.opened(path, volume, dtype) if mgh_writing.is_mgh(path) else _nifti(path, volume, dtype, slope, intercept)
+
+
+@contextlib.contextmanager
+def _nifti(path, volume, dtype, slope, intercept):
     """Write header and extensions; yield what writes a frame. NIfTI data are in Fortran order, so one frame simply follows another."""
     header = _header(volume, dtype)
     header["scl_slope"], header["scl_inter"] = slope, intercept

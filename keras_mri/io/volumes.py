@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from keras_mri.errors import InputError
-from keras_mri.io import grids, header_checks, repetition_times
+from keras_mri.io import grids, repetition_times
+from keras_mri.io.intake import header_checks
 from keras_mri.io.metadata import Metadata, inherited
 
 if typing.TYPE_CHECKING:
@@ -42,6 +43,8 @@ class Volume:
     ----------
     facts : dict
         What was found out while frames were computed, for the verdict and the report.
+    foreign_header : nibabel.freesurfer.MGHHeader or None
+        The header of an MGH file as it was read, for an output in the same format.
     file : path-like or None
         The file that the Volume was read from, beside which its side-cars lie.
 
@@ -75,7 +78,7 @@ class Volume:
         source: "Volume | None" = None,
     ):
         self.shape, self.affine, self.header, self.name = tuple(int(side) for side in shape), affine, header, str(name)
-        self.source, self.facts, self.file = source, {}, None
+        self.source, self.facts, self.file, self.foreign_header = source, {}, None, None
         if len(self.shape) not in (3, 4) or 0 in self.shape:
             raise InputError(f"{name} must be a 3D volume (x, y, z) or a 4D run (x, y, z, t). Received: {len(shape)}D, shape {self.shape}.")
         self._read_frame = functools.lru_cache(maxsize=_FRAMES_KEPT)(read_frame)
@@ -174,14 +177,14 @@ class Volume:
         return result
 
     def save(self, path: str | os.PathLike, *, dtype: str = "float32", overwrite: bool = False) -> None:
-        """Write the Volume as NIfTI, frame by frame, with its header; the file appears only when it is complete.
+        """Write the Volume as NIfTI or MGH, frame by frame, with its header; the file appears only when it is complete.
 
         Parameters
         ----------
         path : str or path-like
-            Ends in `.nii` or `.nii.gz`.
+            Ends in `.nii` or `.nii.gz`, or in `.mgz` or `.mgh`.
         dtype : {"float32", "float64", "int16", "uint16", "uint8"}
-            Integers get the slope and intercept that spread them over their range.
+            Integers get the slope and intercept that spread them over their range; in MGH, which has neither, they are rounded.
         overwrite : bool
             Replace a file that exists.
 

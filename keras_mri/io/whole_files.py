@@ -1,4 +1,4 @@
-"""Atomic writing: files appear when they are complete, or not at all."""
+"""Atomic writing: files appear when they are complete, or not at all, and take the place of none that came meanwhile."""
 
 import contextlib
 import os
@@ -6,11 +6,16 @@ import pathlib
 import shutil
 import tempfile
 
-from keras_mri.errors import InputError
+from keras_mri.errors import InputError, remedy_of
+
+# Absolute paths at which `check_output` found nothing and may replace nothing: whatever is there later is another process's.
+_NEW = set()
 
 
 def check_output(path, suffixes, overwrite=False, option="output"):
     """Raise unless a file can be written at `path`; called before any work is done.
+
+    Without `overwrite`, `replacing` will not replace a file that appears there meanwhile.
 
     Parameters
     ----------
@@ -40,14 +45,18 @@ def check_output(path, suffixes, overwrite=False, option="output"):
         raise InputError(f"the output folder {path.parent} is not writable. Choose another with `{option}`.")
     if path.is_dir():
         raise InputError(f"{path} is a folder. Name a file with `{option}`.")
-    if path.exists() and not overwrite:
-        raise InputError(f"{path} exists. Name another file with `{option}`, or replace it with `overwrite`.")
+    if os.path.lexists(path) and not overwrite:
+        exists = "exists" if path.exists() else "is a link to a file that is not there"
+        raise InputError(f"{path} {exists}. Name another file with `{option}`, or replace it with `overwrite`.")
+    (_NEW.discard if overwrite else _NEW.add)(os.path.abspath(path))
     return path
 
 
 @contextlib.contextmanager
 def replacing(path):
     """Yield a temporary path beside `path`, renamed to it at the end of the block, or removed if the block fails.
+
+    A file that is there is replaced, unless `check_output` had found none and was not to replace one.
 
     Parameters
     ----------
@@ -60,7 +69,7 @@ def replacing(path):
     Raises
     ------
     InputError
-        If the disk is full or writing fails otherwise.
+        If the disk is full, writing fails otherwise, or another process has written the file meanwhile.
     """
     # The libraries that write choose the format by the ending, so the temporary name keeps it.
     ending = ".nii.gz" if path.name.endswith(".nii.gz") else path.suffix
@@ -72,19 +81,23 @@ def replacing(path):
             os.close(descriptor)
             yield temporary
             temporary.chmod(0o666 & ~_umask())
-            temporary.replace(path)
+            _move(temporary, path, os.path.abspath(path) in _NEW)
+            # Written once, it is this process's own.
+            _NEW.discard(os.path.abspath(path))
     finally:
         temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def filling(folder):
+def filling(folder, overwrite=False):
     """Yield a temporary folder, whose files are moved into `folder` at the end of the block, or removed if the block fails.
 
     Parameters
     ----------
     folder : pathlib.Path
         Made if it is not there.
+    overwrite : bool
+        Replace files of the same names.
 
     Yields
     ------
@@ -93,16 +106,23 @@ def filling(folder):
     Raises
     ------
     InputError
-        If the disk is full or writing fails otherwise.
+        If the disk is full, writing fails otherwise, or another process has written such a file meanwhile.
     """
     with explained(folder):
-        temporary = pathlib.Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        # Inside a folder that is there: it may be a file system of its own.
+        temporary = pathlib.Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder if folder.is_dir() else folder.parent))
+    moved = []
     try:
         yield temporary
         with explained(folder):
             folder.mkdir(exist_ok=True)
             for path in sorted(temporary.iterdir()):
-                path.replace(folder / path.name)
+                _move(path, folder / path.name, new=not overwrite)
+                moved.append(folder / path.name)
+    except BaseException:
+        for path in [] if overwrite else moved:
+            path.unlink(missing_ok=True)
+        raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -113,9 +133,28 @@ def explained(path):
     try:
         yield
     except OSError as error:
-        reason = error.strerror or error
+        remedy = remedy_of(error) or "free some space or choose another folder"
+        raise InputError(f"{path} could not be written: {error.strerror or error}. Nothing was left behind; {remedy}.") from error
+
+
+def _move(temporary, path, new):
+    """Give a file its name; of a new one, only if no other process has taken the name."""
+    if not new:
+        temporary.replace(path)
+        return
+    try:
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            # A network's file system may do what is asked, and then be asked again.
+            if not os.path.samefile(temporary, path):
+                raise
+        except OSError:  # file systems of memory sticks know no second name for a file
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL))
+            temporary.replace(path)
+    except FileExistsError as error:
         raise InputError(
-            f"{path} could not be written: {reason}. Nothing was left behind; free some space or choose another folder."
+            f"{path} has been written by another process meanwhile, and stays as it is. Name another file, or replace it with `overwrite`."
         ) from error
 
 

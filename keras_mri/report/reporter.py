@@ -82,6 +82,7 @@ class Reporter:
         comparison, prediction = self._comparison, self._prediction
         checkpoint, model = prediction.checkpoint, prediction.model
         card = model.with_suffix(".md")
+        after = _header(prediction.written)
         when = datetime.datetime.now().astimezone().isoformat(" ", "minutes")
         facts = Facts(
             title=f"{pathlib.Path(self._images[0].name).name} → {prediction.written.name}",
@@ -90,7 +91,7 @@ class Reporter:
             memory=provenance.peak_memory(),
             warnings=[text.removeprefix("warning: ") for level, text in messages if level >= logging.WARNING],
             messages=[text for _, text in messages],
-            fields=compare(self._header, nifti_reading.read_header(prediction.written)) if self._header is not None else None,
+            fields=compare(self._header, after) if self._header is not None and after is not None else None,
             tables={
                 "Files, network, settings": {**self._files(), **_network(model, checkpoint)},
                 "Options of this prediction": _rows(dataclasses.asdict(prediction.options)),

@@ -232,6 +232,8 @@ class EpochLog(keras.callbacks.Callback):
     def __init__(self, path=None):
         super().__init__()
         self.path, self.rows, self.start = path, [], time.monotonic()
+        # Whether the file is this training's own.
+        self.written = False
 
     @property
     def seconds(self):
@@ -249,6 +251,7 @@ class EpochLog(keras.callbacks.Callback):
         self.rows.append(row)
         if self.path:
             write_rows(self.rows, self.path)
+            self.written = True
 
 
 class EveryEpochs(keras.callbacks.Callback):

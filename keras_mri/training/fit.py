@@ -3,6 +3,7 @@
 import contextlib
 import logging
 
+import keras
 import tensorflow as tf
 
 from keras_mri.training import devices, machines
@@ -67,19 +68,40 @@ def keeping_best(best, callbacks=()):
     best : keras_mri.training.callbacks.KeepBest
     callbacks : sequence of keras.callbacks.Callback
         Those of the fits in the block: Ctrl-C may come between two of them.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        After Ctrl-C, if no epoch has ended: random weights are no network to keep.
     """
     try:
         yield
     except KeyboardInterrupt:
         remember_interruption(callbacks)
+        if best.weights is None:
+            _LOGGER.warning("interrupted before the first epoch ended: there is no network yet")
+            raise
         _LOGGER.warning("interrupted: keeping the best network so far (epoch %d)", best.epoch)
     best.restore()
 
 
+class NoticesInterruption(keras.callbacks.Callback):
+    """Whether Ctrl-C has ended a fit; among the callbacks of a training of several fits, so that those that follow are left out.
+
+    Attributes
+    ----------
+    interrupted : bool
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.interrupted = False
+
+
 def remember_interruption(callbacks):
-    """Let the training's state, if there is one among the callbacks, be kept when the training ends: it can be resumed."""
-    for state in _of_kind(callbacks, TrainingState):
-        state.interrupted = True
+    """Tell those callbacks that ask: the state of the training, which is then kept when the training ends, and NoticesInterruption."""
+    for asking in _of_kind(callbacks, (TrainingState, NoticesInterruption)):
+        asking.interrupted = True
 
 
 def compute_deterministically(wanted=True):

@@ -1,32 +1,54 @@
-"""Files that hold the state of an unfinished training: written whole, checked when read, the one before kept."""
+"""The state of an unfinished training, in a folder that git ignores: written whole, checked when read, the one before kept."""
 
+import contextlib
 import hashlib
 import io
 import json
 import os
-import pathlib
 
 import numpy as np
 
 from keras_mri.errors import InputError
-from keras_mri.io.whole_files import replacing
+from keras_mri.io.whole_files import explained, replacing
 
 # What a file begins with; after it, the SHA-256 of all that follows.
 _MAGIC = b"keras_mri state 1\n"
 _DIGEST_BYTES = 32
 
 
+def last_of(path):
+    """Return the file of the last state in its folder: pathlib.Path."""
+    return path / "last"
+
+
 def previous_of(path):
-    """Return where the state before the last one lies: pathlib.Path."""
-    return path.with_name(path.name + ".previous")
+    """Return the file of the state before the last one: pathlib.Path."""
+    return path / "previous"
 
 
-def save_state(path, state):
-    """Write a state; the one that is there stays beside it as `previous_of(path)`.
+def states_in(path):
+    """Return the files of states that are there, the newest first.
 
     Parameters
     ----------
     path : pathlib.Path
+        The folder NAME.state; or of an earlier release, the file of this name, with NAME.state.previous beside it.
+
+    Returns
+    -------
+    list of pathlib.Path
+    """
+    files = (last_of(path), previous_of(path), path, path.with_name(path.name + ".previous"))
+    return [file for file in files if file.is_file()]
+
+
+def save_state(path, state):
+    """Write a state; the one that is there stays as `previous_of(path)`.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The folder, which is made if it is not there.
     state : dict
         Of str to numbers, str, None, ndarrays, and lists and dicts of these.
 
@@ -39,15 +61,33 @@ def save_state(path, state):
     text = json.dumps(_without_arrays(state, arrays))
     content = io.BytesIO()
     np.savez(content, text=np.frombuffer(text.encode(), np.uint8), **{str(k): array for k, array in enumerate(arrays)})
-    with replacing(path) as temporary:
+    with _folder(path), replacing(last_of(path)) as temporary:
         with open(temporary, "wb") as file:
             file.write(_MAGIC + hashlib.sha256(content.getbuffer()).digest())
             file.write(content.getbuffer())
             # On the disk before it takes the name, or a power cut could leave a name without content.
             file.flush()
             os.fsync(file.fileno())
-        if path.exists():
-            path.replace(previous_of(path))
+        if last_of(path).exists():
+            last_of(path).replace(previous_of(path))
+
+
+@contextlib.contextmanager
+def _folder(path):
+    """Make the folder of states for the block; it is not left empty. Whoever keeps networks under git must not find it listed."""
+    with explained(path):
+        if path.is_file():
+            # Of an earlier release; it stays the state to go on from until the new one is written.
+            path.replace(path.with_name(f".{path.name}"))
+        path.mkdir(exist_ok=True)
+        if path.with_name(f".{path.name}").is_file():
+            path.with_name(f".{path.name}").replace(last_of(path))
+        _ignoring(path).write_text("*\n", encoding="utf-8")
+    try:
+        yield
+    finally:
+        if not states_in(path):
+            remove_state(path)
 
 
 def load_state(path):
@@ -56,11 +96,12 @@ def load_state(path):
     Parameters
     ----------
     path : pathlib.Path
+        The folder.
 
     Returns
     -------
     state : dict or None
-        None if there is no file of either name.
+        None if there is no state.
     remark : str or None
         What to tell the user: that the last one was damaged.
 
@@ -69,7 +110,7 @@ def load_state(path):
     InputError
         If there are files, and all are damaged.
     """
-    found = [file for file in (path, previous_of(path)) if file.exists()]
+    found = states_in(path)
     for number, file in enumerate(found):
         state = _read(file)
         if state is not None:
@@ -82,9 +123,19 @@ def load_state(path):
 
 
 def remove_state(path):
-    """Remove a state and the one before it, if they are there."""
-    for file in (path, previous_of(path)):
-        pathlib.Path(file).unlink(missing_ok=True)
+    """Remove the states that are there, and their folder with what a killed process left in it; other files of the user's stay."""
+    for file in states_in(path):
+        file.unlink(missing_ok=True)
+    if path.is_dir():
+        for file in (_ignoring(path), *path.glob(f".{last_of(path).name}.*")):
+            file.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            path.rmdir()
+
+
+def _ignoring(path):
+    """Return the file by which git ignores all of a folder, itself included."""
+    return path / ".gitignore"
 
 
 def _read(path):

@@ -38,3 +38,14 @@ def test_a_full_disk_is_said(runs, monkeypatch):
     monkeypatch.setattr("tempfile.TemporaryFile", full)
     with pytest.raises(InputError, match=r"more than `cache` leaves, and .* cannot take it: No space left on device. .* TMPDIR"):
         RunCache(0).keep(runs[0])
+
+
+def test_many_runs_on_disk_need_few_open_files(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    before = len(os.listdir("/dev/fd"))
+    cache, runs = RunCache(0), [np.full((2, 3, 1, 1 + number % 5), number, np.float32) for number in range(200)]
+    kept = [cache.keep(run) for run in runs]
+    # Each of them holds twice as much as all before it: log2(200), a mapping and a file.
+    assert len(os.listdir("/dev/fd")) - before < 2 * 10
+    for run, other in zip(runs, kept, strict=True):
+        np.testing.assert_array_equal(other, run)

@@ -166,7 +166,9 @@ def test_nan_in_the_result_counts_as_zero(head, noise, affine):
     before = head[0][..., None] + noise
     after = before.copy()
     after[11, 10, 9, 3] = np.nan
-    assert judged(before, after, affine).verdict().word == LEFT
+    judge = Judge(Volume.from_array(before, affine), Volume(lambda t: after[..., t], after.shape, affine))
+    see_all([judge])
+    assert judge.verdict().word == LEFT
 
 
 def test_what_cannot_be_compared_is_refused(affine, rng):

@@ -110,7 +110,35 @@ def test_a_full_disk_is_said_with_the_size_and_the_way_out(monkeypatch):
     monkeypatch.setattr(os, "pwrite", full)
     monkeypatch.setattr("tempfile.tempdir", "/small")
     store = FrameStore.__new__(FrameStore)
-    store.shape, store.n_frames, store._slice_bytes, store.dtype = (1000, 500, 100), 10, 4 * 1000 * 500, np.dtype(np.float32)
+    store.shape, store.n_frames, store._slice_bytes, store._begin = (1000, 500, 100), 10, 4 * 1000 * 500, 0
+    store.dtype = np.dtype(np.float32)
     with open(os.devnull, "wb") as store._file:
         with pytest.raises(InputError, match=r"a temporary file of 2 GB does not fit into /small: No space left on device.*TMPDIR"):
             store.write(0, np.zeros((1, 1, 1)))
+
+
+def test_many_stores_share_few_files_and_none_another_s_frames(tmp_path, monkeypatch):
+    """A process may hold few files open: 256 on a Mac."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    gc.collect()
+    before = len(os.listdir("/dev/fd"))
+    shapes = [(3, 2, 1 + number % 4) for number in range(100)]
+    stores = [FrameStore(shape, 2) for shape in shapes]
+    assert len(os.listdir("/dev/fd")) - before <= 16
+    for number, store in enumerate(stores):
+        for t in range(2):
+            store.write(t, np.full(store.shape, 10 * number + t))
+    for number, store in enumerate(stores):
+        np.testing.assert_array_equal(store.slab(0, store.shape[2]), np.broadcast_to([10 * number, 10 * number + 1], (*store.shape, 2)))
+    del store, stores
+    gc.collect()
+    assert len(os.listdir("/dev/fd")) == before
+
+
+def test_that_no_file_more_may_be_open_is_said(monkeypatch):
+    def refuse():
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    with pytest.raises(InputError, match="a temporary file .* does not fit into .*: Too many open files"):
+        [FrameStore(SHAPE, FRAMES) for _ in range(17)]

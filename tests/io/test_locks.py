@@ -1,5 +1,6 @@
 """A claim holds against other processes, ends with its own, and is refused where a folder cannot hold locks."""
 
+import contextlib
 import errno
 import os
 import subprocess
@@ -52,7 +53,7 @@ def test_a_claim_ends_with_the_process_that_was_killed(tmp_path, start):
         assert ours
 
 
-def test_a_claim_ends_with_a_block_that_fails_and_leaves_one_hidden_file(tmp_path):
+def test_a_claim_ends_with_a_block_that_fails_and_leaves_nothing_behind(tmp_path):
     path = tmp_path / "x.nii.gz"
     with pytest.raises(ZeroDivisionError), claimed(path):
         raise ZeroDivisionError
@@ -60,7 +61,44 @@ def test_a_claim_ends_with_a_block_that_fails_and_leaves_one_hidden_file(tmp_pat
         assert ours and not twice
     with claimed(path) as ours:
         assert ours
-    assert [(file.name, file.stat().st_size) for file in tmp_path.iterdir()] == [(".x.nii.gz.lock", 0)]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_lock_that_a_killed_process_left_is_taken_over_and_removed(tmp_path):
+    (tmp_path / ".x.nii.gz.lock").touch()
+    with claimed(tmp_path / "x.nii.gz") as ours:
+        assert ours
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_lock_removed_as_another_process_opens_it_is_not_held_twice(tmp_path, monkeypatch):
+    """Its holder removes the file between the other's opening and locking of it; a third has claimed the name by then."""
+    fcntl, path, flock = pytest.importorskip("fcntl"), tmp_path / "x.nii.gz", None
+    with contextlib.ExitStack() as third:
+
+        def late(file, flags):
+            monkeypatch.setattr(fcntl, "flock", flock)
+            (tmp_path / ".x.nii.gz.lock").unlink()
+            assert third.enter_context(claimed(path))
+            flock(file, flags)
+
+        flock = fcntl.flock
+        monkeypatch.setattr(fcntl, "flock", late)
+        with claimed(path) as ours:
+            assert not ours
+    assert not list(tmp_path.iterdir())
+
+
+def test_where_locks_are_not_needed_a_file_system_without_them_is_as_good(tmp_path, monkeypatch):
+    fcntl = pytest.importorskip("fcntl")
+
+    def refuse(file, flags):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with claimed(tmp_path / "x.h5", needs_locks=False) as ours:
+        assert ours
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_file_system_without_locks_is_named(tmp_path, monkeypatch):

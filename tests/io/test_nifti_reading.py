@@ -1,5 +1,8 @@
 """Images are read with the right values or refused with a reason, and written with their header intact."""
 
+import errno
+import os
+import pathlib
 import re
 
 import nibabel
@@ -401,3 +404,37 @@ def test_what_is_no_image_is_refused_with_what_is_expected(image):
     )
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
         nifti_reading.open_image(image)
+
+
+@pytest.mark.parametrize("name", ["scan.nii", "scan.nii.gz"])
+@pytest.mark.parametrize("shape", [(5, 4, 3), (5, 4, 3, 2)])
+def test_an_image_that_was_opened_keeps_no_file_open(tmp_path, name, shape):
+    """But for the temporary one of a compressed run: a study has more scans than a process may hold files."""
+    data = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+    nibabel.save(nibabel.Nifti1Image(data, np.eye(4)), tmp_path / name)
+    volume = nifti_reading.open_image(tmp_path / name)
+    frame = volume.frame(0)
+    links = [os.readlink(f"/dev/fd/{number}") for number in os.listdir("/dev/fd") if os.path.exists(f"/dev/fd/{number}")]
+    maps = pathlib.Path("/proc/self/maps").read_text() if os.path.exists("/proc/self/maps") else ""
+    assert str(tmp_path / name) not in links and str(tmp_path / name) not in maps
+    np.testing.assert_array_equal(frame, data if len(shape) == 3 else data[..., 0])
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EACCES, errno.EIO])
+def test_a_file_that_the_system_does_not_open_is_not_called_damaged(tmp_path, monkeypatch, number):
+    def refuse(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    path = tmp_path / "scan.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(np.arange(60.0).reshape(5, 4, 3), np.eye(4)), path)
+    volume = nifti_reading.open_image(nibabel.load(path))
+    read = nibabel.arrayproxy.ArrayProxy.__getitem__
+    monkeypatch.setattr(nibabel.arrayproxy.ArrayProxy, "__getitem__", refuse)
+    message = rf"scan.nii.gz could not be read: {os.strerror(number)}; .*\.$"
+    with pytest.raises(InputError, match=message):
+        nifti_reading.open_image(path)
+    monkeypatch.setattr(nibabel.arrayproxy.ArrayProxy, "__getitem__", read)
+    assert volume.frame(0).max() == 59
+    monkeypatch.setattr("builtins.open", refuse)
+    with pytest.raises(InputError, match=message):
+        nifti_reading.open_image(path)

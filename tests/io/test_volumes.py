@@ -171,7 +171,7 @@ def test_a_file_that_exists_is_replaced_only_on_request(tmp_path, run, affine):
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("out.h5", {}, "`path` must end in .nii.gz or .nii. Received: .*out.h5"),
+        ("out.h5", {}, "`path` must end in .nii.gz or .nii or .mgz or .mgh. Received: .*out.h5"),
         ("nowhere/out.nii", {}, "the output folder .*nowhere does not exist. Create it, or choose another with `path`"),
         ("out.nii", {"dtype": "int8"}, "`dtype` must be one of float32, float64, int16, uint16, uint8. Received: int8"),
         ("out.nii", {"dtype": "integers"}, "`dtype` must be one of float32, .* Received: integers"),

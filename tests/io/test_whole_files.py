@@ -1,5 +1,6 @@
 """Files appear whole or not at all, and what is wrong with the place is said before any work."""
 
+import contextlib
 import errno
 import os
 import stat
@@ -134,3 +135,69 @@ def test_the_permission_bits_follow_the_umask(tmp_path, umask, mask, mode):
         temporary.write_text("whole")
     assert stat.S_IMODE((tmp_path / "out.nii").stat().st_mode) == mode
     assert umask(mask) == mask
+
+
+def test_a_file_that_came_meanwhile_is_not_replaced_without_being_asked_for(tmp_path):
+    path = check_output(tmp_path / "out.nii", (".nii",))
+    with (
+        pytest.raises(InputError, match="out.nii has been written by another process meanwhile, and stays as it is"),
+        replacing(path) as ours,
+    ):
+        ours.write_text("ours")
+        path.write_text("theirs")
+    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("out.nii", "theirs")]
+    # Asked for, it is.
+    with replacing(check_output(path, (".nii",), overwrite=True)) as ours:
+        ours.write_text("ours")
+    assert path.read_text() == "ours"
+
+
+def test_a_file_written_by_this_process_is_its_own(tmp_path):
+    """As the history of a training, which is written anew after each epoch."""
+    path = check_output(tmp_path / "net.csv", (".csv",))
+    for text in ("first", "second"):
+        with replacing(path) as temporary:
+            temporary.write_text(text)
+    assert path.read_text() == "second"
+
+
+@pytest.mark.parametrize("theirs", [None, "theirs"])
+def test_file_systems_without_second_names_keep_the_promise(tmp_path, monkeypatch, theirs):
+    def refuse(*_):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    path = check_output(tmp_path / "out.nii", (".nii",))
+    with contextlib.nullcontext() if theirs is None else pytest.raises(InputError, match="written by another process"):
+        with replacing(path) as temporary:
+            temporary.write_text("ours")
+            if theirs:
+                path.write_text(theirs)
+    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("out.nii", theirs or "ours")]
+
+
+def test_a_link_that_leads_nowhere_is_a_file_that_is_there(tmp_path):
+    (tmp_path / "out.nii").symlink_to(tmp_path / "annexed")
+    with pytest.raises(InputError, match="out.nii is a link to a file that is not there. Name another file"):
+        check_output(tmp_path / "out.nii", (".nii",))
+
+
+def test_a_folder_in_which_such_files_came_meanwhile_is_left_as_it_is(tmp_path):
+    folder = tmp_path / "samples"
+    with pytest.raises(InputError, match="b.nii has been written by another process meanwhile"), filling(folder) as temporary:
+        for name in "abc":
+            (temporary / f"{name}.nii").write_text("ours")
+        folder.mkdir()
+        (folder / "b.nii").write_text("theirs")
+    assert [(path.name, path.read_text()) for path in folder.iterdir()] == [("b.nii", "theirs")]
+    with filling(folder, overwrite=True) as temporary:
+        (temporary / "b.nii").write_text("ours")
+    assert (folder / "b.nii").read_text() == "ours" and [path.name for path in tmp_path.iterdir()] == ["samples"]
+
+
+def test_a_folder_that_is_there_is_filled_from_within(tmp_path):
+    """It may be a disk of its own, to which nothing from beside it can be renamed."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    with filling(folder) as temporary:
+        assert temporary.parent == folder

@@ -5,7 +5,8 @@ import itertools
 import numpy as np
 
 from keras_mri.errors import InputError, remark
-from keras_mri.io import grids, header_checks
+from keras_mri.io import grids
+from keras_mri.io.intake import header_checks
 
 # mm; corners of an image that its two forms place further apart than this are a remark.
 _FAR = 5.0

@@ -56,11 +56,16 @@ def existing(path):
     path = pathlib.Path(path)
     if os.path.isfile(path):  # unlike Path.is_file, it takes names that no file can have
         return path
-    if os.path.isdir(path) and _holds_dicom(path):
-        raise InputError(f"{path} is a folder of DICOM files. Expected NIfTI; convert it: dcm2niix -z y -o OUT_FOLDER {path}")
+    check_no_dicom(path)
     if os.path.islink(path):
         raise InputError(f"{path} is a link to a file that is not here. If it belongs to a data set of datalad, get it: datalad get {path}")
     raise InputError(f"{path} is not a file. Expected a NIfTI image (.nii or .nii.gz); check the path.")
+
+
+def check_no_dicom(path):
+    """Raise InputError if a path is a folder of DICOM files, with the command that converts it."""
+    if os.path.isdir(path) and _holds_dicom(pathlib.Path(path)):
+        raise InputError(f"{path} is a folder of DICOM files. Expected NIfTI; convert it: dcm2niix -z y -o OUT_FOLDER {path}")
 
 
 def check_kind(path):
@@ -131,8 +136,10 @@ def _start(path, opened=open):
 
 
 def _holds_dicom(folder):
-    """Whether one of a folder's first files, or of its folders', is DICOM."""
+    """Whether one of a folder's first files, or of its folders', is DICOM; a BIDS folder may keep some in `sourcedata`, and is none."""
     try:
+        if any(folder.glob("sub-*")):
+            return False
         files = [path for path in itertools.islice(folder.rglob("*"), _MOST_LOOKED_AT) if path.is_file()]
     except OSError:
         return False

@@ -8,9 +8,8 @@ import zlib
 
 import nibabel
 
-from keras_mri.errors import InputError, first_line, remark
-from keras_mri.io import header_checks
-from keras_mri.io.intake import contradictions, endings, sides
+from keras_mri.errors import InputError, first_line, refused_by_system, remark
+from keras_mri.io.intake import contradictions, endings, header_checks, sides
 
 READ_ERRORS = (OSError, EOFError, MemoryError, OverflowError, ValueError, zlib.error)
 # Other formats of nibabel's are left out: they name further files, or are XML or HDF5.
@@ -55,6 +54,8 @@ def load(path, consistent=True):
     path = existing(path)
     endings.check_kind(path)
     try:
+        # nibabel takes a file that the system does not open for one of another format.
+        open(path, "rb").close()
         with _remarks_of_nibabel(path if consistent else None):
             kind = _kind(path)
             header = _check_header(kind, path)
@@ -63,7 +64,8 @@ def load(path, consistent=True):
             return image if settled is None else _with_fields(image, header, settled)
     except InputError:
         raise
-    except Exception as error:  # for any error of nibabel's, the file is at fault
+    except Exception as error:  # for any other error of nibabel's, the file is at fault
+        raise_if_refused(path, error)
         raise InputError(
             f"{path} cannot be read as an image: {first_line(error)}. Expected NIfTI (.nii, .nii.gz), Analyze or MGH."
         ) from error
@@ -103,7 +105,15 @@ def read_header(path):
         with holder.get_prepare_fileobj("rb") as file:
             return type(image.header).from_fileobj(file, check=False)
     except READ_ERRORS as error:
+        raise_if_refused(path, error)
         raise InputError(f"the header of {path} is damaged: {first_line(error)}. Copy or download it again.") from error
+
+
+def raise_if_refused(path, error):
+    """Raise InputError if an exception says that the operating system does not give a file, whatever its content."""
+    reason = refused_by_system(error)
+    if reason:
+        raise InputError(f"{path} could not be read: {reason}.") from error
 
 
 def _kind(path):

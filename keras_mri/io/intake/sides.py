@@ -4,7 +4,7 @@ import itertools
 import math
 
 from keras_mri.errors import InputError, remark
-from keras_mri.io import header_checks
+from keras_mri.io.intake import header_checks
 
 # Bytes after the last voxel that some writers fill up to; fewer than any volume that could be meant.
 _PADDING = 1024
@@ -34,12 +34,14 @@ def settle(header, path, data):
             f"dimensions, and has the sides {_shape(all_sides)}. Expected 3 or 4. Copy or download the file again."
         )
     claimed, beyond = all_sides[:dimensions], list(itertools.takewhile(lambda side: side > 0, all_sides[dimensions:]))
+    while beyond and beyond[-1] == 1:
+        beyond.pop()
     if min(claimed[:3]) < 1 or min(claimed) < 0 or int(header["datatype"]) not in header._data_type_codes:
         return  # what is said of these is said elsewhere
     start, voxel = int(header.get_data_offset()), header.get_data_dtype().itemsize
     if min(claimed) < 1:
         _settle_empty(header, path, claimed, _Held(data, start, voxel))
-    elif math.prod(beyond) > 1:
+    elif beyond:
         _settle_number(header, path, claimed, claimed + beyond, _Held(data, start, voxel))
     else:
         _remark_rest(path, claimed, _Held(data, start, voxel))
@@ -89,7 +91,7 @@ def _settle_number(header, path, fewer, more, held):
     found = held.bytes(many)
     said = f"its header says dim[0] = {len(fewer)}, which makes the shape {_shape(fewer)}, and sides beyond it make {_shape(more)}"
     if found >= many:
-        header["dim"][0] = max(number for number, side in enumerate(more, start=1) if side > 1)
+        header["dim"][0] = len(more)
         remark(path, f"{said}; the file holds the latter, which is read")
     elif 0 <= found - few < min(_PADDING, few):
         remark(path, f"{said}; the file holds the former, which is read")

@@ -9,6 +9,7 @@ import numpy as np
 from keras_mri.errors import InputError
 from keras_mri.imaging import metrics
 from keras_mri.imaging.intensity import fit_image_scaling
+from keras_mri.inference.central_part import central_part
 from keras_mri.inference.extremes import as_seen
 from keras_mri.inference.restoring import restored
 from keras_mri.io.grids import mirror_axes
@@ -23,7 +24,6 @@ from keras_mri.systems.cnn.settings import EXAMPLES, SETTINGS, PredictConfig
 from keras_mri.systems.cnn.slice_files import save_slices
 from keras_mri.systems.cnn.slice_prediction import slice_predictor
 from keras_mri.systems.cnn.slices import Cut, Slices, cut_slices, fitting_slices, split_slices, with_noise
-from keras_mri.systems.own_scan import central_part
 from keras_mri.systems.records import Outcome, System
 from keras_mri.training.callbacks import FollowPace, KeepBest, Pace, StopOnNonFinite
 

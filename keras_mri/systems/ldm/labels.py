@@ -5,7 +5,7 @@ import typing
 
 import numpy as np
 
-from keras_mri.errors import InputError
+from keras_mri.errors import InputError, remark
 from keras_mri.io.tables import read_rows
 
 # The Human Connectome Project's motor task: codes 0 … 4, whichever of them a run holds.
@@ -35,7 +35,7 @@ def read_events(path):
     Returns
     -------
     list of Event
-        In order of onset; without those of no type (n/a).
+        In order of onset; without those of no type or onset (n/a), which BIDS allows.
 
     Raises
     ------
@@ -48,8 +48,11 @@ def read_events(path):
         raise InputError(
             f"{path} has no column {' or '.join(lacking)}. Expected {', '.join(_COLUMNS)}. Found: {', '.join(found) or 'nothing'}."
         )
-    events = []
+    events, timeless = [], 0
     for number, row in enumerate(rows, start=2):
+        if row["onset"] == "n/a":
+            timeless += 1
+            continue
         try:
             onset, duration = float(row["onset"]), float(row["duration"]) if row["duration"] not in _NOTHING else 0.0
         except ValueError:
@@ -59,6 +62,8 @@ def read_events(path):
             raise InputError(f"{path}, line {number}: onset and duration must be seconds, the latter not negative. Received: {received}.")
         if row["trial_type"] not in _NOTHING:
             events.append(Event(onset, duration, row["trial_type"]))
+    if timeless:
+        remark(path, f"{_counted(timeless, len(rows))} without an onset (n/a) left out")
     return sorted(events)
 
 
@@ -66,7 +71,8 @@ def labels_of_events(events, n_frames, repetition_time, lag, name="the events"):
     """Label the volumes during whose acquisition the response to an event is high.
 
     A volume that begins at the time s has the label of the event that lasts at s - lag. Events of one type that follow one
-    another within a repetition time are one.
+    another within a repetition time are one. Of events outside the run (it was aborted, or its first volumes are left out), what
+    reaches into it counts.
 
     Parameters
     ----------
@@ -88,16 +94,9 @@ def labels_of_events(events, n_frames, repetition_time, lag, name="the events"):
     Raises
     ------
     InputError
-        If an event lies outside the run.
+        If all events lie outside the run.
     """
-    length = n_frames * repetition_time
-    outside = [event for event in events if event.onset >= length or event.onset + event.duration < 0]
-    if outside:
-        first = outside[0]
-        raise InputError(
-            f"{name} must lie inside the run, 0 … {length:g} s ({n_frames} volumes of {repetition_time:g} s). Received: {len(outside)} "
-            f"event(s) outside, the first {first.name!r} at {first.onset:g} s. Check that table and run belong together."
-        )
+    _check_times(events, n_frames, repetition_time, name)
     labels = [None] * n_frames
     for event in _merged(events, repetition_time):
         # The first volume that begins at or after the response does, up to the last that begins before it ends.
@@ -171,6 +170,28 @@ def codes(labels, names):
     if unknown:
         raise InputError(f"unknown label {unknown[0]!r}. Known: {', '.join(names) or 'none; the network was trained without labels'}.")
     return np.array([len(names) if label is None else list(names).index(label) for label in labels], np.int32)
+
+
+def _check_times(events, n_frames, repetition_time, name):
+    """Raise InputError if all events lie outside the run; remark on those that do."""
+    length = n_frames * repetition_time
+    early = [event for event in events if event.onset < 0]
+    late = [event for event in events if event.onset >= length]
+    run = f"0 … {length:g} s ({n_frames} volumes of {repetition_time:g} s)"
+    outside = [event for event in early if event.onset + event.duration < 0] + late
+    if events and len(outside) == len(events):
+        raise InputError(
+            f"{name} must lie inside the run, {run}. Received: {len(outside)} event(s), all outside, the first {outside[0].name!r} at "
+            f"{outside[0].onset:g} s. Check that table and run belong together."
+        )
+    if early:
+        remark(name, f"{_counted(len(early), len(events))} before the run, {run}: what reaches into it is used")
+    if late:
+        remark(name, f"{_counted(len(late), len(events))} after the end of the run, {run}, left out: aborted, or another's table?")
+
+
+def _counted(few, all_of_them):
+    return f"{few} of {all_of_them} event(s)"
 
 
 def _merged(events, gap):

@@ -6,6 +6,7 @@ Rombach et al., CVPR 2022. arXiv:2112.10752
 """
 
 import dataclasses
+import logging
 
 import keras
 import numpy as np
@@ -26,6 +27,9 @@ from keras_mri.systems.records import Outcome, System, stored_inference
 from keras_mri.training.callbacks import Pace
 
 __all__ = ["SYSTEM", "facts", "generate", "outcome", "predict", "prepare", "settle", "train"]
+
+
+_LOGGER = logging.getLogger(__name__)
 
 
 def settle(config):
@@ -103,8 +107,10 @@ def train(data, config, callbacks=()):
     check_trains()
     # Only here: it needs TensorFlow, and using a network does not.
     from keras_mri.systems.ldm.training import fit_autoencoder, fit_denoiser
+    from keras_mri.training.fit import NoticesInterruption, remember_interruption
 
-    whole = Pace(1)
+    whole, noticed = Pace(1), NoticesInterruption()
+    callbacks = [*callbacks, noticed]
     keras.utils.set_random_seed(config.seed)
     training, held_out = data.divided()
     if config.stage == "diffusion":
@@ -113,7 +119,16 @@ def train(data, config, callbacks=()):
         start = fit_autoencoder(training, held_out, config, callbacks, whole)
     if config.stage == "autoencoder":
         return assembled(*start)
-    return assembled(*start._replace(denoiser=fit_denoiser(start, training, held_out, config, callbacks, whole)))
+    if not noticed.interrupted:
+        try:
+            return assembled(*start._replace(denoiser=fit_denoiser(start, training, held_out, config, callbacks, whole)))
+        except KeyboardInterrupt:
+            if config.stage == "diffusion":
+                raise
+            remember_interruption(callbacks)
+    # What the first stage has learned is not lost.
+    _LOGGER.warning("the network has no denoiser yet: train it with `stage` diffusion, and this one as `initial`")
+    return assembled(*start)
 
 
 def predict(checkpoint, images, options):

@@ -14,6 +14,7 @@ import numpy as np
 
 from keras_mri.errors import InputError, remark
 from keras_mri.imaging.intensity import Scaling, fit_scaling
+from keras_mri.inference.central_part import central_part
 from keras_mri.inference.tiles import predictor
 from keras_mri.io.grids import bounding_box, mirror_axes
 from keras_mri.networks.backends import check_trains
@@ -24,7 +25,6 @@ from keras_mri.saving import checkpoints, pretrained
 from keras_mri.systems.n2a import published_munet
 from keras_mri.systems.n2a.repetitions import align_repetitions
 from keras_mri.systems.n2a.settings import DENOISED, SETTINGS, inference
-from keras_mri.systems.own_scan import central_part
 from keras_mri.systems.records import Outcome, System, with_inference
 from keras_mri.training.callbacks import KeepBest
 

@@ -15,6 +15,7 @@ import numpy as np
 from keras_mri.errors import InputError, remark
 from keras_mri.imaging.intensity import fit_image_scaling
 from keras_mri.imaging.noise import add_gaussian_noise, add_rician_noise
+from keras_mri.inference.central_part import central_part
 from keras_mri.inference.extremes import as_seen
 from keras_mri.inference.restoring import restored
 from keras_mri.inference.tiles import predictor
@@ -27,7 +28,6 @@ from keras_mri.networks.dense_unet import dense_critic, dense_unet, published_le
 from keras_mri.networks.encoder_critic import encoder_critic
 from keras_mri.networks.precision import hidden_layers_in, in_float32, with_hidden_layers_in
 from keras_mri.networks.residual_unet import residual_unet
-from keras_mri.systems.own_scan import central_part
 from keras_mri.systems.records import Outcome, System, as_volumes
 from keras_mri.systems.wgan.run_prediction import denoised_run, is_of_runs
 from keras_mri.systems.wgan.settings import FILTERS, LEAST_FRAMES, PATCH_SHAPE, SETTINGS, PredictConfig, as_runs

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from experiments.data import FOLDER
-from keras_mri.errors import InputError
+from keras_mri.errors import InputError, remarks_kept
 from keras_mri.systems.ldm.labels import MOTOR, Event, codes, known_names, labels_of_events, read_events, read_volume_labels
 
 
@@ -103,3 +103,42 @@ def test_tables_of_labels_that_cannot_be_read(tmp_path):
     (tmp_path / "image.tsv").write_bytes(b"\x1f\x8b\xff\xfe")
     with pytest.raises(InputError, match="is not a text table"):
         read_volume_labels(tmp_path / "image.tsv", 3)
+
+
+def test_events_without_an_onset_are_counted_in_a_remark_and_left_out(tmp_path):
+    path = written(tmp_path, "onset duration trial_type", "0 2 lh", "n/a 1 missed", "4 n/a rh", "n/a n/a n/a")
+    with remarks_kept() as remarks:
+        assert read_events(path) == [Event(0.0, 2.0, "lh"), Event(4.0, 0.0, "rh")]
+    assert remarks == ["table.tsv: 2 of 4 event(s) without an onset (n/a) left out"]
+
+
+def test_of_an_aborted_run_the_events_it_still_has_count():
+    events = [Event(onset, 2, name) for onset, name in ((0, "lh"), (4, "rh"), (10, "lh"), (300, "t"))]
+    with remarks_kept() as remarks:
+        labels = labels_of_events(events, 5, 2.0, 2.0, "/somewhere/events.tsv")
+    assert labels == [None, "lh", None, "rh", None]
+    late = "events.tsv: 2 of 4 event(s) after the end of the run, 0 … 10 s (5 volumes of 2 s), left out: aborted"
+    assert len(remarks) == 1 and remarks[0].startswith(late)
+
+
+def test_of_events_before_the_run_what_reaches_into_it_counts():
+    """As where dummy scans are left out: a block under way, a stimulus whose response comes later, and one long gone."""
+    events = [Event(-100, 1, "gone"), Event(-3, 0.5, "lh"), Event(-1, 4, "rh"), Event(6, 2, "t")]
+    with remarks_kept() as remarks:
+        labels = labels_of_events(events, 6, 2.0, 4.0, "events.tsv")
+    # Responses: −96 … −95, 1 … 1.5, 3 … 7, 10 … 12 s.
+    assert labels == [None, "lh", "rh", "rh", None, "t"]
+    assert remarks == ["events.tsv: 3 of 4 event(s) before the run, 0 … 12 s (6 volumes of 2 s): what reaches into it is used"]
+
+
+def test_a_table_that_fits_is_not_remarked_on():
+    with remarks_kept() as remarks:
+        labels_of_events([Event(0, 20, "lh")], 5, 2.0, 5.0, "events.tsv")
+    assert not remarks
+
+
+@pytest.mark.parametrize("line", [" 2 lh", "0 -1 lh", "nan 1 lh", "1,5 2 lh", "0 2,5 lh", "N/A 1 lh", "1e999 1 lh", "0 inf lh"])
+def test_what_bids_does_not_allow_stays_an_error_that_names_the_line(line, tmp_path):
+    path = written(tmp_path, "onset duration trial_type", "0 1 rh", line)
+    with pytest.raises(InputError, match="table.tsv, line 3: onset and duration must be seconds"):
+        read_events(path)

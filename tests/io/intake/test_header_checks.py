@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from keras_mri.errors import InputError
-from keras_mri.io.header_checks import check_affine, check_data, check_extensions
+from keras_mri.io.intake.header_checks import check_affine, check_data, check_extensions
 
 
 def _check(path, offset, shape, itemsize):
@@ -45,7 +45,7 @@ def test_sides_are_positive(tmp_path, shape, offset):
 
 def test_a_frame_must_fit_in_memory_but_not_the_run(tmp_path, monkeypatch):
     (tmp_path / "scan.nii").write_bytes(bytes(20_000))
-    monkeypatch.setattr("keras_mri.io.header_checks.available_bytes", lambda: 13_000)
+    monkeypatch.setattr("keras_mri.io.intake.header_checks.available_bytes", lambda: 13_000)
     _check(tmp_path / "scan.nii", 0, (10, 10, 10, 20), 1)
     with pytest.raises(InputError, match=r"a volume of the shape \(10, 10, 10\) needs 14 kB of memory, and 13 kB are free"):
         _check(tmp_path / "scan.nii", 0, (10, 10, 10, 10), 2)

@@ -53,8 +53,9 @@ def check_data(path, open_file, offset, shape, itemsize):
     if end > held and path.suffix.lower() in _COMPRESSED:
         held = held * _RATIO if end <= held * _RATIO else _length(open_file, end)
     if end > held:
+        claimed, found = (_size(end), _size(held)) if _size(end) != _size(held) else (f"{end} bytes", f"{held} bytes")
         raise InputError(
-            f"{path} is truncated or damaged: its header claims the shape {shape}, {_size(end)}, and the file holds {_size(held)}. "
+            f"{path} is truncated or damaged: its header claims the shape {shape}, {claimed}, and the file holds {found}. "
             "Copy or download it again."
         )
     # Three copies: as stored in the file, scaled (float64), and as returned (float32).

@@ -7,7 +7,7 @@ import pathlib
 import nibabel
 import numpy as np
 
-from keras_mri.errors import InputError, first_line, refused_by_system
+from keras_mri.errors import InputError, first_line
 from keras_mri.io.frame_store import FrameStore
 from keras_mri.io.intake import contradictions, header_checks, label_maps
 from keras_mri.io.intake.loading import READ_ERRORS, NoNiftiError, load, raise_if_refused, read_header
@@ -160,8 +160,6 @@ def _is_of_header(image):
 
 
 def _read_forward(data, shape):
-    """Return an image's data with the shape of a volume or run; of a compressed file as a proxy that keeps it open.
-
     """Return an image's data with the shape of a volume or run; of a compressed run as a proxy that keeps its file open.
 
     The run is then read forward frame by frame, instead of from its start for each frame. A single frame is read at once, and its file

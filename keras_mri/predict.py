@@ -11,15 +11,13 @@ import sys
 import time
 
 from keras_mri import api
-from keras_mri.cli import running, study
+from keras_mri.cli import running, study, study_options
 from keras_mri.cli.options import FURTHER_OPTIONS, add_options, add_output_flags, chosen_options, network_help
 from keras_mri.errors import InputError
 from keras_mri.io import nifti_writing
 from keras_mri.io.whole_files import check_output
-from keras_mri.saving import pretrained
-from keras_mri.systems import get_settings, get_system
-from keras_mri.systems.network_files import is_network, path_of_network, system_of
-from keras_mri.systems.shared_settings import PredictConfig
+from keras_mri.systems import get_system
+from keras_mri.systems.network_files import path_of_network, system_of
 
 # Endings of the files that a prediction writes, by the option that names them.
 _OUTPUTS = {
@@ -36,14 +34,15 @@ def main(arguments=None):
 
 
 def _predict(arguments):
-    options = _options_among(arguments)
-    if study.names_a_study(arguments, options):
-        return study.restore_study(arguments, options, api.restore)
-    parsed = _parser(options).parse_all(arguments)
+    line = study_options.read(arguments)
+    if line.is_study:
+        return study.restore_study(line, arguments, api.restore)
+    parsed = _parser(line.options).parse_all(line.arguments)
+    _check_no_study(parsed.images)
     model = path_of_network(parsed.model)
     system = system_of(model)
     _check_outputs(parsed)
-    chosen = chosen_options(options, parsed)
+    chosen = chosen_options(line.options, parsed)
     with running.kept_messages() as messages:
         images = [api.open_image(image, parsed.replace_nonfinite) for image in parsed.images]
         with running.native_messages_held_back():
@@ -95,27 +94,22 @@ def _reporter(images, restored, parsed, network):
     return Reporter(images, restored, Prediction(written=parsed.output, dtype=parsed.dtype, **network))
 
 
-def _options_among(arguments):
-    """Return the options of the system whose network a command line names; without one, those that all systems share."""
-    word = next((argument for argument in arguments if is_network(argument)), None)
-    if word is None and arguments and not arguments[0].startswith("-"):
-        word = arguments[0]
-    if word is None or not (is_network(word) or pretrained.is_name(word)):
-        return PredictConfig
-    model = path_of_network(word)
-    if {"-h", "--help"} & set(arguments) and not model.exists():
-        return PredictConfig
-    return get_settings(system_of(model)).PredictConfig
+def _check_no_study(images):
+    """Raise if a folder with subjects stands for a scan."""
+    for image in map(pathlib.Path, images):
+        if image.is_dir() and any(image.glob("sub-*")):
+            raise InputError(f"{image} is a folder with a study. Expected a NIfTI file, or the words of a study: {study_options.FORMS}.")
 
 
 def _parser(options):
     parser = running.Parser(
         prog="python -m keras_mri.predict",
-        description=f"Apply a trained network to a scan, or to its repetitions. {FURTHER_OPTIONS}. {study.USAGE}.",
+        description=f"Apply a trained network to a scan, or to its repetitions. {FURTHER_OPTIONS}. {study_options.USAGE}.",
         epilog="example: python -m keras_mri.predict epi bold.nii.gz -o denoised.nii.gz --report report.html",
     )
     parser.add_argument("model", metavar="MODEL", help=network_help())
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="NIfTI, 3D or 4D, any shape")
+    parser.add_argument("--model", dest="named", metavar="MODEL", help="the network, instead of the first word")
     parser.add_argument("-o", "--output", type=pathlib.Path, required=True, metavar="OUT", help="image to write: .nii or .nii.gz, or .mgz")
     parser.add_argument("--report", type=pathlib.Path, metavar="OUT.html", help="also write a page that shows the restoration")
     parser.add_argument("--residual", type=pathlib.Path, metavar="OUT", help="also write what was removed, input − output (NIfTI)")

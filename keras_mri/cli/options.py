@@ -31,6 +31,22 @@ def add_options(parser, options):
         )
 
 
+def add_any_options(parser, systems):
+    """Add the flags of several sets of options at once, each to take any value: for a parser that only tells words from values.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+    systems : iterable of type
+        Subclasses of `keras_mri.config.Options`.
+    """
+    pairs = [(field, typing.get_type_hints(options)[field.name]) for options in systems for field in dataclasses.fields(options)]
+    fields = {field.name: (field, hint) for field, hint in pairs}
+    for name, (field, hint) in fields.items():
+        flag = {key: value for key, value in _flag(field, hint).items() if key in ("action", "nargs")}
+        parser.add_argument("--" + name.replace("_", "-"), dest=name, default=argparse.SUPPRESS, **flag)
+
+
 def chosen_options(options, parsed, preset=None):
     """Build the options from what the user said, over a preset, over the defaults.
 

@@ -1,80 +1,80 @@
 """python -m keras_mri.predict MODEL BIDS_DIR OUTPUT_DIR [participant]: every scan of a study, in the form of a BIDS App."""
 
+import argparse
+import json
 import logging
 import pathlib
 import shlex
 import sys
 import time
+import typing
 
-from keras_mri.cli import running
-from keras_mri.cli.options import add_options, add_output_flags, chosen_options, network_help
-from keras_mri.errors import InputError, remarks_kept
+from keras_mri.cli import running, study_options
+from keras_mri.cli.options import chosen_options
+from keras_mri.cli.study_plan import Plan, planned, remark_on_place
+from keras_mri.config import Options
+from keras_mri.errors import InputError, remark, remarks_kept
 from keras_mri.io import nifti_writing
-from keras_mri.io.bids import study_scans
-from keras_mri.io.derivatives import carried, derivative_path, write_companions, write_dataset_description, write_sidecar
+from keras_mri.io.bids.names import kind_of
+from keras_mri.io.bids.scans import facts_in
+from keras_mri.io.derivatives import carried, write_companions, write_dataset_description, write_sidecar
 from keras_mri.io.locks import claimed
+from keras_mri.io.metadata import stem
 from keras_mri.io.nifti_reading import open_image
 from keras_mri.report import provenance
 from keras_mri.systems import get_system
-from keras_mri.systems.network_files import load_network, path_of_network, system_of
+from keras_mri.systems.network_files import load_network, path_of_network, system_of, trained_modalities
 
 _LOGGER = logging.getLogger(__name__)
-_PROG = "python -m keras_mri.predict"
 
 
-def restore_study(arguments, options, restore):
+class _Job(typing.NamedTuple):
+    """What restoring each scan of a study takes."""
+
+    parsed: argparse.Namespace
+    plan: Plan
+    restore: typing.Callable  # (checkpoint, image, **options) → Volume
+    checkpoint: object
+    chosen: Options
+    made_by: dict
+    report: object  # StudyReport or None
+
+
+def restore_study(line, typed, restore):
     """Restore the scans of a BIDS folder that are not yet restored; a scan that fails does not keep the others waiting.
 
     Parameters
     ----------
-    arguments : list of str
-        As typed after `python -m keras_mri.predict`.
-    options : type
-        PredictConfig of the network's system.
+    line : keras_mri.cli.study_options.Line
+    typed : list of str
+        The arguments as typed after `python -m keras_mri.predict`.
     restore : callable
         `keras_mri.restore`.
 
     Returns
     -------
     int
-        Exit status: 0, or 1 if any scan failed.
+        Exit status: 0, or 1 if any scan failed or something asked for by its label is not there.
 
     Raises
     ------
     InputError
         If the folder, the network or the options cannot be used at all.
     """
-    parsed = _parser(options).parse_all(arguments)
+    parsed = study_options.parser(line.options).parse_all(line.arguments)
     model = path_of_network(parsed.model)
-    name = system_of(model)
-    chosen = chosen_options(options, parsed)
-    _check_study(parsed)
-    scans = study_scans(parsed.study, parsed.modality, parsed.participant_label, parsed.session_label)
-    command = ["python", "-m", "keras_mri.predict", *map(_without_folder, arguments)]
-    write_dataset_description(parsed.derivatives, parsed.study, shlex.join(command))
-
-    with running.native_messages_held_back():
-        get_system(name)
-    checkpoint = load_network(model)
-    made_by = {"network": model.name, "sha256": provenance.digest(model), "system": name, "options": chosen.to_json()}
-    counts = {"restored": 0, "were there already": 0, "being made by another job": 0, "failed": 0}
-    for number, scan in enumerate(scans, start=1):
-        path = derivative_path(scan, parsed.study, parsed.derivatives, parsed.description)
-        outcome = _attempt(scan, path, parsed, lambda image: restore(checkpoint, image, **vars(chosen)), made_by)
-        counts[outcome] += 1
-        _LOGGER.info("[%d/%d] %s: %s", number, len(scans), scan.relative_to(parsed.study), outcome)
-    print("; ".join(f"{count} {outcome}" for outcome, count in counts.items() if count), file=sys.stderr)
-    return 1 if counts["failed"] else 0
-
-
-def _check_study(parsed):
-    """Raise unless the two folders and the label can be used."""
-    if not parsed.description.isalnum():
-        raise InputError(f"--description must be letters and digits, as BIDS requires of labels. Received: {parsed.description!r}.")
-    if not parsed.study.is_dir():
-        raise InputError(f"{parsed.study} is not a folder. Expected a BIDS folder, then the folder for its derivatives.")
-    if parsed.derivatives.exists() and not parsed.derivatives.is_dir():
-        raise InputError(f"{parsed.derivatives} is a file. Expected the folder for the derivatives, which is created if it is missing.")
+    chosen = chosen_options(line.options, parsed)
+    system_of(model)
+    plan = planned(parsed, model)
+    if parsed.dry_run:
+        _print_plan(plan, parsed, model)
+    else:
+        command = ["python", "-m", "keras_mri.predict", *map(_without_folder, typed)]
+        write_dataset_description(parsed.derivatives, parsed.study, shlex.join(command))
+        failed = _restore_all(_job(parsed, plan, restore, model, chosen))
+    for text in plan.missing:
+        _LOGGER.error("asked for and not found: %s", text)
+    return 1 if plan.missing or not parsed.dry_run and failed else 0
 
 
 def _without_folder(argument):
@@ -83,95 +83,104 @@ def _without_folder(argument):
     return option + equals + pathlib.PurePath(value).name
 
 
-def _attempt(scan, path, parsed, restore, made_by):
+def _print_plan(plan, parsed, model):
+    """Print which derivative each scan would have, and the remarks that their names give reason for."""
+    trained, kind = trained_modalities(model), kind_of(plan.pairs[0][0])
+    if trained and kind and kind not in trained:
+        remark(model, f"was trained on {' and '.join(trained)}, and would restore {kind} images")
+    for scan, path in plan.pairs:
+        remark_on_place(scan, parsed.study)
+        there = " (there already)" if path.exists() and not parsed.overwrite else ""
+        print(f"{scan.relative_to(parsed.study).as_posix()} -> {path}{there}")
+    _LOGGER.info("%d scan(s); nothing was written", len(plan.pairs))
+
+
+def _job(parsed, plan, restore, model, chosen):
+    name = system_of(model)
+    with running.native_messages_held_back():
+        get_system(name)
+    checkpoint = load_network(model)
+    made_by = {"network": model.name, "sha256": provenance.digest(model), "system": name, "options": chosen.to_json()}
+    report = None
+    if parsed.report:
+        # Only here: nothing else of a study needs what it imports.
+        from keras_mri.cli.study_report import StudyReport
+
+        report = StudyReport(parsed, plan, dict(model=model, checkpoint=checkpoint, options=chosen))
+    return _Job(parsed, plan, restore, checkpoint, chosen, made_by, report)
+
+
+def _restore_all(job):
+    """Restore the scans one by one; return how many failed."""
+    counts = {"restored": 0, "were there already": 0, "being made by another job": 0, "failed": 0}
+    for number, (scan, path) in enumerate(job.plan.pairs, start=1):
+        outcome = _attempt(scan, path, job)
+        counts[outcome] += 1
+        _LOGGER.info("[%d/%d] %s: %s", number, len(job.plan.pairs), scan.relative_to(job.parsed.study), outcome)
+        if job.report:
+            job.report.write_subject_after(scan)
+    if job.report:
+        job.report.write_index()
+    print("; ".join(f"{count} {outcome}" for outcome, count in counts.items() if count), file=sys.stderr)
+    return counts["failed"]
+
+
+def _attempt(scan, path, job):
     """Restore one scan unless that is done or under way; return what became of it."""
     try:
         with claimed(path) as ours:
             if not ours:
                 return "being made by another job"
-            if path.exists() and not parsed.overwrite:
+            if path.exists() and not job.parsed.overwrite:
+                _remark_on_another(path, job.made_by)
                 return "were there already"
-            _restore(scan, path, parsed, restore, made_by)
+            _restore(scan, path, job)
             return "restored"
     except InputError as error:
         _LOGGER.error("%s failed: %s", scan, error)
-    except Exception:  # our bug, with its traceback; the other scans must not suffer from it
+        reason = str(error)
+    except Exception as error:  # our bug, with its traceback; the other scans must not suffer from it
         _LOGGER.exception("%s failed", scan)
+        reason = f"{type(error).__name__}: {error}"
+    if job.report:
+        job.report.add_failure(scan, running.in_flags(reason))
     return "failed"
 
 
-def _restore(scan, path, parsed, restore, made_by):
-    start = time.perf_counter()
+def _remark_on_another(path, made_by):
+    """Remark on a derivative that is there already and was made with another network or other options."""
+    before = facts_in(path.with_name(stem(path.name) + ".json")).get("keras_mri")
+    if not isinstance(before, dict):
+        return
+    if before.get("sha256") != made_by["sha256"]:
+        remark(path, f"is there already, made with another network, {before.get('network')}. Replace it with --overwrite")
+    elif before.get("options") != json.loads(json.dumps(made_by["options"])):
+        remark(path, "is there already, made with other options. Replace it with --overwrite")
+
+
+def _restore(scan, path, job):
+    start, parsed = time.perf_counter(), job.parsed
     # Only here: scikit-image takes a second to import.
     from keras_mri.cli.judged import judge_of, tell
 
-    with remarks_kept() as remarks:
+    with remarks_kept() as remarks, running.kept_messages() as messages:
+        remark_on_place(scan, parsed.study)
         image = open_image(scan, parsed.replace_nonfinite)
-        restored, taken = restore(image), carried(image)
-        facts = {**made_by, "warnings": remarks, "versions": provenance.versions()}
+        restored, taken = job.restore(job.checkpoint, image, **vars(job.chosen)), carried(image)
+        facts = {**job.made_by, "versions": provenance.versions()}
         # The image after it: where the image is, all of it is, but for the verdict and the remarks, which only the image's frames allow.
         write_companions(path, scan, taken)
-        write_sidecar(path, scan, parsed.study, facts, taken)
-        judge = judge_of(restored.source or image, restored, parsed, restored.facts)
-        nifti_writing.save(judge.watched() if judge else restored, path, parsed.dtype)
-    if judge and judge.count:
-        facts["verdict"] = judge.verdict().to_json()
-        tell(judge.verdict(), scan)
+        write_sidecar(path, scan, parsed.study, {**facts, "warnings": [*job.plan.remarks, *remarks]}, taken)
+        reporter = job.report.reporter(image, restored, path) if job.report else None
+        before, result = restored.source or image, reporter.watched() if reporter else restored
+        judge = judge_of(before, result, parsed, restored.facts)
+        nifti_writing.save(judge.watched() if judge else result, path, parsed.dtype)
+    facts["warnings"] = [*job.plan.remarks, *remarks]
+    verdict = judge.verdict() if judge and judge.count else None
+    if verdict:
+        facts["verdict"] = verdict.to_json()
+        tell(verdict, scan)
     write_sidecar(path, scan, parsed.study, facts, taken)
+    if reporter:
+        job.report.write_scan(reporter, path, time.perf_counter() - start, messages, verdict)
     _LOGGER.info("wrote %s in %.0f s", path, time.perf_counter() - start)
-
-
-# For help texts of `predict`.
-USAGE = "For a whole study in BIDS: python -m keras_mri.predict MODEL BIDS_DIR OUTPUT_DIR [participant] --help"
-
-
-def names_a_study(arguments, options):
-    """Return whether a command line of `predict` names a folder after its network, wherever its options stand.
-
-    Parameters
-    ----------
-    arguments : list of str
-    options : type
-        PredictConfig of the network's system, whose flags may take values.
-
-    Returns
-    -------
-    bool
-
-    Raises
-    ------
-    InputError
-        If an option lacks its value or has a wrong one.
-    """
-    parser = running.Parser(prog=_PROG, add_help=False)
-    parser.add_argument("words", nargs="*")
-    # The flags of both forms: a value that belongs to one is no word.
-    parser.add_argument("-o", "--output")
-    parser.add_argument("--report")
-    _add_flags(parser, options)
-    words = parser.parse_known_intermixed_args(arguments)[0].words
-    return len(words) > 1 and pathlib.Path(words[1]).is_dir()
-
-
-def _parser(options):
-    parser = running.Parser(
-        prog=_PROG,
-        description="Apply a trained network to every scan of a BIDS folder. Scans with an existing derivative are skipped, and several "
-        "jobs may share one folder. Exit status 1 if a scan failed.",
-        epilog=f"example: {_PROG} epi bids/ derivatives/ participant --participant-label 01",
-    )
-    parser.add_argument("model", metavar="MODEL", help=network_help())
-    parser.add_argument("study", metavar="BIDS_DIR", type=pathlib.Path, help="holds sub-*[/ses-*]/anat|func|…")
-    parser.add_argument("derivatives", metavar="OUTPUT_DIR", type=pathlib.Path, help="folder for the derivatives, in BIDS layout")
-    parser.add_argument("level", metavar="participant", nargs="?", choices=("participant",), help="analysis level of BIDS Apps")
-    _add_flags(parser, options)
-    return parser
-
-
-def _add_flags(parser, options):
-    parser.add_argument("--participant-label", nargs="+", default=(), metavar="LABEL", help="only these subjects, with or without sub-")
-    parser.add_argument("--session-label", nargs="+", default=(), metavar="LABEL", help="only these sessions, with or without ses-")
-    parser.add_argument("--modality", default="bold", metavar="SUFFIX", help="BIDS suffix of the scans (default: bold)")
-    parser.add_argument("--description", default="denoised", metavar="LABEL", help="desc-LABEL of the derivatives (default: denoised)")
-    add_output_flags(parser, "replace existing derivatives", nifti_writing.DTYPES)
-    add_options(parser, options)

@@ -11,6 +11,7 @@ from keras_mri.config import Options
 from keras_mri.errors import InputError
 from keras_mri.networks.backends import check_trains
 from keras_mri.systems import get_settings, get_system
+from keras_mri.systems.records import modalities
 from keras_mri.training.state_files import remove_state, states_in
 from keras_mri.training.workers import Workers, discarded_folder
 
@@ -171,6 +172,9 @@ class _Steps:
     def prepare(self, config):
         """Settle the options and turn the images into data."""
         self.facts = self.settings.facts(self.job.images, config)
+        kinds = modalities(self.job.images)
+        if kinds:
+            self.facts = {**self.facts, "modalities": kinds}
         self.config = self.system.settle(config)
         self.data = self.system.prepare(self.job.images, self.config)
         if self.files:

@@ -1,4 +1,4 @@
-"""Whether a scan is like those a network was trained on: voxel size and noise."""
+"""Whether a scan is like those a network was trained on: kind of scan, voxel size and noise."""
 
 import math
 
@@ -7,6 +7,7 @@ import numpy as np
 from keras_mri.imaging.intensity import POLICIES, fit_image_scaling
 from keras_mri.imaging.noise import estimate_sigma
 from keras_mri.inference.extremes import as_seen
+from keras_mri.io.bids.names import kind_of
 
 # A tenth more or less is still the same: estimates of noise err by as much.
 _TOLERANCE = 0.1
@@ -36,6 +37,23 @@ def trained_sigma(training):
     return (float(sigma[0]), float(sigma[1])) if len(sigma) else None
 
 
+def modalities_in(training):
+    """Return the kinds of scans a network was trained on.
+
+    Parameters
+    ----------
+    training : dict
+        The file's record of its training data.
+
+    Returns
+    -------
+    list of str
+        Suffixes of BIDS, the most frequent first; empty if the file has no record.
+    """
+    recorded = training.get("modalities")
+    return [name for name in recorded if isinstance(name, str) and name.isalnum()] if isinstance(recorded, list) else []
+
+
 def differences_from_training(volume, training, config, averaged=1):
     """List the differences between a scan and those of the training.
 
@@ -54,7 +72,15 @@ def differences_from_training(volume, training, config, averaged=1):
     list of str
         One sentence for each difference, without a full stop; empty if there is none, or the file has no record.
     """
-    return [remark for remark in (_zooms_remark(volume, training), _sigma_remark(volume, training, config, averaged)) if remark]
+    remarks = (_modality_remark(volume, training), _zooms_remark(volume, training), _sigma_remark(volume, training, config, averaged))
+    return [remark for remark in remarks if remark]
+
+
+def _modality_remark(volume, training):
+    trained, kind = modalities_in(training), kind_of(volume.name)
+    if not trained or kind is None or kind in trained:
+        return None
+    return f"is a {kind} image by its name; the network was trained on {' and '.join(trained)}"
 
 
 def _zooms_remark(volume, training):

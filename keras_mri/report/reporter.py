@@ -30,6 +30,8 @@ class Prediction:
     checkpoint : keras_mri.saving.checkpoints.Checkpoint
         The network loaded from that file.
     options : Options
+    without_folders : bool
+        Whether the page names files without their folders: it goes to others together with a study.
     """
 
     written: pathlib.Path
@@ -37,6 +39,11 @@ class Prediction:
     model: pathlib.Path
     checkpoint: object
     options: Options
+    without_folders: bool = False
+
+    def named(self, path):
+        """Return how the page names a file: by its path, or by its name alone."""
+        return pathlib.PurePath(path).name if self.without_folders else str(path)
 
 
 class Reporter:
@@ -93,8 +100,8 @@ class Reporter:
             messages=[text for _, text in messages],
             fields=compare(self._header, after) if self._header is not None and after is not None else None,
             tables={
-                "Files, network, settings": {**self._files(), **_network(model, checkpoint)},
-                "Options of this prediction": _rows(dataclasses.asdict(prediction.options)),
+                "Files, network, settings": {**self._files(), **_network(prediction)},
+                "Options of this prediction": _rows(self._options()),
                 "Settings of the training": _rows(checkpoint.config),
                 "Programs": provenance.versions(),
             },
@@ -106,18 +113,24 @@ class Reporter:
             temporary.write_text(page, encoding="utf-8", errors="backslashreplace")
 
     def _files(self):
-        images = {f"input {number}": _grid(image) for number, image in enumerate(self._images, 1)}
+        named = self._prediction.named
+        images = {f"input {number}": f"{named(image.name)}, {_shape(image)}" for number, image in enumerate(self._images, 1)}
         images = images if len(images) > 1 else {"input": images["input 1"]}
-        result = f"{self._prediction.written}, {_shape(self._comparison.after)}, {self._prediction.dtype}"
+        result = f"{named(self._prediction.written)}, {_shape(self._comparison.after)}, {self._prediction.dtype}"
         return {**images, "result": result}
 
+    def _options(self):
+        options = self._prediction.options
+        return options.to_json() if self._prediction.without_folders else dataclasses.asdict(options)
 
-def _network(model, checkpoint):
+
+def _network(prediction):
+    checkpoint = prediction.checkpoint
     zooms, sigma = trained_zooms(checkpoint.training), trained_sigma(checkpoint.training)
     return {
         "network": f"{checkpoint.network.name}, {checkpoint.network.count_params():,} parameters",
-        "file of the network": str(model),
-        "its SHA-256": provenance.digest(model),
+        "file of the network": prediction.named(prediction.model),
+        "its SHA-256": provenance.digest(prediction.model),
         "system": checkpoint.system,
         "voxel sizes seen in training": f"{range_of_sides(zooms)} mm" if len(zooms) else "not recorded",
         "noise seen in training": f"SD {sigma[0]:.3g} to {sigma[1]:.3g} in network units" if sigma else "not recorded",
@@ -126,10 +139,6 @@ def _network(model, checkpoint):
 
 def _rows(options):
     return {name: shown(value) for name, value in options.items()}
-
-
-def _grid(image):
-    return f"{image.name}, {_shape(image)}"
 
 
 def _shape(image):

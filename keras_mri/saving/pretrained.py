@@ -14,6 +14,14 @@ FOLDERS = (
     pathlib.Path(__file__).parents[2] / "pretrained",
     *(pathlib.Path(prefix) / "share" / "keras_mri" / "pretrained" for prefix in _PREFIXES),
 )
+# What those of release 0.1 and 0.2 were trained on, as suffixes of BIDS, the first one above all; later files record it themselves.
+_MODALITIES = {
+    "ldm_epi": ("bold", "asl"),
+    "n2a_t1w": ("T1w",),
+    "wgan_epi": ("bold", "asl", "dwi", "sbref", "epi"),
+    "wgan_run": ("bold", "asl"),
+    "wgan_t1w": ("T1w",),
+}
 # Neither an ending nor a folder: that would be a path.
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -102,6 +110,21 @@ def resolve(model, restoring, folders=None):
         f"there is no pre-trained network {str(model)!r}. Expected the path of a network's file (.h5 or .keras) or one of: "
         f"{', '.join(sorted(known)) or 'none'}.{hint}"
     )
+
+
+def modalities_of(path):
+    """Return what a pre-trained network was trained on, by its file's name.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Returns
+    -------
+    tuple of str
+        Suffixes of BIDS, the first one above all: ("T1w",). Empty for any other network.
+    """
+    return _MODALITIES.get(pathlib.Path(path).stem, ())
 
 
 def is_name(model):

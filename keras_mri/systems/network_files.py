@@ -1,6 +1,9 @@
 """A network's file, ours or one of the originals': which system it belongs to, and its network with what prediction needs."""
 
+import dataclasses
+
 from keras_mri.errors import ForeignNetworkError
+from keras_mri.inference.training_range import modalities_in
 from keras_mri.networks.backends import check_usable
 from keras_mri.saving import checkpoints, pretrained
 from keras_mri.systems import SYSTEMS, get_settings, that_restore
@@ -54,8 +57,37 @@ def load_network(path):
         if not _published().is_published_munet(path):
             raise
         return _published().load_checkpoint(path)
-    checkpoint = opened.load()
+    checkpoint = dataclasses.replace(opened.load(), training=_with_modalities(opened.facts["training"], path))
     return with_inference(checkpoint, get_settings(opened.system)) if opened.system in SYSTEMS else checkpoint
+
+
+def trained_modalities(path):
+    """Return what kinds of scans a file's network was trained on.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Returns
+    -------
+    list of str
+        Suffixes of BIDS, the most frequent first: ["T1w"]. Empty where nothing tells.
+
+    Raises
+    ------
+    CheckpointError
+        If the file cannot be read.
+    """
+    try:
+        return modalities_in(_with_modalities(checkpoints.inspect(path)["training"], path))
+    except ForeignNetworkError:
+        return []
+
+
+def _with_modalities(training, path):
+    """Return the facts of a training with its modalities, where only the name of a pre-trained network tells them."""
+    known = pretrained.modalities_of(path)
+    return {**training, "modalities": list(known)} if known and "modalities" not in training else training
 
 
 def checkpoint_for(network, system, config, training=None):

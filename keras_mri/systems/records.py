@@ -1,5 +1,6 @@
 """The two records by which a system says what it can do: its settings, which need no Keras, and its verbs."""
 
+import collections
 import collections.abc
 import dataclasses
 import typing
@@ -7,6 +8,7 @@ import typing
 import numpy as np
 
 from keras_mri.errors import CheckpointError
+from keras_mri.io.bids.names import kind_of
 from keras_mri.io.nifti_reading import open_image, open_scan
 from keras_mri.io.volumes import Volume
 
@@ -27,6 +29,23 @@ def open_images(paths, config, replace_nonfinite=False):
     list of Volume
     """
     return [open_scan(path, replace_nonfinite) for path in paths]
+
+
+def modalities(images):
+    """Return what kinds of scans a training was given, as far as the names of their files tell.
+
+    Parameters
+    ----------
+    images : sequence
+        From `Settings.open_inputs`.
+
+    Returns
+    -------
+    list of str
+        Suffixes of BIDS, the most frequent first.
+    """
+    kinds = (kind_of(getattr(image, "name", "")) for image in images)
+    return [kind for kind, _ in collections.Counter(kind for kind in kinds if kind).most_common()]
 
 
 def voxel_sides(images, config):

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 
 from keras_mri import predict
-from keras_mri.cli import study
+from keras_mri.cli import study_options
 from keras_mri.io.locks import claimed
 from keras_mri.networks.residual_unet import residual_unet
 from keras_mri.saving import checkpoints
 from keras_mri.systems.network_files import checkpoint_for
-from keras_mri.systems.wgan.settings import Config, PredictConfig
+from keras_mri.systems.wgan.settings import Config
 
 
 @pytest.fixture
@@ -125,9 +125,9 @@ def test_options_may_stand_anywhere(model, folder, tmp_path, line):
 @pytest.mark.parametrize(
     "line", ["MODEL SCAN -o OUT", "MODEL --report FOLDER SCAN -o OUT", "MODEL -o FOLDER SCAN", "--mask FOLDER MODEL SCAN", "MODEL", "-h"]
 )
-def test_a_folder_elsewhere_makes_no_study(line, tmp_path):
-    places = {"MODEL": "model.h5", "SCAN": "scan.nii.gz", "FOLDER": str(tmp_path), "OUT": "out.nii.gz"}
-    assert not study.names_a_study([places.get(word, word) for word in line.split()], PredictConfig)
+def test_a_folder_elsewhere_makes_no_study(line, model, tmp_path):
+    places = {"MODEL": model, "SCAN": "scan.nii.gz", "FOLDER": str(tmp_path), "OUT": "out.nii.gz"}
+    assert not study_options.read([places.get(word, word) for word in line.split()]).is_study
 
 
 def test_no_file_of_a_study_tells_where_the_user_s_files_are(folder, tmp_path, write_nifti):
@@ -142,7 +142,8 @@ def test_no_file_of_a_study_tells_where_the_user_s_files_are(folder, tmp_path, w
     assert len(texts) == 3 and not [text for text in texts if "anna" in text or str(tmp_path) in text]
     facts = json.loads((out / (FUNC + ".json")).read_text())["keras_mri"]
     assert facts["options"]["mask"] == "mask.nii.gz"
-    assert facts["warnings"][0].startswith("sub-01_task-rest_bold.nii.gz: voxels of")
+    said = [text.partition(" of ")[0] for text in facts["warnings"]]
+    assert said == ["model.h5: does not record which kind", "sub-01_task-rest_bold.nii.gz: voxels"]
     command = json.loads((out / "dataset_description.json").read_text())["GeneratedBy"][0]["Description"]
     assert command == "python -m keras_mri.predict model.h5 study out --mask mask.nii.gz"
 

@@ -8,14 +8,15 @@ import pathlib
 
 import numpy as np
 
-from keras_mri.errors import GridMismatchError, InputError
+from keras_mri.errors import GridMismatchError, InputError, remark
 from keras_mri.imaging.resampling import coarse_copy, resampled_to
 from keras_mri.inference.extremes import as_seen
-from keras_mri.io.bids import session_pairs, subject_of
+from keras_mri.io.bids.names import subject_of
 from keras_mri.io.grids import check_same_grid
 from keras_mri.io.nifti_reading import open_scan
 from keras_mri.io.tables import read_rows
 from keras_mri.systems.sr.pairs import Pair, check_3d, simulated_pair
+from keras_mri.systems.sr.sessions import session_pairs
 
 _LOGGER = logging.getLogger(__name__)
 _COLUMNS = ("subject", "source", "target")
@@ -101,6 +102,8 @@ def read_table(path):
             f"{path} lacks the column(s) {', '.join(lacking)}. Expected the tab-separated header {', '.join(_COLUMNS)}. "
             f"Received: {', '.join(found) or 'an empty file'}."
         )
+    # A blank behind a label would make it another subject.
+    rows = [{name: entry.strip() if isinstance(entry, str) else entry for name, entry in row.items()} for row in rows]
     rows = [row for row in rows if any(row[name] for name in _COLUMNS)]
     for number, row in enumerate(rows, start=1):
         empty = [name for name in _COLUMNS if not row[name]]
@@ -109,7 +112,29 @@ def read_table(path):
     if not rows:
         raise InputError(f"{path} names no pairs. Expected a row for every pair: {', '.join(_COLUMNS)}.")
     columns = (*_COLUMNS, "mask")
-    return [{name: row[name] if name == "subject" else path.parent / row[name] for name in columns if row.get(name)} for row in rows]
+    named = [{name: row[name] if name == "subject" else path.parent / row[name] for name in columns if row.get(name)} for row in rows]
+    return _with_one_name_each(named, path)
+
+
+def _with_one_name_each(rows, path):
+    """Return rows in which 01 and sub-01 are one subject; remark on scans whose names tell another subject than the table does."""
+    labels = {row["subject"] for row in rows}
+    rows = [{**row, "subject": f"sub-{row['subject']}" if f"sub-{row['subject']}" in labels else row["subject"]} for row in rows]
+    subjects = {}
+    for number, row in enumerate(rows, start=1):
+        named = _labelled(row)
+        if len(named) > 1:
+            remark(path, f"row {number} makes a pair of scans of {' and '.join(sorted(named))}, by their names")
+        for label in sorted(named):
+            other = subjects.setdefault(label, row["subject"])
+            if other != row["subject"]:
+                remark(path, f"{other} and {row['subject']} both have scans of {label}, by their names")
+    return rows
+
+
+def _labelled(row):
+    """Return the subjects that the names of a row's scans tell."""
+    return {label for name in _COLUMNS[1:] if (label := subject_of(row[name].name)).startswith("sub-")}
 
 
 def _opened(row, resample, replace_nonfinite):

@@ -44,6 +44,11 @@ class Pair:
         """Voxel sides in mm, shape (3,)."""
         return self.target.zooms
 
+    @property
+    def name(self):
+        """Of the source: what a prediction gets."""
+        return self.source.name
+
     def z_scores(self, policy="mask"):
         """Bring both images to network units.
 

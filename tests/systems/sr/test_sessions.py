@@ -1,7 +1,7 @@
 import pytest
 
 from keras_mri.errors import InputError
-from keras_mri.io.bids import session_pairs, study_scans, subject_of
+from keras_mri.systems.sr.sessions import session_pairs
 
 
 @pytest.fixture
@@ -65,69 +65,8 @@ def test_folders_that_do_not_fit_are_refused_with_what_there_is(folder, names, s
         session_pairs(folder(*names), *sessions, "T1w")
 
 
-@pytest.mark.parametrize(
-    ("path", "subject"),
-    [
-        ("data/sub-07/ses-1/anat/sub-07_ses-1_T1w.nii.gz", "sub-07"),
-        ("sub-07_copy.nii.gz", "sub-07"),
-        ("a/T1w.nii.gz", "a/T1w.nii.gz"),
-        ("b/T1w.nii.gz", "b/T1w.nii.gz"),
-    ],
-)
-def test_the_subject_of_a_path_is_its_label_or_the_path(path, subject):
-    assert subject_of(path) == subject
-
-
-# --- scans of a study --------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def study(tmp_path):
-    names = (
-        "sub-02/ses-a/func/sub-02_ses-a_task-rest_bold.nii.gz",
-        "sub-02/ses-b/func/sub-02_ses-b_task-rest_bold.nii.gz",
-        "sub-01/func/sub-01_task-rest_run-1_bold.nii.gz",
-        "sub-01/func/sub-01_task-rest_run-2_bold.nii",
-        "sub-01/anat/sub-01_T1w.nii.gz",
-        "derivatives/sub-01/func/sub-01_task-rest_bold.nii.gz",
-        "sub-01/other/sub-01_task-rest_bold.nii.gz",
-    )
-    for name in names:
-        path = tmp_path / "study" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    return tmp_path / "study"
-
-
-def names(scans):
-    return [path.name.split("_task")[0] + path.name.partition("run")[2][:2] for path in scans]
-
-
-def test_all_scans_of_a_modality_are_found_with_and_without_sessions(study):
-    assert names(study_scans(study, "bold")) == ["sub-01-1", "sub-01-2", "sub-02_ses-a", "sub-02_ses-b"]
-    assert [path.name for path in study_scans(study, "T1w")] == ["sub-01_T1w.nii.gz"]
-
-
-def test_participants_and_sessions_are_chosen_by_label(study):
-    assert names(study_scans(study, "bold", ["sub-02"])) == names(study_scans(study, "bold", ["02"])) == ["sub-02_ses-a", "sub-02_ses-b"]
-    assert (
-        names(study_scans(study, "bold", session_label=["ses-b"])) == names(study_scans(study, "bold", ["02"], ["b"])) == ["sub-02_ses-b"]
-    )
-
-
-@pytest.mark.parametrize(
-    ("choice", "message"),
-    [
-        (dict(modality="T2w"), r"no T2w image in the chosen part of .*\. Found: T1w, bold\. Choose with `modality`"),
-        (dict(modality="bold", participant_label=["02", "07"]), r"has no sub-07\. Found: 01, 02\. Choose with `participant_label`"),
-        (dict(modality="bold", session_label=["c"]), r"no subject of .* has the session\(s\) c\. Choose with `session_label`"),
-    ],
-)
-def test_what_is_not_there_is_said_with_what_is(study, choice, message):
-    with pytest.raises(InputError, match=message):
-        study_scans(study, **choice)
-
-
-def test_a_folder_without_subjects_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r"holds no folders sub-\*\. Expected a BIDS folder"):
-        study_scans(tmp_path, "bold", ["01"])
+def test_labels_with_hyphens_are_whole_and_a_phase_is_no_second_scan(folder):
+    phase = "sub-PAT-01/ses-1/anat/sub-PAT-01_ses-1_part-phase_T1w.nii.gz"
+    pairs = session_pairs(folder(*files("CON-01", "PAT-01", sessions=("1", "2-b")), phase), "1", "ses-2-b", "T1w")
+    assert [pair.subject for pair in pairs] == ["sub-CON-01", "sub-PAT-01"]
+    assert [pair.target.parts[-3] for pair in pairs] == ["ses-2-b"] * 2

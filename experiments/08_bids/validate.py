@@ -30,7 +30,7 @@ def main(validator):
         study = raw_study.make_study(pathlib.Path(folder) / "study")
         derivatives = study.with_name("derivatives")
         for modality, _, network in _RESTORED:
-            words = [network, study, derivatives, "participant", "--modality", modality]
+            words = [network, study, derivatives, "participant", "--modality", modality, "--report"]
             subprocess.run([sys.executable, "-m", "keras_mri.predict", *map(str, words)], check=True)
         rows = [row for dataset in (study, derivatives) for row in _rows(validator, dataset)]
     for row in rows:

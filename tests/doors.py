@@ -19,12 +19,14 @@ import numpy as np
 from keras_mri import info
 from keras_mri.errors import InputError
 from keras_mri.io import derivatives, header_comparison, nifti_reading, nifti_writing
+from keras_mri.io.derivatives import carried, write_companions
 from keras_mri.io.mask_files import load_mask
 from keras_mri.io.nifti_headers import on_finer_grid
 from keras_mri.io.volumes import Volume
 from keras_mri.saving import checkpoints
 from keras_mri.systems.ldm.labelled_runs import repetition_time
 from keras_mri.systems.ldm.labels import labels_of_events, read_events, read_volume_labels
+from keras_mri.systems.n2a.gradients import check_volumes_repeat, gradients_beside, remark_on_rotation
 from keras_mri.systems.sr.pair_sources import read_table
 from tests import python_doors
 
@@ -125,6 +127,37 @@ def pairs_table(content, folder):
             with _REFUSED:
                 nifti_reading.open_image(row["source"])
     _check_folder(folder, "pairs.tsv")
+
+
+def sidecar(content, folder):
+    """Read a side-car beside a run, and the repetition time that both state."""
+    scan = folder / "sub-01_bold.nii"
+    scan.write_bytes(_nifti(1, "<", np.int16))
+    (folder / "sub-01_bold.json").write_bytes(content)
+    with _REFUSED:
+        volume = nifti_reading.open_image(scan)
+        json.dumps(volume.metadata.facts, allow_nan=False)
+        json.dumps(carried(volume).facts, allow_nan=False)
+        time = volume.repetition_time
+        assert time is None or 0 < time < 1e6
+    _check_folder(folder, scan.name, "sub-01_bold.json")
+
+
+def gradients(content, folder):
+    """Read b-values and b-vectors, parted by a NUL, beside a run, and carry them over to a derivative."""
+    values, _, vectors = content.partition(b"\0")
+    scan = _written(folder / "sub-01_dwi.nii", _nifti(1, "<", np.int16))
+    (folder / "sub-01_dwi.bval").write_bytes(values)
+    (folder / "sub-01_dwi.bvec").write_bytes(vectors)
+    with _REFUSED:
+        volume = nifti_reading.open_image(scan)
+        write_companions(folder / "sub-01_desc-denoised_dwi.nii.gz", scan, carried(volume))
+        found = gradients_beside(volume)
+        assert found is None or (np.isfinite(found.values).all() and np.isfinite(found.vectors).all())
+        with _REFUSED:
+            check_volumes_repeat(volume)
+        remark_on_rotation(volume, volume, 1.0)
+    _check_folder(folder, scan.name, "sub-01_dwi.bval", "sub-01_dwi.bvec")
 
 
 def _written(path, content):
@@ -291,6 +324,8 @@ DOORS = {
     "labels": volume_labels,
     "pairs": pairs_table,
     "side_car": side_car,
+    "sidecar": sidecar,
+    "gradients": gradients,
     "python": python_doors.call,
 }
 _SEEDS = {
@@ -306,6 +341,11 @@ _SEEDS = {
     "labels": _label_tables,
     "pairs": _pairs_tables,
     "side_car": _side_cars,
+    "sidecar": lambda: [
+        b'{"RepetitionTime": 2.0, "SliceTiming": [0, 1.5], "SkullStripped": true}',
+        b'\xef\xbb\xbf{"VolumeTiming": [0, 2]}',
+    ],
+    "gradients": lambda: [b"0 1000\n\x000 1\n0 0\n0 0\n", b"0\n1000\n\x000 0 0\n.6 -.8 0\n"],
     "python": lambda: [bytes([number]) + bytes(60) for number in range(len(python_doors.FUNCTIONS))],
 }
 # Words that a mutation of single bytes would seldom find.

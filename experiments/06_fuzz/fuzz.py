@@ -29,6 +29,8 @@ RUNS = {
     "events": 300_000,
     "labels": 210_000,
     "pairs": 300_000,
+    "sidecar": 30_000,
+    "gradients": 20_000,
     "python": 50_000,
 }
 

@@ -1,11 +1,13 @@
 """Diffusion gradients beside repetitions (`.bval`, `.bvec`): which frames may repeat one another, which vectors hold for the result."""
 
+import io
 import pathlib
 import typing
 
 import numpy as np
 
-from keras_mri.errors import InputError, remark
+from keras_mri.errors import InputError, first_line, remark
+from keras_mri.io.metadata import nearest, read_bounded
 
 # Scanners round b-values; below this there is no direction; degrees between directions that are one.
 _SAME_B, _NO_DIRECTION, _SAME_DIRECTION = 0.1, 50.0, 5.0
@@ -40,15 +42,15 @@ def gradients_beside(volume):
     Gradients or None
         None, and a remark, where they cannot be read or do not belong to the image.
     """
-    path = pathlib.Path(volume.name)
-    stem = path.name.removesuffix(".gz").removesuffix(path.name.removesuffix(".gz")[-4:])
-    values, vectors = (path.with_name(f"{stem}{ending}") for ending in (".bval", ".bvec"))
-    if not stem or not values.is_file() or not vectors.is_file():
+    if volume.file is None:
+        return None
+    values, vectors = (nearest(volume.file, ending) for ending in (".bval", ".bvec"))
+    if values is None or vectors is None:
         return None
     try:
-        found = np.loadtxt(values, ndmin=1).ravel(), np.loadtxt(vectors, ndmin=2)
-    except (ValueError, OSError) as error:
-        remark(vectors, f"cannot be read, or its .bval cannot ({error}); whether frames repeat one another was not looked at")
+        found = _numbers(values).ravel(), _numbers(vectors)
+    except ValueError as error:
+        remark(vectors, f"cannot be read, or its .bval cannot ({first_line(error)}); whether frames repeat one another was not looked at")
         return None
     table = found[1].T if found[1].shape == (3, volume.n_frames) else found[1]
     if found[0].shape != (volume.n_frames,) or table.shape != (volume.n_frames, 3):
@@ -56,6 +58,15 @@ def gradients_beside(volume):
         remark(vectors, f"{held}; whether frames repeat one another was not looked at")
         return None
     return Gradients(vectors.name, found[0], table)
+
+
+def _numbers(path):
+    """Return the numbers of a small text file, ndarray of float64, 2D; raise ValueError unless it holds finite ones."""
+    raw = read_bounded(path)
+    numbers = np.loadtxt(io.StringIO("" if raw is None else raw.decode("utf-8-sig")), ndmin=2)
+    if not np.isfinite(numbers).all():
+        raise ValueError("a number is not finite")
+    return numbers
 
 
 def check_volumes_repeat(volume):

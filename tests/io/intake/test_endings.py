@@ -39,11 +39,17 @@ def test_a_wrong_ending_is_told_with_the_right_one(tmp_path, plain):
         "b.nii.gz": (nifti, "is not compressed with gzip, though its ending says so. Rename it to b.nii, or compress it."),
         "b.mgz": (mgh, "is not compressed with gzip, though its ending says so. Rename it to b.mgh, or compress it."),
         "c.nii": (
-            gzip.compress(nifti),
+            gzip.compress(nifti, mtime=0),
             "is compressed with gzip, and its ending does not say so. Rename it to c.nii.gz, or decompress it.",
         ),
-        "c.mgh": (gzip.compress(mgh), "is compressed with gzip, and its ending does not say so. Rename it to c.mgz, or decompress it."),
-        "d.nii.gz": (gzip.compress(gzip.compress(nifti)), "is compressed with gzip twice. Decompress it once: gunzip d.nii.gz, then add"),
+        "c.mgh": (
+            gzip.compress(mgh, mtime=0),
+            "is compressed with gzip, and its ending does not say so. Rename it to c.mgz, or decompress it.",
+        ),
+        "d.nii.gz": (
+            gzip.compress(gzip.compress(nifti, mtime=0)),
+            "is compressed with gzip twice. Decompress it once: gunzip d.nii.gz, then add",
+        ),
     }
     for name, (content, message) in wrong.items():
         (tmp_path / name).write_bytes(content)
@@ -57,7 +63,7 @@ def test_a_wrong_ending_is_told_with_the_right_one(tmp_path, plain):
     ("name", "content", "message"),
     [
         ("IM0001", _DICOM, "it is DICOM. Expected NIfTI .* convert it: dcm2niix -z y -o OUT_FOLDER"),
-        ("scan.nii.gz", gzip.compress(_DICOM), "it is DICOM. .* dcm2niix"),
+        ("scan.nii.gz", gzip.compress(_DICOM, mtime=0), "it is DICOM. .* dcm2niix"),
         ("scan.DCM", b"old DICOM without a preamble", "it is DICOM. .* dcm2niix"),
         ("scan.PAR", b"# === DATA DESCRIPTION FILE", "it is Philips PAR/REC. .* dcm2niix"),
         ("scan.mnc", b"CDF\1", "it is MINC. .* convert it: mnc2nii scan.mnc scan.nii"),

@@ -19,7 +19,9 @@ def run(tmp_path):
     def make(name, values="0 1000 1000\n", vectors=DIRECTIONS, ending=".nii.gz", frames=3):
         (tmp_path / f"{name}.bval").write_text(values)
         (tmp_path / f"{name}.bvec").write_text(vectors)
-        return Volume.from_array(np.zeros((3, 4, 5, frames)), np.eye(4), name=tmp_path / f"{name}{ending}")
+        volume = Volume.from_array(np.zeros((3, 4, 5, frames)), np.eye(4), name=tmp_path / f"{name}{ending}")
+        volume.file = tmp_path / f"{name}{ending}"
+        return volume
 
     return make
 

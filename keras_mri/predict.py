@@ -6,6 +6,7 @@ if __name__ == "__main__":
     signals.leave_at_once()
 
 
+import os.path
 import pathlib
 import sys
 import time
@@ -97,7 +98,7 @@ def _reporter(images, restored, parsed, network):
 def _check_no_study(images):
     """Raise if a folder with subjects stands for a scan."""
     for image in map(pathlib.Path, images):
-        if image.is_dir() and any(image.glob("sub-*")):
+        if os.path.isdir(image) and any(image.glob("sub-*")):
             raise InputError(f"{image} is a folder with a study. Expected a NIfTI file, or the words of a study: {study_options.FORMS}.")
 
 

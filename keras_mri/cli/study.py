@@ -3,6 +3,7 @@
 import argparse
 import json
 import logging
+import os.path
 import pathlib
 import shlex
 import sys
@@ -87,10 +88,10 @@ def _print_plan(plan, parsed, model):
     """Print which derivative each scan would have, and the remarks that their names give reason for."""
     trained, kind = trained_modalities(model), kind_of(plan.pairs[0][0])
     if trained and kind and kind not in trained:
-        remark(model, f"was trained on {' and '.join(trained)}, and would restore {kind} images")
+        remark(model, f"was trained on {', '.join(trained)} images, and would restore {kind} images")
     for scan, path in plan.pairs:
         remark_on_place(scan, parsed.study)
-        there = " (there already)" if path.exists() and not parsed.overwrite else ""
+        there = " (there already)" if os.path.exists(path) and not parsed.overwrite else ""
         print(f"{scan.relative_to(parsed.study).as_posix()} -> {path}{there}")
     _LOGGER.info("%d scan(s); nothing was written", len(plan.pairs))
 

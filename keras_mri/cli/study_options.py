@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import os.path
 import pathlib
 import re
 import typing
@@ -167,7 +168,7 @@ def _model_among(arguments, parsed):
 
 def _options_of(word, arguments):
     """Return the options of the system whose network a word names."""
-    if word is None or not (is_network(word) or pretrained.is_name(word)) or pathlib.Path(word).is_dir() and not is_network(word):
+    if word is None or not (is_network(word) or pretrained.is_name(word)) or os.path.isdir(word) and not is_network(word):
         return PredictConfig
     model = path_of_network(word)
     if {"-h", "--help"} & set(arguments) and not model.exists():
@@ -178,7 +179,9 @@ def _options_of(word, arguments):
 def _hyphenated(arguments):
     """Return the arguments with hyphens in the names of options: --participant_label is --participant-label."""
     parts = [argument.partition("=") if argument.startswith("--") else ("", "", argument) for argument in arguments]
-    return [name.replace("_", "-") + equals + value for name, equals, value in parts]
+    named = [name.replace("_", "-") + equals + value for name, equals, value in parts]
+    # argparse takes a second "--" for a word, and then drops it.
+    return [argument for place, argument in enumerate(named) if argument != "--" or "--" not in named[:place]]
 
 
 def _parsed(arguments, options=None):
@@ -217,7 +220,7 @@ def _is_study(words, parsed):
     """Return whether a study is meant: the level or a flag says so, or else a folder stands where network or scan would."""
     if _LEVEL in words[2:] or any(vars(parsed)[name] for name in _OF_A_STUDY):
         return True
-    return parsed.output is None and len(words) > 1 and any(pathlib.Path(word).is_dir() for word in words[:2])
+    return parsed.output is None and len(words) > 1 and any(os.path.isdir(word) for word in words[:2])
 
 
 def _check_words(words, parsed):
@@ -230,7 +233,7 @@ def _check_words(words, parsed):
         raise InputError(f"--report of a study takes no file: its pages are OUTPUT_DIR/sub-….html. Received: {parsed.page}.")
     if len(named) < 3:
         raise InputError(f"a study needs a network, a BIDS folder and a folder for its derivatives: {FORMS}. {received}")
-    if parsed.model and len(named) > 3 and pathlib.Path(words[2]).is_dir():
+    if parsed.model and len(named) > 3 and os.path.isdir(words[2]):
         raise InputError(f"the network is named twice, {words[1]} and --model {parsed.model}. Expected {FORMS}.")
     if len(named) > 3 + (words[-1] != _LEVEL):
         raise InputError(f"a study has one network, one BIDS folder and one folder for its derivatives: {FORMS}. {received}")

@@ -1,5 +1,6 @@
 """What a study's run is going to do, before any work: its folders checked, its scans chosen, a derivative for each."""
 
+import os.path
 import pathlib
 import typing
 
@@ -58,7 +59,7 @@ def planned(parsed, model):
         if tools is not None:
             by = f", made by {', '.join(tools)}" if tools else ""
             remark(parsed.study, f"is a folder of derivatives{by}: the network does not know how they changed the noise")
-        modality = parsed.modality or _modality_of(model)
+        modality = parsed.modality.removeprefix("_") if parsed.modality else _modality_of(model)
     with remarks_kept() as left_out:
         found = study_scans(parsed.study, modality, choice_of(parsed))
     without = [f"no {modality} image of {', '.join(found.without)}"] if found.without else []
@@ -87,7 +88,7 @@ def _modality_of(model):
     if not trained:
         remark(model, "does not record which kind of scans it was trained on: bold is taken. Choose with --modality")
     elif len(trained) > 1 and not pretrained.modalities_of(model):
-        remark(model, f"was trained on {' and '.join(trained)}: {trained[0]} is taken. Choose with --modality")
+        remark(model, f"was trained on {', '.join(trained)}: {trained[0]} is taken. Choose with --modality")
     return trained[0] if trained else "bold"
 
 
@@ -95,11 +96,11 @@ def _check_folders(parsed):
     """Raise unless the two folders and the label can be used."""
     if not (parsed.description.isascii() and parsed.description.isalnum()):
         raise InputError(f"`description` must be letters and digits, as BIDS requires of labels. Received: {parsed.description!r}.")
-    if not parsed.study.is_dir():
+    if not os.path.isdir(parsed.study):
         raise InputError(f"{parsed.study} is not a folder. Expected a BIDS folder, then the folder for its derivatives.")
-    if parsed.derivatives.exists() and not parsed.derivatives.is_dir():
+    if os.path.exists(parsed.derivatives) and not os.path.isdir(parsed.derivatives):
         raise InputError(f"{parsed.derivatives} is a file. Expected the folder for the derivatives, which is created if it is missing.")
-    same = parsed.derivatives.resolve() == parsed.study.resolve()
+    same = _real(parsed.derivatives) == _real(parsed.study)
     if same or _lies_among_scans(parsed.derivatives, parsed.study):
         raise InputError(
             f"{parsed.derivatives} is {'BIDS_DIR itself' if same else 'inside BIDS_DIR'}: derivatives do not belong among the scans. "
@@ -114,22 +115,27 @@ def _check_folders(parsed):
 
 def _lies_among_scans(path, study):
     """Return whether a path lies in a study, links followed, and not in its folder `derivatives`."""
-    path, study = pathlib.Path(path).resolve(), pathlib.Path(study).resolve()
+    path, study = _real(path), _real(study)
     return path.is_relative_to(study) and path.relative_to(study).parts[:1] != ("derivatives",)
+
+
+def _real(path):
+    """Return a path with its links followed, as far as they lead."""
+    return pathlib.Path(os.path.realpath(path))
 
 
 def _check_one_to_one(pairs, parsed):
     """Raise unless every scan has a derivative of its own, which is no scan and lies where no scans are."""
-    scans, seen = {scan.resolve(): scan for scan, _ in pairs}, {}
+    scans, seen = {_real(scan): scan for scan, _ in pairs}, {}
     for scan, path in pairs:
         name = scan.relative_to(parsed.study)
         other = seen.setdefault(path, name)
         if other != name:
             raise InputError(
                 f"two scans would have one derivative, {path.relative_to(parsed.derivatives)}: {other} and {name}. "
-                "Leave one out, or move it elsewhere: names differ in more than desc-… and the ending."
+                "Names of scans must differ in more than desc-… and the ending: move one of them elsewhere."
             )
-        met = scans.get(path.resolve())
+        met = scans.get(_real(path))
         if met is not None or _lies_among_scans(path, parsed.study):
             place = f"the scan {met.relative_to(parsed.study)}" if met is not None else "a file among the scans"
             raise InputError(f"the derivative of {name}, {path}, would be {place}. Choose another folder for the derivatives.")

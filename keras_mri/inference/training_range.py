@@ -80,7 +80,7 @@ def _modality_remark(volume, training):
     trained, kind = modalities_in(training), kind_of(volume.name)
     if not trained or kind is None or kind in trained:
         return None
-    return f"is a {kind} image by its name; the network was trained on {' and '.join(trained)}"
+    return f"is a {kind} image by its name; the network was trained on {', '.join(trained)}"
 
 
 def _zooms_remark(volume, training):

@@ -1,6 +1,7 @@
 """The pre-trained networks: their folders, in the checkout or where an installation put them, and their names."""
 
 import difflib
+import os.path
 import pathlib
 import re
 import site
@@ -129,4 +130,4 @@ def modalities_of(path):
 
 def is_name(model):
     """Distinguish the name of a pre-trained network from the path of a file, by its form: bool, True for a name."""
-    return bool(_NAME.fullmatch(str(model))) and not pathlib.Path(model).is_file()
+    return bool(_NAME.fullmatch(str(model))) and not os.path.isfile(model)

@@ -96,7 +96,7 @@ def test_a_system_that_knows_its_grid_judges_voxels_by_itself(affine):
     ("name", "trained", "said"),
     [
         ("x/sub-01_task-rest_bold.nii.gz", ["T1w"], "is a bold image by its name; the network was trained on T1w"),
-        ("sub-01_dwi.nii.gz", ["bold", "asl"], "is a dwi image by its name; the network was trained on bold and asl"),
+        ("sub-01_dwi.nii.gz", ["bold", "asl"], "is a dwi image by its name; the network was trained on bold, asl"),
         ("sub-01_asl.nii.gz", ["bold", "asl"], None),
         ("t1w.nii.gz", ["T1w"], None),
         ("head.nii.gz", ["T1w"], None),

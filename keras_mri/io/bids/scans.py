@@ -1,5 +1,6 @@
 """Scans of a BIDS folder: those of one modality, with the labels that are asked for."""
 
+import os.path
 import pathlib
 import typing
 
@@ -185,7 +186,7 @@ def _is_denoised(scan):
 
 def facts_in(path):
     """Return the object in a JSON file: dict, empty if there is none."""
-    return read_object(path) if path.is_file() else {}
+    return read_object(path) if os.path.isfile(path) else {}
 
 
 def folders_of(folder, kind):

@@ -6,7 +6,9 @@ if __name__ == "__main__":
     signals.leave_at_once()
 
 
+import re
 import sys
+import textwrap
 
 from keras_mri.cli import running
 from keras_mri.cli.options import network_help
@@ -17,6 +19,9 @@ from keras_mri.saving import checkpoints
 from keras_mri.systems import SYSTEMS, get_settings
 from keras_mri.systems.network_files import path_of_network
 from keras_mri.systems.records import stored_inference
+
+# Characters of a line of words.
+_WIDTH = 120
 
 
 def main(arguments=None):
@@ -34,8 +39,8 @@ def describe(path):
     Returns
     -------
     dict
-        file, system, version, format, network (name, input_shape, parameters), inference (the values that prediction uses), config,
-        training, card (a path, or None).
+        file, bytes, system, version, format, network (name, input_shape, parameters), inference (the values that prediction uses),
+        config, training, remarks (of the training: list of str), card (a path, or None), about (rows of that card: dict of str to str).
 
     Raises
     ------
@@ -44,9 +49,11 @@ def describe(path):
     """
     opened = checkpoints.open_network(path)
     facts = opened.facts
+    remarks = facts["training"].get("remarks", [])
     card = path.with_suffix(".md")
     return {
         "file": str(path),
+        "bytes": path.stat().st_size,
         "system": facts["system"],
         "version": facts["version"],
         "format": facts["format"],
@@ -54,8 +61,18 @@ def describe(path):
         "inference": stored_inference(facts, get_settings(facts["system"])) if facts["system"] in SYSTEMS else facts["inference"],
         "config": facts["config"],
         "training": facts["training"],
+        "remarks": [str(remark) for remark in remarks] if isinstance(remarks, list) else [],
         "card": str(card) if card.is_file() else None,
+        "about": _about(card.read_text(encoding="utf-8", errors="replace")) if card.is_file() else {},
     }
+
+
+def _about(card):
+    """Return the heading and the table of a model card as plain words: dict of str to str."""
+    heading = re.match(r"#\s*(?:`[^`]*`:)?\s*(.+)", card)
+    rows = re.findall(r"^\| *([a-z][^|]*?) *\| *([^|]+?) *\|$", card.split("\n\n**")[0], re.MULTILINE)
+    found = {"purpose": heading[1]} if heading else {}
+    return {name: re.sub(r"\[([^]]*)\]\([^)]*\)|\*\*|`", r"\1", text) for name, text in [*found.items(), *rows]}
 
 
 def _info(arguments):
@@ -68,29 +85,70 @@ def lines(facts):
     """Return the description from `describe` as lines of text: list of str."""
     network = facts["network"]
     zooms, sigma = trained_zooms(facts["training"]), trained_sigma(facts["training"])
-    known = SYSTEMS.get(facts["system"])
-    rows = {
-        "file": facts["file"],
-        "system": facts["system"] + (f": {known.help}" if known else " (unknown to this version)"),
-        "written by": f"keras_mri {facts['version']}, format {facts['format']}",
-        "network": f"{network['name']}, {network['parameters']:,} parameters, input {_shape(network['input_shape'])}",
-        "voxels in training": f"{range_of_sides(zooms)} mm, of {len(zooms)} scan(s)" if len(zooms) else "not recorded",
-        "noise in training": f"SD {sigma[0]:.3g} to {sigma[1]:.3g} in network units" if sigma else "not recorded",
-        "card": facts["card"] or "none beside the file",
-    }
+    known, about = SYSTEMS.get(facts["system"]), facts["about"]
+    purpose = {"purpose": known.help.partition(": ")[0]} if known else {}
+    rows = (
+        purpose
+        | {name: about[name] for name in ("purpose", "trained on") if name in about}
+        | {
+            "takes": _input_in_words(facts),
+            "size": f"{facts['bytes'] / 1e6:.1f} MB, {network['parameters']:,} parameters",
+            **({"licence": about["licence"]} if "licence" in about else {}),
+            "file": facts["file"],
+            "system": facts["system"] + (f": {known.help}" if known else " (unknown to this version)"),
+            "written by": f"keras_mri {facts['version']}, format {facts['format']}",
+            "network": f"{network['name']}, {network['parameters']:,} parameters, input {_shape(network['input_shape'])}",
+            "voxels in training": f"{range_of_sides(zooms)} mm, of {len(zooms)} scan(s)" if len(zooms) else "not recorded",
+            "noise in training": f"SD {sigma[0]:.3g} to {sigma[1]:.3g} in network units" if sigma else "not recorded",
+            "card": facts["card"] or "none beside the file",
+        }
+    )
     width = max(map(len, rows)) + 2
     used = {name: value for name, value in (facts["inference"] or {}).items() if not isinstance(value, dict)}
     return [
-        *(f"{name:{width}s}{text}" for name, text in rows.items()),
+        *(_row(name, text, width) for name, text in rows.items()),
+        *(["remarks in training", *(f"  {remark}" for remark in facts["remarks"])] if facts["remarks"] else []),
         *_listed("used in prediction", used),
         *_listed("settings of the training", facts["config"]),
     ]
+
+
+def _row(name, text, width):
+    """Return a name and its text, which goes on below itself where it is long."""
+    if name not in ("purpose", "trained on", "licence"):
+        # What may hold a path stays in one piece.
+        return f"{name:{width}s}{text}"
+    return textwrap.fill(text, _WIDTH, initial_indent=f"{name:{width}s}", subsequent_indent=" " * width, break_on_hyphens=False)
 
 
 def _listed(title, values):
     """Return a title and one line for each value: list of str."""
     width = max(map(len, values), default=0) + 2
     return [title, *(f"  {name:{width}s}{shown(value)}" for name, value in values.items())]
+
+
+def _input_in_words(facts):
+    """Say what the network is given in prediction."""
+    shape, used = facts["network"]["input_shape"], facts["inference"] or {}
+    sides, channels = shape[:-1], shape[-1]
+    size = (
+        "any size"
+        if all(side is None for side in sides)
+        else f"{' × '.join('any' if side is None else str(side) for side in sides)} voxels"
+    )
+    if used.get("input") == "maps":
+        return "a run of 10 frames or more, of any size; frames are denoised together"
+    if facts["system"] == "n2a":
+        each = f"with {channels} frames together" if channels > 1 else "3D or 4D"
+        return f"two or more repetitions of a scan on one grid, {each}, {size}"
+    if len(sides) == 2:
+        return f"a volume or run, slice by slice across voxel axis {used.get('axis', 2)}, slices of {size}"
+    if facts["system"] == "ldm" and used.get("grid"):
+        grid = used["grid"].get("shape", ())
+        return f"volumes or runs on its own grid, {' × '.join(map(str, grid))} voxels"
+    if channels > 1:
+        return f"a run, {channels} neighbouring frames at a time, of {size}"
+    return f"a volume, or a run frame by frame, of {size}"
 
 
 def _shape(sides):

@@ -85,3 +85,71 @@ def test_files_of_others_are_refused_as_everywhere(network, tmp_path, capsys):
         assert info.main([str(tmp_path / name)]) == 2
         captured = capsys.readouterr()
         assert message in captured.err and captured.out == ""
+
+
+CARD = """# `x.h5`: a denoiser of **knees**
+
+```
+python -m something
+```
+
+| | |
+|---|---|
+| network | `x` |
+| trained on | forty knees, [see there](../experiments/README.md), one scanner |
+| licence | CC0 |
+
+**Results.**
+
+| trained on | licence |
+| a table | of another kind |
+"""
+
+
+def rows_of(text):
+    return {line[:20].strip(): line[20:].strip() for line in text.splitlines() if line[:1].strip()}
+
+
+def test_the_card_says_in_plain_words_what_the_network_is(path, network, capsys):
+    path.with_suffix(".md").write_text(CARD)
+    assert info.main([str(path)]) == 0
+    rows = rows_of(capsys.readouterr().out)
+    assert rows["purpose"] == "a denoiser of knees"
+    assert rows["trained on"] == "forty knees, see there, one scanner"
+    assert rows["licence"] == "CC0"
+    assert rows["takes"] == "a run, 3 neighbouring frames at a time, of any size"
+    assert rows["size"] == f"{path.stat().st_size / 1e6:.1f} MB, {network.count_params():,} parameters"
+    assert info.describe(path)["about"]["trained on"] == "forty knees, see there, one scanner"
+
+
+def test_without_a_card_the_purpose_is_that_of_the_system(path, capsys):
+    info.main([str(path)])
+    rows = rows_of(capsys.readouterr().out)
+    assert rows["purpose"] == "denoise fMRI" and "licence" not in rows
+
+
+@pytest.mark.parametrize(
+    ("name", "takes"),
+    [
+        ("t1w", "a volume, or a run frame by frame, of any size"),
+        ("run", "a run of 10 frames or more, of any size; frames are denoised together"),
+        ("n2a_t1w", "two or more repetitions of a scan on one grid, 3D or 4D, any size"),
+        ("ldm_epi", "volumes or runs on its own grid, 80 × 80 × 35 voxels"),
+    ],
+)
+def test_the_pre_trained_networks_say_what_they_take_and_may_be_used_for(name, takes, capsys):
+    assert info.main([name]) == 0
+    rows = rows_of(capsys.readouterr().out)
+    assert rows["takes"] == takes
+    assert len(rows["purpose"]) > 20 and len(rows["trained on"]) > 60
+    assert rows["licence"].startswith("Apache-2.0")
+
+
+def test_remarks_of_the_training_are_listed(network, tmp_path, capsys):
+    remarks = ["scan.nii.gz: 3 voxels lie far out", "scan.nii.gz: no repetition time"]
+    checkpoints.save(checkpoint_for(network, "wgan", Config(filters=(2, 3)), {"remarks": remarks}), tmp_path / "network.h5")
+    assert info.main([str(tmp_path / "network.h5")]) == 0
+    assert "remarks in training\n  scan.nii.gz: 3 voxels lie far out\n  scan.nii.gz: no repetition time\n" in capsys.readouterr().out
+    assert info.describe(tmp_path / "network.h5")["remarks"] == remarks
+    checkpoints.save(checkpoint_for(network, "wgan", Config(filters=(2, 3)), {"remarks": "damaged"}), tmp_path / "damaged.h5")
+    assert info.describe(tmp_path / "damaged.h5")["remarks"] == []

@@ -27,7 +27,8 @@ class Comparison:
     before : Volume
         Input, 3D or 4D. If its grid differs from that of `after`, it is resampled to that grid in k-space.
     after : Volume
-        Result, over the same field of view.
+        Result, over the same field of view. If its `facts` hold `missing`, from the number of a frame to its missing voxels, these were
+        filled in: what the input has there counts for nothing.
 
     Attributes
     ----------
@@ -36,7 +37,9 @@ class Comparison:
     residual : Histogram
         Histogram of before − after in the foreground of all frames.
     shown : int
-        Index of the middle frame, which `views` shows.
+        Index of the frame that `views` shows: the middle one, or that with the most missing voxels.
+    filled : dict of str to int, or None
+        Where missing voxels were filled in: `voxels` and `frames`, how many of them.
     n_nonfinite : int
         Number of NaN and infinities in the result; they count as 0.
     seconds : float
@@ -46,7 +49,12 @@ class Comparison:
     def __init__(self, before, after):
         self.before, self.after = before, after
         self.regridded = before.shape[:3] != after.shape[:3]
-        self.shown = after.n_frames // 2
+        self.shown, self.filled = after.n_frames // 2, None
+        self._missing = after.facts.get("missing")
+        if self._missing:
+            counts = [int(np.count_nonzero(self._missing(t))) for t in range(after.n_frames)]
+            self.shown = int(np.argmax(counts))
+            self.filled = {"voxels": sum(counts), "frames": sum(count > 0 for count in counts)}
         self.foreground, self.residual = None, Histogram()
         self.n_nonfinite, self.seconds = 0, 0.0
         self._panels, self._powers, self._runs = {}, {}, {}
@@ -95,10 +103,16 @@ class Comparison:
                 self._powers.setdefault(name, []).append(radial_power(frame, voxel_sides(self.after.affine)))
         if t == self.shown:
             self._panels = {"before": original, "after": restored, "removed": removed}
+            if self._missing:
+                gap = self._missing(t)
+                self._panels = {"before": np.where(gap, np.nan, original), "after": restored, "filled": np.where(gap, restored, 0)}
         self.seconds += time.perf_counter() - start
 
     def views(self):
-        """Return slices of the middle frame: dict of "before", "after", "removed" to dict of plane to View."""
+        """Return slices of the frame shown: dict of "before", "after", "removed" to dict of plane to View.
+
+        Voxels that were filled in are NaN before, and slices go through their centre; "filled" shows them alone, instead of "removed".
+        """
         affines = {"before": self.before.affine}
         return {name: orthogonal_views(data, affines.get(name, self.after.affine), self._centre) for name, data in self._panels.items()}
 
@@ -129,7 +143,8 @@ class Comparison:
 
     @property
     def _centre(self):
-        return centre_of(self.foreground)
+        gap = self._missing(self.shown) if self._missing else None
+        return centre_of(self.foreground if gap is None or gap.all() or not gap.any() else gap)
 
 
 def _foreground(frame):

@@ -12,7 +12,7 @@ from keras_mri.report.views import View
 
 # Percentage of a view's voxels that its colour scale covers; the others take the first or last colour.
 _COVERED = 99.7
-_TITLES = {"before": "before", "after": "after", "removed": "before − after"}
+_TITLES = {"before": "before", "after": "after", "removed": "before − after", "filled": "filled in"}
 
 
 class Facts(typing.NamedTuple):
@@ -94,7 +94,14 @@ def render(comparison, facts):
     """
     template = jinja2.Environment(
         loader=jinja2.PackageLoader("keras_mri.report", "."), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
-    ).get_template("page.html", globals=dict(number=number, change=_change, clock=_clock, size=_size, picture=picture, bar=bar))
+    ).get_template(
+        "page.html",
+        globals=dict(number=number, change=_change, clock=_clock, size=_size, picture=picture, bar=bar, share=percent, voxels=_voxels),
+    )
+    if comparison.filled:
+        # Statistics of before − after would be of what stood in the gap, which was not measured.
+        measured = dict(views=_filled_views(comparison.views()))
+        return template.render(comparison=comparison, facts=facts, header=_header(facts.fields), verdict=None, stability=None, **measured)
     views, contrast = _views(comparison.views())
     sigma = comparison.sigma() if facts.verdict is None else {"before": facts.verdict.noise}
     return template.render(
@@ -122,6 +129,16 @@ def _views(views):
         Bar("difference", (number(-limit), "0", f"+{number(limit)}"), wide=False),
     ]
     return Panels([Column(_TITLES[name], views[name], scales[name]) for name in views], bars), (high - low) / (2 * limit)
+
+
+def _filled_views(views):
+    """Return the panels before, with the gap marked, after, and the voxels filled in, all on the grey scale of the known voxels."""
+    known = _values(views["before"])
+    known = known[np.isfinite(known)]
+    limits = _grey_limits(known if len(known) else _values(views["after"]))
+    names = {"before": "marked", "after": "grey", "filled": "grey"}
+    bars = [Bar("grey", (number(limits[0]), "image units", number(limits[1])), wide=True)]
+    return Panels([Column(_TITLES[name], views[name], (*limits, scale)) for name, scale in names.items()], bars)
 
 
 def _grey_limits(values):
@@ -215,6 +232,10 @@ def _verdict(verdict):
 
 def _change(pair):
     return f"{number(pair['before'])} → {number(pair['after'])}"
+
+
+def _voxels(volume):
+    return int(np.prod(volume.shape))
 
 
 def _clock(seconds):

@@ -15,6 +15,10 @@ SCALES = {
 }
 
 
+# The scale of greys on which voxels without a value have a colour of their own, and that colour.
+_MARKED, _MARK = "marked", (240, 150, 30)
+
+
 def palette(scale):
     """Return the 256 colours of a scale: ndarray of uint8, shape (256, 3).
 
@@ -23,6 +27,8 @@ def palette(scale):
     scale : str
         One of `SCALES`.
     """
+    if scale == _MARKED:
+        return np.concatenate([palette("grey")[:255], [_MARK]]).astype(np.uint8)
     stops = np.array(SCALES[scale], np.float64)
     places = np.linspace(0, len(stops) - 1, 256)
     return np.stack([np.interp(places, range(len(stops)), channel) for channel in stops.T], axis=1).round().astype(np.uint8)
@@ -34,11 +40,11 @@ def picture(image, low, high, scale="grey"):
     Parameters
     ----------
     image : ndarray, shape (rows, columns)
-        The first row is the top; NaN is drawn as `low`.
+        The first row is the top; NaN is drawn as `low`, or in the mark's colour on the scale "marked".
     low, high : float
         Values of the first and the last colour, which also stand for everything beyond them.
     scale : str
-        One of `SCALES`.
+        One of `SCALES`, or "marked": grey, and another colour where there is nothing (NaN).
 
     Returns
     -------
@@ -47,7 +53,8 @@ def picture(image, low, high, scale="grey"):
     span = (high - low) or 1.0
     share = np.nan_to_num((np.asarray(image, np.float64) - low) / span, nan=0.0, posinf=1.0, neginf=0.0)
     # With a palette a pixel takes one byte; in RGBA it would take four.
-    coloured = PIL.Image.fromarray(np.rint(255 * np.clip(share, 0, 1)).astype(np.uint8))
+    steps = np.rint((254 if scale == _MARKED else 255) * np.clip(share, 0, 1)).astype(np.uint8)
+    coloured = PIL.Image.fromarray(np.where(np.isnan(image), np.uint8(255), steps) if scale == _MARKED else steps)
     coloured.putpalette(palette(scale).tobytes())
     buffer = io.BytesIO()
     coloured.save(buffer, format="png", optimize=True)

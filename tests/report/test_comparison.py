@@ -14,9 +14,14 @@ from keras_mri.report.comparison import Comparison
 _RUN = (20, 18, 16, 7)
 
 
+def computed(data, affine):
+    """Return an array as a Volume such as networks give: nothing has looked at its values."""
+    return Volume(lambda t: data[..., t] if data.ndim == 4 else data, data.shape, affine)
+
+
 def compared(before, after):
     """Return the comparison of two arrays, or Volumes, after the second was read once."""
-    before, after = (Volume.from_array(v, phantoms.oblique_affine()) if isinstance(v, np.ndarray) else v for v in (before, after))
+    before, after = (computed(v, phantoms.oblique_affine()) if isinstance(v, np.ndarray) else v for v in (before, after))
     comparison = Comparison(before, after)
     for _ in comparison.watched().frames():
         pass
@@ -127,3 +132,23 @@ def test_only_a_few_frames_of_a_long_run_are_kept_in_memory():
     assert comparison.residual.n == np.prod(shape)
     # Ten frames of each for the noise, eight of each that a Volume caches, the middle one, sums for mean and SD.
     assert 20 < held < 60
+
+
+def test_of_a_scan_with_a_gap_the_frame_with_the_most_missing_is_shown_and_marked(run):
+    clean, noisy = run
+    missing = np.zeros(_RUN, bool)
+    missing[2:5, 3:9, 4:6, 5] = True
+    missing[0, 0, 0, 1] = True
+    affine = phantoms.oblique_affine()
+    after = Volume.from_array(np.where(missing, clean, noisy), affine)
+    after.facts["missing"] = lambda t: missing[..., t]
+    comparison = compared(Volume.from_array(np.where(missing, 9e9, noisy), affine), after)
+    assert comparison.shown == 5 and comparison.filled == {"voxels": 3 * 6 * 2 + 1, "frames": 2}
+    views = comparison.views()
+    assert list(views) == ["before", "after", "filled"]
+    for plane, view in views["before"].items():
+        # The slices go through the gap; what stood there is not drawn.
+        gap = np.isnan(view.image)
+        assert gap.any() and np.nanmax(view.image) < 1e9
+        np.testing.assert_array_equal(views["filled"][plane].image[~gap], 0)
+        np.testing.assert_array_equal(views["filled"][plane].image[gap], views["after"][plane].image[gap])

@@ -59,17 +59,77 @@ def test_an_error_is_drawn_against_the_epoch_with_linear_and_with_logarithmic_ax
 
 
 def test_each_stage_has_a_plot_of_its_own():
-    rows = [{"seconds": float(n), "stage": n, "error": (0.1, 0.5)[n - 1], "val_error": (0.2, 0.6)[n - 1]} for n in (1, 2)]
+    rows = [
+        {"seconds": float(t), "stage": n, "error": (0.1, 0.5)[n - 1], "val_error": (0.2, 0.6)[n - 1]} for n in (1, 2) for t in (2 * n, 9)
+    ]
     drawn = plots(figures.training_figure(rows, PANELS, ("autoencoder", "denoiser")))
     assert [lines for _, _, lines in drawn.values()] == [
-        {"training": [(1, 0.1)], "held out": [(1, 0.2)]},
-        {"training": [(2, 0.5)], "held out": [(2, 0.6)]},
+        {"training": [(2, 0.1), (9, 0.1)], "held out": [(2, 0.2), (9, 0.2)]},
+        {"training": [(4, 0.5), (9, 0.5)], "held out": [(4, 0.6), (9, 0.6)]},
     ]
     assert list(drawn) == ["autoencoder", "denoiser"]
 
 
 def test_a_training_without_an_epoch_has_a_plot_without_lines():
     assert plots(figures.training_figure([], PANELS)) == {"mean absolute error (network units)": ("seconds", {"linear"}, {})}
+
+
+def words(figure):
+    """Return what stands in the plots without curves, by their titles."""
+    return {axis.get_title(): [text.get_text() for text in axis.texts] for axis in figure.axes if not axis.axison and axis.get_title()}
+
+
+def test_a_single_number_is_written_and_not_drawn():
+    figure = figures.training_figure(ROWS[:1], PANELS)
+    assert plots(figure)["mean absolute error (network units)"][2] == {}
+    assert words(figure)["mean absolute error (network units)"] == ["training 0.0400, held out 0.0500 (one epoch)"]
+    # Each player's loss was logged once, after the warm-up: no plot of a dot; nor of a number that is not finite.
+    lines = plots(figures.training_figure([*ROWS[:2], {"epoch": 3, "seconds": 9.0, "critic_loss": float("nan"), "error": 0.02}], PANELS))
+    assert list(lines) == ["mean absolute error (network units)", "weighted sum of losses"]
+
+
+def test_a_number_beside_a_curve_is_written_in_its_legend():
+    rows = [{"epoch": n, "seconds": float(n), "error": 0.1 * n, **({"val_error": 0.5} if n == 2 else {})} for n in (1, 2)]
+    (axis,) = (axis for axis in figures.training_figure(rows, PANELS).axes if axis.get_lines())
+    assert [line.get_label() for line in axis.get_lines()] == ["training"]
+    assert axis.get_legend().get_title().get_text() == "held out 0.500 (one epoch)"
+
+
+def test_with_an_affine_slices_are_upright_with_letters_and_voxels_have_their_sides():
+    """Voxel axes run to the back, to the left and upwards, with sides of 2, 1 and 4 mm."""
+    affine = np.array([[0, -1.0, 0, 0], [-2.0, 0, 0, 0], [0, 0, 4.0, 0], [0, 0, 0, 1]])
+    head = np.arange(6 * 10 * 5, dtype=np.float32).reshape(6, 10, 5)
+    figure = matplotlib.figure.Figure()
+    figures.draw_panels(figure, {"head": head}, affine)
+    axial, coronal = figure.axes
+    # To the right is the right of the body, upwards its front: both run against their voxel axes.
+    (_, view, _), (_, below, _) = slices(figure)
+    np.testing.assert_array_equal(view, head[::-1, ::-1, 2].T)
+    np.testing.assert_array_equal(below, head[3, ::-1, :])
+    assert [text.get_text() for text in axial.texts] == ["L", "R", "A", "P"]
+    assert [text.get_text() for text in coronal.texts] == ["L", "R", "S", "I"]
+    assert [tuple(axis.images[0].get_extent()) for axis in figure.axes] == [(0, 10, 0, 12), (0, 10, 0, 20)]
+    for axis in figure.axes:
+        # White letters with a dark outline, beside the slice and within the picture.
+        for text in axis.texts:
+            x, y = text.get_position()
+            left, right, low, high = axis.images[0].get_extent()
+            assert text.get_color() == "white" and text.get_path_effects()
+            assert not (left <= x <= right and low <= y <= high)
+            assert axis.get_xlim()[0] < x < axis.get_xlim()[1] and axis.get_ylim()[0] < y < axis.get_ylim()[1]
+
+
+def test_a_slice_of_another_plane_is_drawn_in_that_plane():
+    figure = matplotlib.figure.Figure()
+    volume = np.arange(63, dtype=np.float32).reshape(1, 9, 7)
+    figures.draw_panels(figure, {"sagittal": volume}, np.diag([2.0, 2.0, 3.0, 1.0]))
+    assert len(slices(figure)) == 1
+    np.testing.assert_array_equal(slices(figure)[0][1], volume[0])
+    assert [text.get_text() for text in figure.axes[0].texts] == ["P", "A", "S", "I"]
+    table = figures.examples_figure([{"noisy": volume, "clean": volume}], np.diag([2.0, 2.0, 3.0, 1.0]))
+    np.testing.assert_array_equal(slices(table)[1][1], volume[0])
+    sheet = figures.contact_sheet([np.ones((4, 5, 6), np.float32)], np.eye(4))
+    assert [text.get_text() for text in sheet.axes[0].texts] == ["L", "R", "A", "P"]
 
 
 def test_the_volumes_of_a_training_are_shown_by_their_middle_slices():

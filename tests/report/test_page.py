@@ -11,7 +11,7 @@ from keras_mri.imaging.verdict import Pair, Verdict
 from keras_mri.io.header_comparison import Field
 from keras_mri.io.volumes import Volume
 from keras_mri.report.page import Facts, render
-from tests.report.test_comparison import compared
+from tests.report.test_comparison import compared, computed
 
 _NASTY = '<script src="http://x.example/">&\'"{{ 7 * 7 }}</script>'
 _VOID = {"meta", "img", "!doctype"}
@@ -146,7 +146,7 @@ def test_voxels_that_never_change_have_no_gain(run, constant):
 
 @pytest.mark.filterwarnings("ignore:divide by zero")
 def test_an_affine_of_zeros_does_not_cost_the_page(run):
-    before, after = (Volume.from_array(data, np.diag([0.0, 0, 0, 1])) for data in run)
+    before, after = (computed(data, np.diag([0.0, 0, 0, 1])) for data in run)
     parsed, _ = page(before, after)
     assert parsed.tags.count("img") == 2 * 9 + 4
 
@@ -154,3 +154,18 @@ def test_an_affine_of_zeros_does_not_cost_the_page(run):
 def test_an_input_of_another_format_has_no_header_to_compare(run):
     parsed, _ = page(*run, fields=None)
     assert "The input is no NIfTI file" in " ".join(parsed.text)
+
+
+def test_the_page_of_a_filled_gap_marks_it_and_makes_no_statistics_of_what_stood_there(run):
+    noisy, clean = run
+    missing = np.zeros(noisy.shape, bool)
+    missing[4:8, 5:12, 6:9, 2] = True
+    affine = phantoms.oblique_affine()
+    after = Volume.from_array(np.where(missing, clean, noisy), affine)
+    after.facts["missing"] = lambda t: missing[..., t]
+    text = render(compared(Volume.from_array(np.where(missing, 0, noisy), affine), after), facts())
+    words = " ".join(" ".join(Page(text).text).split())
+    assert "voxels filled in 84 " in words and "frames with a gap 1 of 5" in words
+    assert "Orange: voxels that were given as missing" in words and "before − after" not in words
+    assert "Temporal SNR" not in words and "SD of the difference" not in words and "noise SD" not in words
+    assert "filled in</h3>" in text

@@ -48,3 +48,12 @@ def test_a_bar_shows_the_scale_from_its_first_to_its_last_colour(scale):
     # Grey and heat can be read without colours.
     if scale != "difference":
         assert (np.diff(colours[0] @ np.array([0.2126, 0.7152, 0.0722])) > -0.3).all()
+
+
+def test_nothing_is_orange_on_the_marked_scale_and_all_else_grey():
+    image = np.array([[0.0, np.nan], [0.5, 1.0]])
+    drawn = read(picture(image, 0, 1, "marked")).astype(int)
+    red, green, blue = drawn[0, 1]
+    assert red > green > blue and red - blue > 150
+    for place, level in (((0, 0), 0), ((1, 0), 127), ((1, 1), 254)):
+        np.testing.assert_allclose(drawn[place], level, atol=1)

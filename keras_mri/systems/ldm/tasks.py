@@ -135,7 +135,10 @@ def imputed(space, volume, options, code):
         given, change = attempt(t, missing_at)
         return given + share * change
 
-    return restored(volume, scaling, run, missing_at, seen)
+    result = restored(volume, scaling, run, missing_at, seen)
+    # A report marks the gap: what stands there in the scan was not measured, or is wrong.
+    result.facts["missing"] = missing_at
+    return result
 
 
 def _proved_share(attempt, frames, missing_at):

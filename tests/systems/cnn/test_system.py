@@ -103,7 +103,7 @@ def test_scans_are_cut_along_the_axis_of_the_training_or_another(run_path, rng):
 
 def test_what_lies_beyond_the_range_of_the_published_network_is_put_back(affine):
     data = np.random.default_rng(0).uniform(100, 200, (10, 8, 6)).astype(np.float32)
-    data[4, 4, 3] = 900
+    data[4, 4, 3] = 300
     volume = Volume.from_array(data, affine)
     low, high = np.percentile(data, (1, 99))
     # sigmoid(0) = 1/2 everywhere: the middle of the range, and beyond it what exceeds it.
@@ -219,9 +219,15 @@ def test_scores_are_those_of_the_held_out_slices(eagerly, run_path, caplog):
 
 def test_the_example_is_one_slice_noisy_denoised_and_clean(run_path):
     config = Config(**SMALL)
-    panels = cnn.outcome(identity(), cnn.prepare([run_path], config), config).panels
-    assert [title.split(" ")[0].strip(",") for title in panels] == ["noisy", "denoised", "clean"]
+    shown = cnn.outcome(identity(), cnn.prepare([run_path], config), config)
+    panels = shown.panels
+    # What was measured is not clean.
+    assert [re.sub(r"[\d.]+", "N", title) for title in panels] == ["noise of SD N added, N dB", "denoised, N dB", "as measured"]
     assert {panel.shape for panel in panels.values()} == {(18, 16, 1)}
+    np.testing.assert_allclose(shown.affine, nibabel.load(run_path).affine, rtol=1e-5)
+    # What the verdict is about: the scan itself, which this network does not change.
+    assert shown.judged.n_frames == 1
+    np.testing.assert_allclose(shown.judged.data, shown.judged.source.data, rtol=1e-3, atol=0.1)
     slices = cut_of([Volume.from_array(nibabel.load(run_path).get_fdata(), np.eye(4))], config, 2)
     assert any(np.allclose(list(panels.values())[-1][..., 0], clean, atol=1e-4) for clean in slices.clean)
 
@@ -239,6 +245,9 @@ def test_the_command_writes_network_history_figures_and_data_set(eagerly, run_pa
     assert height / width == pytest.approx(5 / 3, rel=0.01)
     errors = capsys.readouterr().err
     assert "held-out slices" in errors and "SSIM" in errors and "error nan" not in errors
+    # The verdict on the training's own scan comes last, as after a prediction.
+    verdict = errors[errors.index("wrote ") :].splitlines()[1:]
+    assert re.match(rf"{run_path.name}: (noise SD|no noise found).*: [a-z ]+$", verdict[0])
     assert str(tmp_path) not in str(checkpoints.inspect(out))
     with np.load(data) as file:
         assert file["clean"].shape == file["noisy"].shape

@@ -208,8 +208,9 @@ def test_half_precision_of_hidden_layers_changes_little(run, averaging, wilful, 
 
 
 def test_the_picture_of_a_training_shows_what_was_removed(run, averaging):
-    shown = wgan.outcome(averaging, [volume_of(run)], None).panels
-    removed, measured, after = (shown[name] for name in ("removed", "as measured", "denoised"))
+    outcome = wgan.outcome(averaging, [volume_of(run)], None)
+    removed, measured, after = (outcome.panels[name] for name in ("removed", "as measured", "denoised"))
+    np.testing.assert_array_equal(outcome.judged.frame(FRAMES // 2), after)
     assert measured.shape == (16, 14, 8)
     np.testing.assert_allclose(measured - after, removed, atol=1e-3)
     np.testing.assert_array_equal(measured, run[:, :, 2:10, FRAMES // 2])

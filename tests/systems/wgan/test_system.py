@@ -136,8 +136,12 @@ def test_negative_values_are_kept_but_not_invented(affine, rng):
 
 
 def test_the_example_shows_noisy_denoised_and_clean(run_path):
-    panels = wgan.outcome(identity(3), [nifti_reading.open_image(run_path)], Config()).panels
-    noisy, denoised, clean = panels.values()
+    shown = wgan.outcome(identity(3), [nifti_reading.open_image(run_path)], Config())
+    noisy, denoised, clean = shown.panels.values()
+    assert list(shown.panels)[1:] == ["denoised", "as measured"]
+    # The verdict is about the scan as measured, here the frames of one window.
+    assert shown.judged.shape == (19, 17, 11, 3)
+    np.testing.assert_allclose(shown.judged.data, shown.judged.source.data, rtol=1e-3, atol=0.1)
     assert noisy.shape == denoised.shape == clean.shape == (19, 17, 11)
     assert np.abs(noisy - clean).mean() > 10
 

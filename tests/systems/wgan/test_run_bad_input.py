@@ -1,13 +1,16 @@
 """From the command line: what a network of runs cannot denoise gets one message and exit 2, and nothing is written."""
 
+import dataclasses
+
 import nibabel
 import numpy as np
 import pytest
 from scipy import ndimage
 
 from keras_mri import predict, train
-from keras_mri.errors import InputError
+from keras_mri.errors import InputError, remarks_kept
 from keras_mri.imaging import phantoms
+from keras_mri.networks.residual_unet import residual_unet
 from keras_mri.networks.run_unet import run_unet
 from keras_mri.saving import checkpoints
 from keras_mri.systems.wgan import system as wgan
@@ -121,6 +124,14 @@ def test_a_header_against_its_side_car_is_refused_until_the_user_decides(network
     assert not np.array_equal(first, second)
     status = train.main(["wgan", scan, "--epochs", "1", "-o", str(tmp_path / "no.h5")])
     assert status == 2 and "two repetition times" in capsys.readouterr().err and not list(tmp_path.glob("no*"))
+
+
+def test_a_repetition_time_for_a_network_of_single_volumes_is_said_to_have_no_meaning(run):
+    network = residual_unet((None, None, None, 1), (2, 2), (1, 1))
+    checkpoint = dataclasses.replace(checkpoint_of(network), inference={"scaling": "percentile"})
+    with remarks_kept() as remarks:
+        wgan.predict(checkpoint, [volume_of(run)], dataclasses.replace(FLOAT32, tr=2.0))
+    assert remarks == ["bold.nii.gz: `tr` has no meaning for a network of single volumes and is left aside"]
 
 
 @pytest.mark.parametrize("wrong", ["0", "-2", "2000", "nan", "two"])

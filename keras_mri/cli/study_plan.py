@@ -8,6 +8,7 @@ from keras_mri.cli.study_options import choice_of
 from keras_mri.errors import InputError, remark, remarks_kept
 from keras_mri.io.bids.scans import is_raw, made_by, study_scans
 from keras_mri.io.derivatives import derivative_path
+from keras_mri.io.intake.endings import check_no_dicom
 from keras_mri.saving import pretrained
 from keras_mri.systems.network_files import trained_modalities
 
@@ -98,6 +99,7 @@ def _check_folders(parsed):
         raise InputError(f"`description` must be letters and digits, as BIDS requires of labels. Received: {parsed.description!r}.")
     if not os.path.isdir(parsed.study):
         raise InputError(f"{parsed.study} is not a folder. Expected a BIDS folder, then the folder for its derivatives.")
+    check_no_dicom(parsed.study)
     if os.path.exists(parsed.derivatives) and not os.path.isdir(parsed.derivatives):
         raise InputError(f"{parsed.derivatives} is a file. Expected the folder for the derivatives, which is created if it is missing.")
     same = _real(parsed.derivatives) == _real(parsed.study)

@@ -38,7 +38,8 @@ def fit(model, batches, callbacks):
     # Last, so that it saves what the others have done.
     callbacks = [callback for callback in callbacks if callback not in states] + states
     callbacks += [machines.EndWhenInterrupted()] if machines.several() else []
-    _show_pace(callbacks, batches)
+    _show_pace(callbacks)
+    _show_work(callbacks, batches)
     done = states[0].enter(model, batches.steps, callbacks) if states else 0
     if done is None:
         return
@@ -111,12 +112,14 @@ def compute_deterministically(wanted=True):
         tf.config.experimental.enable_op_determinism()
 
 
-def _show_pace(callbacks, batches):
-    """Let callbacks know the pace, and the pace how much work a validation is."""
-    pace = next((following.pace for following in _of_kind(callbacks, FollowPace)), None)
+def _show_pace(callbacks):
     for watching in _of_kind(callbacks, WatchesPace):
-        watching.pace = pace
-    if pace and pace.time_budget:
+        watching.pace = next((following.pace for following in _of_kind(callbacks, FollowPace)), None)
+
+
+def _show_work(callbacks, batches):
+    """Let the paces of time budgets know how much work a validation is."""
+    for pace in {following.pace for following in _of_kind(callbacks, FollowPace) if following.pace.time_budget}:
         usual = _first_shape(batches.training)[0] or 1
         # A number below 0 says that nobody knows.
         count = max(1, int(batches.validation.cardinality()))

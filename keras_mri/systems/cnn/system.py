@@ -26,12 +26,15 @@ from keras_mri.systems.cnn.slice_prediction import slice_predictor
 from keras_mri.systems.cnn.slices import Cut, Slices, cut_slices, fitting_slices, split_slices, with_noise
 from keras_mri.systems.records import Outcome, System
 from keras_mri.training.callbacks import FollowPace, KeepBest, Pace, StopOnNonFinite
+from keras_mri.training.clock import current
 
 __all__ = ["SYSTEM", "outcome", "predict", "prepare", "train"]
 
 _LOGGER = logging.getLogger(__name__)
 # Held-out slices that are scored at the end: SSIM takes some 10 ms each.
 _MOST_SCORED, _LEAST_SCORED = 100, 5
+# Of a time budget, what follows the training, and its least, s.
+_FOLLOWING, _LEAST_FOLLOWING = 0.03, 4.0
 
 
 def prepare(images, config):
@@ -94,6 +97,9 @@ def train(data, config, callbacks=()):
     optimizer = optimizers.Adam(config.learning_rate, beta_2=config.beta_2, clipnorm=config.clip_norm)
     network.compile(optimizer, loss="mse", metrics=[keras.metrics.MeanSquaredError(name="error")], jit_compile=False)
     best = KeepBest(network)
+    if clock := current():
+        # Scores, examples and verdict follow.
+        clock.following = max(_LEAST_FOLLOWING, _FOLLOWING * clock.budget)
     pace = Pace(config.epochs * batches.steps, config.time_budget)
     schedule = [(optimizer, config.learning_rate)] if config.anneal else []
     with keeping_best(best, callbacks):

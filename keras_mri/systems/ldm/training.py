@@ -33,7 +33,7 @@ _DAMAGED_VIEWS, _MOST_OF_A_FRAME = 200, 4
 # Of a time budget, what the latents may take after the autoencoder: their moments alone, or also encoding frames that train and validate.
 _MOMENTS, _ENCODING, _OF_TRAINING, _OF_HELD_OUT = 0.03, 0.2, 0.13, 0.04
 # Of a time budget, what the picture may take after the training, and its least, s.
-_PICTURE, _LEAST_PICTURE = 0.06, 4.0
+_PICTURE, _LEAST_PICTURE = 0.06, 8.0
 
 
 def fit_autoencoder(training, held_out, config, callbacks=()):

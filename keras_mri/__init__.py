@@ -9,7 +9,10 @@
 """
 
 import importlib
+import time
 
+# Where a command is a process, this is its beginning: a time budget counts from here.
+IMPORTED = time.monotonic()
 __version__ = "0.2.0"
 
 # Each name of the door, and the module that it comes from.

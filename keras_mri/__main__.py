@@ -1,5 +1,6 @@
 """keras-mri train|predict|generate|evaluate|info|check, also python -m keras_mri …"""
 
+import contextlib
 import difflib
 import importlib
 import sys
@@ -20,7 +21,7 @@ COMMANDS = {
 
 def main(arguments=None):
     """Hand over to the command that the first argument names."""
-    with signals.leaving_at_once():
+    with signals.leaving_at_once(), running.process_is_command() if arguments is None else contextlib.nullcontext():
         arguments = sys.argv[1:] if arguments is None else arguments
         if arguments and arguments[0] in COMMANDS:
             return importlib.import_module(f"keras_mri.{arguments[0]}").main(arguments[1:])

@@ -1,6 +1,7 @@
 """The Python door: what `import keras_mri` offers. The commands call these same functions."""
 
 import os
+import time
 import typing
 
 import numpy as np
@@ -113,6 +114,7 @@ def fit(
     >>> network.network.name
     'residual_unet'
     """
+    begun = time.monotonic()
     settings = get_settings(system)
     if preset is not None and preset not in settings.presets:
         raise InputError(f"`preset` must be one of {', '.join(sorted(settings.presets))}. Received: {preset!r}.")
@@ -121,7 +123,7 @@ def fit(
     config = settings.Config.from_names(system, **{**(settings.presets[preset] if preset else {}), **options})
     with remarks_kept() as remarks:
         opened = settings.open_inputs(_sequence(images), config, replace_nonfinite)
-        return TrainingJob(system, config, opened, devices, callbacks=callbacks, remarks=remarks).run()
+        return TrainingJob(system, config, opened, devices, callbacks=callbacks, remarks=remarks).run(begun=begun)
 
 
 def sample(network: Network, count: int, **options) -> list[Volume]:

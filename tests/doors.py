@@ -18,7 +18,7 @@ import numpy as np
 
 from keras_mri import info
 from keras_mri.errors import InputError
-from keras_mri.io import header_comparison, nifti_reading, nifti_writing
+from keras_mri.io import derivatives, header_comparison, nifti_reading, nifti_writing
 from keras_mri.io.mask_files import load_mask
 from keras_mri.io.nifti_headers import on_finer_grid
 from keras_mri.io.volumes import Volume
@@ -146,6 +146,24 @@ def _look_into(path):
         info.lines(facts)
 
 
+def side_car(content, folder):
+    """Read what lies beside a run and its derivative takes over: a side-car, and files that are copied as they are."""
+    scan = folder / "sub-01" / "dwi" / "sub-01_dwi.nii"
+    out = folder / "sub-01_desc-denoised_dwi.nii.gz"
+    scan.parent.mkdir(parents=True, exist_ok=True)
+    for ending in (".json", ".bval", ".bvec"):
+        scan.with_suffix(ending).write_bytes(content)
+    run = Volume.from_array(np.arange(120).reshape(*_SHAPE, _FRAMES), _AFFINE, nibabel.Nifti1Header(), scan)
+    run.file = scan
+    with _REFUSED:
+        assert run.repetition_time is None or 0 < run.repetition_time < np.inf
+    taken = derivatives.carried(run)
+    derivatives.write_sidecar(out, scan, folder, {}, taken)
+    derivatives.write_companions(out, scan, taken)
+    assert isinstance(json.loads((folder / "sub-01_desc-denoised_dwi.json").read_text(encoding="utf-8")), dict)
+    _check_folder(folder, "sub-01", "sub-01_desc-denoised_dwi.json", "sub-01_dwi.bval", "sub-01_dwi.bvec")
+
+
 def _check_folder(folder, *expected):
     found = {path.name for path in folder.iterdir()}
     assert found <= set(expected), f"files that nobody asked for: {sorted(found - set(expected))}"
@@ -255,6 +273,11 @@ def _pairs_tables():
     return [b"subject\tsource\ttarget\tmask\na\ta1.nii.gz\ta2.nii.gz\t\nb\tb1.nii\t/tmp/b2.nii\tm.nii\n"]
 
 
+def _side_cars():
+    text = '{"RepetitionTime": 2.0, "VolumeTiming": [0, 2], "SkullStripped": true, "EchoTime": [0.03, {"a": null}]}'
+    return [text.encode(encoding) for encoding in ("utf-8", "utf-8-sig", "utf-16")]
+
+
 DOORS = {
     "nifti": image,
     "nifti_gz": compressed_image,
@@ -267,6 +290,7 @@ DOORS = {
     "events": events,
     "labels": volume_labels,
     "pairs": pairs_table,
+    "side_car": side_car,
     "python": python_doors.call,
 }
 _SEEDS = {
@@ -281,6 +305,7 @@ _SEEDS = {
     "events": _event_tables,
     "labels": _label_tables,
     "pairs": _pairs_tables,
+    "side_car": _side_cars,
     "python": lambda: [bytes([number]) + bytes(60) for number in range(len(python_doors.FUNCTIONS))],
 }
 # Words that a mutation of single bytes would seldom find.

@@ -112,6 +112,59 @@ def test_an_extension_that_lies_about_its_size_exits_2(tmp_path, capsys):
     assert "b.nii" in capsys.readouterr().err
 
 
+# --- other formats -----------------------------------------------------------------------------------------------------
+
+
+def _mgh(path, dtype=np.float32, **fields):
+    data = np.arange(120).reshape(_SHAPE).astype(dtype)
+    image = nibabel.MGHImage(data, np.diag([-2.0, 2.5, 3.0, 1.0]))
+    image.header["tr"] = 1500
+    for name, value in fields.items():
+        image.header[name] = value
+    image.to_filename(path)
+    return str(path)
+
+
+def test_two_mgh_files_are_compared_field_by_field(tmp_path, capsys):
+    first = _mgh(tmp_path / "a.mgz")
+    assert check.main([first, _mgh(tmp_path / "b.mgh")]) == 0
+    assert capsys.readouterr().out == "13 of 13 fields are equal\n"
+    assert check.main([first, _mgh(tmp_path / "c.mgz", flip_angle=1)]) == 1
+    assert capsys.readouterr().out == "flip_angle  0.0  →  1.0\n1 of 13 fields differ\n"
+    integers = _mgh(tmp_path / "d.mgz", np.int16)
+    assert check.main([first, integers]) == 1 and check.main([first, integers, "--ignore-storage"]) == 0
+
+
+def test_files_of_two_formats_are_compared_in_what_both_hold(tmp_path, capsys):
+    first = _mgh(tmp_path / "a.mgz")
+    nifti_writing.save(nifti_reading.open_image(first), tmp_path / "b.nii.gz")
+    for pair in ([first, str(tmp_path / "b.nii.gz")], [str(tmp_path / "b.nii.gz"), first]):
+        assert check.main(pair) == 1
+        assert capsys.readouterr().out.splitlines()[1:] == ["1 of 6 fields differ"]
+        assert check.main([*pair, "--ignore-storage"]) == 0
+        assert capsys.readouterr().out == "5 of 6 fields are equal; 1 fields of number storage were ignored\n"
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        (lambda image: image.header.set_zooms((2, 2.5, 3, 2.0)), {"repetition time (s)"}),
+        (lambda image: image.set_sform(np.diag([-2.0, 2.5, 3.2, 1]), 1), {"zooms (mm)", "affine"}),
+        (lambda image: image.set_sform(np.diag([-2.0, 2.5, 3.0, 1]) + np.eye(4, k=3), 1), {"affine"}),
+        (lambda image: image.set_data_dtype(np.int16), {"data type"}),
+    ],
+)
+def test_what_differs_between_two_formats_is_named(tmp_path, capsys, change, field):
+    first = _mgh(tmp_path / "a.mgz")
+    image = nibabel.Nifti1Image(np.arange(120, dtype=np.float32).reshape(_SHAPE), np.diag([-2.0, 2.5, 3.0, 1.0]))
+    image.header.set_zooms((2, 2.5, 3, 1.5))
+    image.header.set_xyzt_units("mm", "sec")
+    change(image)
+    nibabel.save(image, tmp_path / "b.nii")
+    assert check.main([first, str(tmp_path / "b.nii"), "--json"]) == 1
+    assert {row["name"] for row in json.loads(capsys.readouterr().out)} == field | {"format"}
+
+
 # --- the proof ---------------------------------------------------------------------------------------------------------
 
 

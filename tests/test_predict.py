@@ -55,6 +55,28 @@ def test_a_report_shows_what_was_done(model, scan, tmp_path, capsys):
     assert not (tmp_path / "other.nii").exists()
 
 
+def test_mgh_comes_out_as_mgh_with_the_values_of_nifti(model, scan, tmp_path, capsys):
+    for name in ("out.nii", "out.mgz"):
+        assert predict.main([model, scan, "-o", str(tmp_path / name), "--report", str(tmp_path / f"{name}.html")]) == 0
+    nifti, mgh = (nibabel.load(tmp_path / name) for name in ("out.nii", "out.mgz"))
+    assert type(mgh) is nibabel.MGHImage
+    np.testing.assert_array_equal(mgh.get_fdata(), nifti.get_fdata())
+    capsys.readouterr()
+    assert predict.main([model, scan, "-o", str(tmp_path / "other.mgz"), "--dtype", "float64"]) == 2
+    assert "--dtype of an MGH file must be one of float32, int16, uint8. Received: float64" in capsys.readouterr().err
+
+
+def test_labels_and_dicom_are_refused_as_scans(model, write_nifti, tmp_path, capsys):
+    labels = np.zeros((12, 11, 10), np.uint8)
+    labels[2:9, 2:9, 2:9], labels[2:9, 2:9, 5:9] = 41, 2
+    (tmp_path / "series").mkdir()
+    (tmp_path / "series" / "IM1").write_bytes(bytes(128) + b"DICM")
+    for image, message in ((write_nifti(labels), "scan.nii.gz looks like a label map"), (tmp_path / "series" / "IM1", "dcm2niix")):
+        assert predict.main([model, str(image), "-o", str(tmp_path / "out.nii.gz")]) == 2
+        assert message in capsys.readouterr().err
+    assert not (tmp_path / "out.nii.gz").exists()
+
+
 def test_options_of_the_system_are_known(model, scan, tmp_path):
     outs = [tmp_path / f"{number}.nii.gz" for number in range(2)]
     predict.main([model, scan, "-o", str(outs[0])])
@@ -114,7 +136,7 @@ def test_ctrl_c_leaves_no_output(model, scan, tmp_path, capsys, monkeypatch):
     [
         (["{model}", "{scan}"], "-o/--output"),
         (["{model}", "{scan}", "-o", "out.nii", "--miror"], "unknown option --miror. Did you mean --mirror?"),
-        (["{model}", "{scan}", "-o", "out.mgz"], "must end in .nii.gz or .nii"),
+        (["{model}", "{scan}", "-o", "out.mnc"], "must end in .nii.gz or .nii"),
         (["{model}", "{scan}", "-o", "out.nii", "--report", "out.pdf"], "--report must end in .html"),
         (["missing.h5", "{scan}", "-o", "out.nii"], "missing.h5 is not a file"),
         (["{scan}", "{model}", "-o", "out.nii"], "scan.nii.gz must end in .h5"),

@@ -1,6 +1,7 @@
 """Progress of a training, and of a prediction: how much is done, and the time left."""
 
 import contextlib
+import datetime
 import sys
 import time
 
@@ -27,7 +28,15 @@ class TrainingProgress(WatchesPace):
     def __init__(self, stream=None):
         super().__init__()
         self.stream = stream or sys.stderr
-        self.epoch, self.last, self.error = 0, 0.0, None
+        self.epoch, self.last, self.error, self.begun = 0, 0.0, None, False
+
+    def on_train_begin(self, logs=None):
+        """Say until when, by the clock on the wall, a training with a time budget takes; at its first fit."""
+        if self.pace is not None and self.pace.time_budget and not self.begun:
+            until = datetime.datetime.now() + datetime.timedelta(seconds=self.pace.remaining())
+            self.stream.write(f"training until {until:%H:%M:%S}\n")
+            self.stream.flush()
+        self.begun = True
 
     def on_epoch_begin(self, epoch, logs=None):
         """Count epochs through every fit."""

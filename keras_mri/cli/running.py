@@ -8,13 +8,17 @@ import logging
 import os
 import re
 import sys
+import time
 import traceback
 
+import keras_mri
 from keras_mri.cli import signals, streams
 from keras_mri.errors import InputError, refused_by_system, remedy_of
 
 # How the command that is running calls the arguments of library functions: "noise_range" → "--noise-range".
 _SPELLINGS = contextvars.ContextVar("spellings")
+# When the running command began, on the clock of `time.monotonic`.
+_BEGUN = contextvars.ContextVar("begun", default=None)
 
 
 class Parser(argparse.ArgumentParser):
@@ -81,6 +85,27 @@ class _FlagsFormatter(logging.Formatter):
         return in_flags(super().format(record))
 
 
+@contextlib.contextmanager
+def process_is_command():
+    """Let the command of the block be what this process was started for: for its user it began with the process."""
+    token = _BEGUN.set(keras_mri.IMPORTED)
+    try:
+        yield
+    finally:
+        _BEGUN.reset(token)
+
+
+def command_begun():
+    """Return when the running command began for its user, on the clock of `time.monotonic`: the moment of Enter, but for 0.1 s.
+
+    Returns
+    -------
+    float
+        Seconds; now, where no command is running.
+    """
+    return time.monotonic() if _BEGUN.get() is None else _BEGUN.get()
+
+
 def run(command, arguments=None):
     """Run a command and turn what the user must know into one message.
 
@@ -97,15 +122,16 @@ def run(command, arguments=None):
         Exit status: the command's own, 0 or 1; 2 after an InputError, or where the machine has no room; 70 after a defect of ours,
         with its traceback; 130 after Ctrl-C, 141 if the reader of the output has gone, 128 + its number after another signal.
     """
-    arguments = sys.argv[1:] if arguments is None else arguments
     # Start-up remarks of TensorFlow; whoever set a level keeps theirs.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     token = _SPELLINGS.set({})
+    begun = _BEGUN.set(keras_mri.IMPORTED if arguments is None else command_begun())
     with streams.every_character(), signals.raised(), _log_on_screen():
         try:
-            status = _status(command, arguments)
+            status = _status(command, sys.argv[1:] if arguments is None else arguments)
         finally:
             _SPELLINGS.reset(token)
+            _BEGUN.reset(begun)
             # In any case: --help leaves by an exception.
             flushed = streams.emptied()
         return max(status, flushed)
@@ -122,7 +148,7 @@ def _status(command, arguments):
         streams.say("keras_mri: interrupted.")
         return 130
     except signals.EndedBySignal as ended:
-        streams.say(f"keras_mri: ended by {ended.name}.")
+        streams.say(str(ended))
         return ended.status
     except BrokenPipeError:
         return 141

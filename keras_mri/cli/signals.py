@@ -19,43 +19,48 @@ class EndedBySignal(BaseException):
 
     def __init__(self, number):
         super().__init__(number)
-        self.name, self.status = signal.Signals(number).name, 128 + number
+        self.status = 128 + number
+
+    def __str__(self):
+        return _said(self.args[0])
 
 
 def leave_at_once():
-    """Let Ctrl-C end the process without a traceback as long as no command runs: while modules are imported, there is nothing to tidy."""
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, _leave)
+    """Let signals end the process without a traceback as long as no command runs: while modules are imported, there is nothing to tidy."""
+    for number in _unhandled():
+        signal.signal(number, _leave)
 
 
 @contextlib.contextmanager
 def leaving_at_once():
     """Do as `leave_at_once`, within the block."""
-    with _handlers({signal.SIGINT: (signal.default_int_handler, _leave)}):
+    with _handled(lambda number: _leave):
         yield
 
 
 @contextlib.contextmanager
 def raised():
     """Raise EndedBySignal, or for Ctrl-C KeyboardInterrupt, within the block. What the process was told to ignore stays ignored."""
-    wanted = {signal.SIGINT: (_leave, signal.default_int_handler), **dict.fromkeys(_ENDING, (signal.SIG_DFL, _end))}
-    with _handlers(wanted):
+    with _handled(lambda number: signal.default_int_handler if number == signal.SIGINT else _end):
         yield
+
+
+def _unhandled():
+    """Return the signals that are as the system, or `leave_at_once`, left them; none but in the main thread, which alone may handle any."""
+    if threading.current_thread() is not threading.main_thread():
+        return []
+    ours = (signal.SIG_DFL, signal.default_int_handler, _leave)
+    return [number for number in (signal.SIGINT, *_ENDING) if signal.getsignal(number) in ours]
 
 
 @contextlib.contextmanager
-def _handlers(wanted):
-    """Handle signals within the block: for each number the handler that must be there, and the one to take its place."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may handle signals
-        return
-    taken = {number: expected for number, (expected, _) in wanted.items() if signal.getsignal(number) == expected}
-    for number in taken:
-        signal.signal(number, wanted[number][1])
+def _handled(handler_of):
+    """Handle those signals within the block."""
+    before = {number: signal.signal(number, handler_of(number)) for number in _unhandled()}
     try:
         yield
     finally:
-        for number, handler in taken.items():
+        for number, handler in before.items():
             signal.signal(number, handler)
 
 
@@ -63,6 +68,10 @@ def _end(number, frame):
     raise EndedBySignal(number)
 
 
-def _leave(*_):
-    os.write(2, b"keras_mri: interrupted.\n")
-    os._exit(128 + signal.SIGINT)
+def _leave(number, frame):
+    os.write(2, _said(number).encode() + b"\n")
+    os._exit(128 + number)
+
+
+def _said(number):
+    return "keras_mri: interrupted." if number == signal.SIGINT else f"keras_mri: ended by {signal.Signals(number).name}."

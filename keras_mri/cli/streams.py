@@ -39,14 +39,16 @@ def every_character():
     _open_closed_ones()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            streams.append((stream, stream.errors))
-            stream.reconfigure(errors=_HANDLER)
+            streams.append((stream, {"errors": stream.errors, "write_through": stream.write_through}))
+            # In pieces as large as the system takes: who reads only the first line ends no command before its answer is complete.
+            at_once = stream.write_through and (stream is sys.stderr or stream.isatty())
+            stream.reconfigure(errors=_HANDLER, write_through=at_once)
     try:
         yield
     finally:
-        for stream, errors in streams:
+        for stream, settings in streams:
             if not stream.closed:
-                stream.reconfigure(errors=errors)
+                stream.reconfigure(**settings)
         sys.stdout, sys.stderr = before
 
 

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import pathlib
 import sys
+import time
 import typing
 
 from keras_mri.cli.running import native_messages_held_back
@@ -12,11 +13,14 @@ from keras_mri.errors import InputError
 from keras_mri.networks.backends import check_trains
 from keras_mri.systems import get_settings, get_system
 from keras_mri.systems.records import modalities
+from keras_mri.training.clock import Clock, running
 from keras_mri.training.state_files import remove_state, states_in
 from keras_mri.training.workers import Workers, discarded_folder
 
 # The ending of the file that holds the last epoch's network, where a system keeps it beside the best.
 LAST = "_last.h5"
+# Seconds that writing the files takes at least, and for each second that the imports of training took.
+_LEAST_CLOSING, _CLOSING = 2.5, 1.2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,12 +81,14 @@ class TrainingJob:
     callbacks: typing.Sequence = ()
     remarks: typing.Sequence = ()
 
-    def run(self, files=None):
+    def run(self, files=None, begun=None):
         """Train; with files, also write the network and the files beside it, and save the training's state now and then.
 
         Parameters
         ----------
         files : Files, optional
+        begun : float, optional
+            When the training began for its user, on the clock of `time.monotonic`: a time budget counts from then. By default now.
 
         Returns
         -------
@@ -94,10 +100,15 @@ class TrainingJob:
         InputError
             If the images cannot be used, the machines do not agree, or training diverges.
         """
+        clock = Clock(self.config.time_budget, begun, writes=files is not None) if self.config.time_budget else None
+        imports = time.monotonic()
         with native_messages_held_back():
             check_trains()
             get_system(self.system)
-        with discarded_folder(self.workers) as folder:
+        if clock and files:
+            # Writing files and drawing is much the same work as importing what they need: Python, and its modules of pictures.
+            clock.closing = max(_LEAST_CLOSING, _CLOSING * (time.monotonic() - imports))
+        with discarded_folder(self.workers) as folder, running(clock):
             job, files = self._in_folder(folder, files) if folder else (self, files)
             trained = job._trained(files)
         if folder:

@@ -5,14 +5,17 @@ import numbers
 
 import numpy as np
 
-from keras_mri.errors import InputError
+from keras_mri.errors import InputError, remark
 from keras_mri.imaging import metrics
 from keras_mri.imaging.foreground import metric_foreground
+from keras_mri.imaging.intensity import far_range
 from keras_mri.io.grids import check_same_grid
 from keras_mri.io.mask_files import load_mask
 
 # Of a data range.
 _LARGEST = 1e300
+# No tissue lies so many ranges of the usual intensities beyond them.
+_FAR = 9.0
 
 
 def evaluate(reference, image, mask, data_range):
@@ -115,6 +118,8 @@ def region_and_peak(reference, mask=None, data_range=None):
     peak = data_range or reference.extremes[1]
     if not peak > 0:
         raise InputError(f"the data range cannot be taken from a reference whose maximum is {peak:g}; state it with `data_range`.")
+    if data_range is None and peak > far_range(reference.frame(0), _FAR)[1]:
+        remark(reference.name, f"its maximum, {peak:.6g}, is an outlier, and metrics are relative to it: state `data_range`")
     region = metric_foreground(reference.frame(0), peak) if mask is None else load_mask(mask, reference)
     if not region.any():
         raise InputError("no voxel of the reference is brighter than 10/255 of the data range; give the region with `mask`.")

@@ -91,10 +91,12 @@ def otsu_foreground(volume):
     # Only here: it takes most of a second to import.
     from skimage.filters import threshold_otsu
 
-    # The brightest hundredth are vessels and fat, which would pull the threshold up.
-    # Neither may a few voxels that hold what no tissue has.
+    # The brightest hundredth are vessels and fat, which would pull the threshold up; so would a few that hold what no tissue has.
     usual = without_far(volume)
-    return volume > threshold_otsu(np.minimum(usual, np.percentile(usual, 99)).ravel())
+    usual = np.minimum(usual, np.percentile(usual, 99)).ravel()
+    # On a pedestal, the bins of a histogram are too narrow for float32.
+    narrow = np.ptp(usual) < 1e-3 * np.abs(usual).max()
+    return volume > threshold_otsu(usual.astype(np.float64) if narrow else usual)
 
 
 def has_bright_air(volume):

@@ -7,6 +7,7 @@ from keras_mri.imaging.brain_mask import scan_mask
 from keras_mri.imaging.edges import share_along_edges
 from keras_mri.imaging.foreground import noise_foreground
 from keras_mri.imaging.frame_noise import FrameNoise
+from keras_mri.imaging.intensity import pedestal_of
 from keras_mri.imaging.metrics import RunStatistics
 from keras_mri.imaging.noise import estimate_sigma
 from keras_mri.imaging.time_courses import TimeCourses
@@ -62,7 +63,7 @@ class Judge:
         self.before, self.after = before, after
         self._mask, self._facts = mask, {} if facts is None else facts
         self._place = None if counted is None else {t: place for place, t in enumerate(counted)}
-        self.count = 0
+        self.count, self._pedestal = 0, 0.0
         self._next, self._first, self._region, self._region_name = 0, None, None, ""
         self._noise = FrameNoise()
         self._courses = {name: TimeCourses() for name in ("before", "after", "removed")}
@@ -98,6 +99,9 @@ class Judge:
         if place is None or before.min() == before.max():
             return
         after = np.nan_to_num(after, nan=0.0, posinf=0.0, neginf=0.0)
+        self._pedestal = pedestal_of(before) if self.count == 0 else self._pedestal
+        if self._pedestal:
+            before, after = (np.where(frame == 0, 0, frame - self._pedestal).astype(np.float32) for frame in (before, after))
         self.count += 1
         if self.count == 1:
             self._first = place, before, after

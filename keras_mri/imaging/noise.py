@@ -5,7 +5,7 @@ from scipy import ndimage, special
 
 from keras_mri.errors import InputError
 from keras_mri.imaging.foreground import noise_foreground
-from keras_mri.imaging.intensity import without_far
+from keras_mri.imaging.intensity import far_range
 from keras_mri.imaging.run_noise import MAD_OF_NORMAL, estimate_run_noise
 
 MODELS = ("gaussian", "rician")
@@ -17,6 +17,8 @@ _AIR, _AROUND = (0.05, 0.1, 0.2), 5
 _FLUCTUATION = 0.0075
 # The most that fine anatomy leaves in Haar coefficients, as a share of the signal: 2.0 to 6.1 % in scans without visible noise.
 _ANATOMY = 0.06
+# No tissue lies so many ranges of the usual intensities beyond them.
+_FAR = 9.0
 
 
 def add_gaussian_noise(data, sigma, rng):
@@ -120,7 +122,7 @@ def sigma_and_source(data):
     Constantinides et al., Magn Reson Med 38:852, 1997. doi:10.1002/mrm.1910380524
     Krüger & Glover, Magn Reson Med 46:631, 2001. doi:10.1002/mrm.1240
     """
-    data = without_far(data)
+    data = _without_extremes(data)
     if data.ndim == 4 and data.shape[3] > 1:
         return _sigma_of_run(data), "differences of frames"
     volume = data[..., 0] if data.ndim == 4 else data
@@ -133,6 +135,12 @@ def sigma_and_source(data):
     # What is above all anatomy is noise: parallel imaging leaves more of it in the head than in air.
     least = np.sqrt(max(image**2 - (_ANATOMY * signal) ** 2, 0.0))
     return (air, "air") if least <= air < image else (float(min(image, max(air, least))), "image")
+
+
+def _without_extremes(data):
+    """Return data whose intensities that no tissue has are exactly 0, and so are left out: the same array if there are none."""
+    low, high = far_range(data, _FAR)
+    return np.where((data < low) | (data > high), np.float32(0), data) if data.min() < low or data.max() > high else data
 
 
 def tissue_sigma(volume):

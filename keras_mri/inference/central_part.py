@@ -1,5 +1,6 @@
 """A part of a scan, small enough to judge a fresh network by at once."""
 
+from keras_mri.inference.timing import affordable_voxels
 from keras_mri.io.volumes import Volume
 
 # Voxels of a frame: more take longer than they tell. Slices, however large.
@@ -23,7 +24,7 @@ def central_part(volume, frames=None):
     """
     frames = list(frames) if frames is not None else [volume.n_frames // 2]
     x, y, z = volume.shape[:3]
-    count = min(z, max(_LEAST_SLICES, _MOST_VOXELS // (x * y)))
+    count = min(z, max(_LEAST_SLICES, int(min(_MOST_VOXELS, affordable_voxels()) // (x * y))))
     first = (z - count) // 2
     affine = volume.affine.copy()
     affine[:3, 3] += first * affine[:3, 2]

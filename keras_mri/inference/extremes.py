@@ -22,8 +22,8 @@ _FEWEST = 27
 # Alone: so many times farther out than the second farthest neighbour, as the first may be extreme too. Vessels and pile-up reach 1.5.
 _TIMES, _PAIR = 3.0, 2
 _AROUND = np.array([step for step in itertools.product((-1, 0, 1), repeat=3) if any(step)])
-# Frames away in which an extreme voxel's own value is looked for, and how much that may differ from its neighbours'.
-_AWAY, _MOST_RATIO = 2, 5.0
+# Frames away in which an extreme voxel's own value is looked for, unless their neighbours are so many times brighter or darker.
+_AWAY, _MOST_CHANGE = 2, 5.0
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -198,15 +198,16 @@ def _hidden(level, extreme, n_frames, t):
     if not hole.any():
         return frame
     filled = _filled(frame, hole)
-    ratios, count = np.zeros((2, np.count_nonzero(hole)), np.float32)
+    values = filled[hole]
+    total, count = np.zeros((2, len(values)), np.float32)
     for s in range(max(0, t - _AWAY), min(n_frames, t + _AWAY + 1)):
         other, wild = level(s), extreme(s)
         around = _filled(other, hole | wild)[hole]
-        ratio = np.divide(other[hole], around, out=np.zeros_like(around), where=around > 0)
-        known = ~wild[hole] & (ratio > 1 / _MOST_RATIO) & (ratio < _MOST_RATIO)
-        ratios, count = ratios + np.where(known, ratio, 0), count + known
-    values = filled[hole]
-    filled[hole] = np.where((count > 0) & (values > 0), values * ratios / np.maximum(count, 1), values)
+        # How the neighbours change from that frame to this one: contrasts may differ.
+        change = np.divide(values, around, out=np.zeros_like(around), where=around > 0)
+        known = ~wild[hole] & (change > 1 / _MOST_CHANGE) & (change < _MOST_CHANGE)
+        total, count = total + np.where(known, change * other[hole], 0), count + known
+    filled[hole] = np.where(count > 0, total / np.maximum(count, 1), values)
     return filled
 
 

@@ -140,7 +140,9 @@ def write_sidecar(path, scan, study, provenance, taken):
         If it cannot be written.
     """
     source = f"bids:raw:{pathlib.Path(scan).relative_to(study).as_posix()}"
-    _write_json(path.with_name(stem(path.name) + ".json"), {**taken.facts, "Sources": [source], "keras_mri": provenance})
+    described = [f"Restored by keras_mri {keras_mri.__version__}", taken.facts.get("Description")]
+    facts = {"Description": "; the scan: ".join(map(str, filter(None, described))), "Sources": [source], "keras_mri": provenance}
+    _write_json(path.with_name(stem(path.name) + ".json"), {**taken.facts, **facts})
 
 
 def write_companions(path, scan, taken):

@@ -10,6 +10,7 @@ from keras_mri.errors import first_line, remark
 
 # Bytes of a side-car, and how deep its lists and objects may lie in one another.
 _LARGEST, _DEEPEST = 10_000_000, 50
+_TOO_DEEP = f"more than {_DEEPEST} lists or objects in one another"
 # Endings of images, which their side-cars have not.
 _IMAGES = (".gz", ".nii", ".img", ".hdr", ".mgz", ".mgh")
 
@@ -96,7 +97,8 @@ def read_object(path):
             raise ValueError("no JSON object")
         _check_entries(facts)
     except (ValueError, RecursionError) as error:
-        remark(path, f"its metadata are left aside: {first_line(error)}")
+        reason = _TOO_DEEP if isinstance(error, RecursionError) else first_line(error)
+        remark(path, f"its metadata are left aside: {reason}")
         return {}
     if encoding is not None:
         remark(path, f"is not in UTF-8, as BIDS requires, and is read as {encoding}")
@@ -184,4 +186,4 @@ def _check_entries(facts):
         layer = [entry for entry in entries if isinstance(entry, (dict, list))]
         if not layer:
             return
-    raise ValueError(f"more than {_DEEPEST} lists or objects in one another")
+    raise ValueError(_TOO_DEEP)

@@ -46,11 +46,11 @@ def save(volume, path, dtype="float32"):
     with contextlib.ExitStack() as stack:
         with explained(path):
             spool = stack.enter_context(tempfile.TemporaryFile(dir=path.parent))
-            low, high = _spool(volume.frames(), spool)
+            low, high, kept = _spool(volume.frames(), spool)
         limits = np.iinfo(dtype)
         slope = (high - low) / (limits.max - limits.min) or 1.0
         temporary = stack.enter_context(replacing(path))
-        _write(temporary, volume, _unspool(spool, volume), dtype, slope, intercept=low - slope * limits.min)
+        _write(temporary, volume, _unspool(spool, volume, kept), dtype, slope, intercept=low - slope * limits.min)
 
 
 @contextlib.contextmanager
@@ -191,16 +191,17 @@ def _encoded(frame, header):
 
 
 def _spool(frames, file):
-    """Append every frame to an open file as float32; return the lowest and the highest value."""
-    extremes = []
+    """Append every frame to an open file, as float64 if the first is, else float32; return the lowest and highest value and the type."""
+    extremes, kept = [], None
     for frame in frames:
         extremes += [float(frame.min()), float(frame.max())]
-        file.write(frame.astype(np.float32).tobytes())
+        kept = kept or np.dtype(np.float64 if frame.dtype == np.float64 else np.float32)
+        file.write(frame.astype(kept).tobytes())
     file.seek(0)
-    return min(extremes), max(extremes)
+    return min(extremes), max(extremes), kept
 
 
-def _unspool(file, volume):
+def _unspool(file, volume, kept):
     shape = volume.shape[:3]
     for _ in range(volume.n_frames):
-        yield np.frombuffer(file.read(4 * int(np.prod(shape))), np.float32).reshape(shape)
+        yield np.frombuffer(file.read(kept.itemsize * int(np.prod(shape))), kept).reshape(shape)

@@ -131,8 +131,8 @@ class Volume:
         return repetition_times.settle(self.name, self.header, self.metadata, self.n_frames)
 
     def with_repetition_time(self, seconds: float | None) -> "Volume":
-        """Return the same run with the repetition time that the user states, in seconds; None leaves it as it is."""
-        if seconds is None:
+        """Return the same run with the repetition time that the user states, in seconds; None leaves it as it is, and a volume has none."""
+        if seconds is None or len(self.shape) < 4:
             return self
         timed = copy.copy(self)
         timed.repetition_time = float(seconds)

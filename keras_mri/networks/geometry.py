@@ -5,6 +5,8 @@ import math
 
 import keras
 
+from keras_mri.networks.precision import without_optimizer
+
 # Layers that treat every voxel by itself, or join tensors of one grid.
 _POINTWISE = (
     "Activation Add Average BatchNormalization Concatenate Dense Dropout ELU GaussianNoise LeakyReLU Maximum Multiply PReLU ReLU "
@@ -77,7 +79,8 @@ class _Graph:
         source = keras.Input(batch_shape=network.inputs[0].shape, dtype=network.inputs[0].dtype)
         self.axes[id(source)] = [_Axis()] * 4
         self.kept.append(source)
-        clone = keras.models.clone_model(network, input_tensors=source, call_function=self._record, clone_function=lambda layer: layer)
+        with without_optimizer(network):
+            clone = keras.models.clone_model(network, input_tensors=source, call_function=self._record, clone_function=lambda layer: layer)
         self.output = clone.outputs[0]
 
     def _record(self, layer, *inputs, **options):

@@ -41,6 +41,21 @@ def chosen_precision(precision):
     return "bfloat16" if has_bfloat16() and _faster_in_bfloat16() else "float32"
 
 
+@contextlib.contextmanager
+def without_optimizer(network):
+    """Let copies made in the block be of the network alone: Keras would copy the optimizer too, which takes seconds.
+
+    Parameters
+    ----------
+    network : keras.Model
+    """
+    compiled, network.compiled = network.compiled, False
+    try:
+        yield
+    finally:
+        network.compiled = compiled
+
+
 def in_float32(network):
     """Return a copy of a network, weights included, whose every layer computes in float32.
 
@@ -59,7 +74,8 @@ def in_float32(network):
             return in_float32(layer)
         return type(layer).from_config({**layer.get_config(), "dtype": "float32"})
 
-    copy = keras.models.clone_model(network, clone_function=in_float32_too)
+    with without_optimizer(network):
+        copy = keras.models.clone_model(network, clone_function=in_float32_too)
     copy.set_weights(network.get_weights())
     return copy
 
@@ -83,12 +99,12 @@ def with_hidden_layers_in(network, precision):
     with hidden_layers_in(precision) as chosen:
         hidden = _hidden_layers(network) if chosen == "bfloat16" else ()
         policy = keras.config.dtype_policy()
-    copy = keras.models.clone_model(
-        network,
-        clone_function=lambda layer: type(layer).from_config(
-            {**layer.get_config(), "dtype": policy if layer.name in hidden else "float32"}
-        ),
-    )
+
+    def in_its_precision(layer):
+        return type(layer).from_config({**layer.get_config(), "dtype": policy if layer.name in hidden else "float32"})
+
+    with without_optimizer(network):
+        copy = keras.models.clone_model(network, clone_function=in_its_precision)
     copy.set_weights(network.get_weights())
     return copy
 
@@ -105,7 +121,8 @@ def _hidden_layers(network):
         behind[id(outputs)] = {**{name: flag for layers in earlier for name, flag in layers.items()}, layer.name: convolved}
         return outputs
 
-    keras.models.clone_model(network, call_function=follow, clone_function=lambda layer: layer)
+    with without_optimizer(network):
+        keras.models.clone_model(network, call_function=follow, clone_function=lambda layer: layer)
     convolutions = {layer.name for layer in network.layers if "Conv" in type(layer).__name__}
     # The last convolution is the one with most behind it; a filter over frames that by-passes the network is none.
     chains = [layers for layers in behind.values() if next(reversed(layers)) in convolutions]

@@ -12,6 +12,7 @@ from keras_mri.saving import building, file_facts, h5_guard, keras_files
 
 ATTRIBUTE = h5_guard.FACTS
 SUFFIXES = (".h5", ".keras")
+_FILLING = 1 << 20
 _READERS = {".h5": h5_guard.read, ".keras": keras_files.read}
 
 
@@ -167,8 +168,9 @@ def save(checkpoint, path):
     if path.suffix not in SUFFIXES:
         raise InputError(f"`path` must end in {' or '.join(SUFFIXES)}. Received: {path}.")
     facts = file_facts.to_json(checkpoint.system, checkpoint.inference, checkpoint.config, checkpoint.training)
-    _check_space(checkpoint.network, path)
+    needed = _check_space(checkpoint.network, path)
     with replacing(path) as temporary:
+        _fill(temporary, needed)
         with building.quiet():
             if path.suffix == ".keras":
                 keras_files.write(checkpoint.network, temporary, facts)
@@ -188,13 +190,21 @@ def _input_shape(config, path):
 
 
 def _check_space(network, path):
-    """Raise while there is still nothing to clean up: HDF5 does not survive a disk that fills under it."""
+    """Return the bytes that a file needs; raise if they are not there: HDF5 does not survive a disk that fills under it."""
     needed = 2 * sum(weight.nbytes for weight in network.get_weights()) + 1_000_000
     free = shutil.disk_usage(path.parent).free
     if free < needed:
         raise InputError(
             f"{path} needs {needed / 1e6:.0f} MB; the disk has {free / 1e6:.0f} MB left. Free some space or choose another folder."
         )
+    return needed
+
+
+def _fill(path, size):
+    """Write as many bytes as a network may need: only so, quotas and limits of the system speak up before HDF5 meets them."""
+    with open(path, "wb") as file:
+        for begin in range(0, size, _FILLING):
+            file.write(bytes(min(_FILLING, size - begin)))
 
 
 def _verify(network, path):

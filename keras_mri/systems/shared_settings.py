@@ -15,7 +15,7 @@ def repetition_time_option():
         "runs: repetition time in seconds, instead of that of header and side-car",
         auto="from the header and the side-car",
         basic=True,
-        low=0.001,
+        low=0.01,
         high=100.0,
         unit="SECONDS",
     )

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import math
 
 import keras
 import tensorflow as tf
@@ -37,7 +38,7 @@ def fit(model, batches, callbacks):
     # Last, so that it saves what the others have done.
     callbacks = [callback for callback in callbacks if callback not in states] + states
     callbacks += [machines.EndWhenInterrupted()] if machines.several() else []
-    _show_pace(callbacks)
+    _show_pace(callbacks, batches)
     done = states[0].enter(model, batches.steps, callbacks) if states else 0
     if done is None:
         return
@@ -110,9 +111,25 @@ def compute_deterministically(wanted=True):
         tf.config.experimental.enable_op_determinism()
 
 
-def _show_pace(callbacks):
+def _show_pace(callbacks, batches):
+    """Let callbacks know the pace, and the pace how much work a validation is."""
+    pace = next((following.pace for following in _of_kind(callbacks, FollowPace)), None)
     for watching in _of_kind(callbacks, WatchesPace):
-        watching.pace = next((following.pace for following in _of_kind(callbacks, FollowPace)), None)
+        watching.pace = pace
+    if pace and pace.time_budget:
+        usual = _first_shape(batches.training)[0] or 1
+        # A number below 0 says that nobody knows.
+        count = max(1, int(batches.validation.cardinality()))
+        pace.validation_steps = count * _values(_first_shape(batches.validation), usual) / _values(_first_shape(batches.training), usual)
+
+
+def _first_shape(batches):
+    return tuple(tf.nest.flatten(batches.element_spec)[0].shape)
+
+
+def _values(shape, usual):
+    """Return the number of values of an array, whose first side, the batch, or others may not be known."""
+    return math.prod(side or 1 for side in (shape[0] or usual, *shape[1:]))
 
 
 def _of_kind(callbacks, kind):

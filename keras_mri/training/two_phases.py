@@ -1,11 +1,14 @@
 """The two phases of a training with an adversary: on the mean absolute error alone, then against the critic as well."""
 
+import logging
 import typing
 
 import keras
 
 from keras_mri.training.callbacks import FollowPace, KeepBest, StopOnNonFinite
 from keras_mri.training.fit import fit, keeping_best
+
+_LOGGER = logging.getLogger(__name__)
 
 
 class NewOptimizers(typing.NamedTuple):
@@ -50,8 +53,26 @@ def fit_in_two_phases(model, data, pace, config, new, callbacks=()):
             network.compile(optimizer, loss="mae", metrics=[keras.metrics.MeanAbsoluteError(name="error")], jit_compile=False)
             fit(network, data, followed(warm_up, optimizer))
             best.restore()
-        if warm_up < 1:
+        if warm_up < 1 and critic_has_time(pace):
             optimizer = new.network()
             model.compile(optimizer, new.critic(), jit_compile=False)
             best.start_again()
             fit(model, data, followed(1.0, optimizer))
+
+
+def critic_has_time(pace):
+    """Tell whether a time budget leaves time for the critic; say so if not.
+
+    Parameters
+    ----------
+    pace : keras_mri.training.callbacks.Pace
+
+    Returns
+    -------
+    bool
+        True where nothing has been trained yet: then there is no other phase.
+    """
+    if pace.step == 0 or pace.has_time_for_another_fit():
+        return True
+    _LOGGER.warning("warning: `time_budget`: no time is left for the critic; the network is trained on its error alone")
+    return False

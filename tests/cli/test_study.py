@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import nibabel
 import numpy as np
@@ -187,3 +188,92 @@ def test_help_names_the_options_of_the_system(model, folder, capsys):
     assert "--participant-label" in text and "--mirror" in text and "BIDS_DIR" in text
     assert "example: python -m keras_mri.predict epi bids/ derivatives/ participant" in text
     assert "MODEL                 " in text and "a network file written by keras_mri.train" in text
+
+
+def with_phase(folder):
+    """Put a phase image and a hyphenated subject into a study."""
+    source = folder / "sub-01/func/sub-01_task-rest_bold.nii.gz"
+    (folder / "sub-PAT-01/func").mkdir(parents=True)
+    shutil.copy(source, folder / "sub-PAT-01/func/sub-PAT-01_task-rest_bold.nii.gz")
+    shutil.copy(source, folder / "sub-01/func/sub-01_task-rest_part-phase_bold.nii.gz")
+    return folder
+
+
+def test_what_was_asked_for_and_is_not_there_is_named_and_the_others_are_restored(model, folder, tmp_path, capsys):
+    out = tmp_path / "out"
+    line = [str(folder), str(out), "participant", "--model", model, "--participant_label", "02", "7", "--session_label"]
+    assert predict.main(line[:-1]) == 1
+    said = capsys.readouterr().err
+    assert "asked for and not found: sub-7" in said and "1 restored" in said and (out / "sub-02/func").is_dir()
+    assert predict.main([*line, "1"]) == 2 and "no subject of" in capsys.readouterr().err
+
+
+def test_a_dry_run_prints_the_plan_and_writes_nothing(model, folder, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert predict.main([model, str(with_phase(folder)), str(out), "participant", "--dry-run", "--report"]) == 0
+    said = capsys.readouterr()
+    lines = [
+        f"{stem}_bold.nii.gz -> {out}/{stem}_desc-denoised_bold.nii.gz" for stem in (f"sub-{n}/func/sub-{n}_task-rest" for n in LABELS)
+    ]
+    assert said.out.splitlines() == lines
+    assert "sub-01_task-rest_part-phase_bold.nii.gz: left out: part-phase" in said.err and not out.exists()
+
+
+LABELS = ("01", "02", "PAT-01")
+
+
+def test_a_study_has_a_page_for_each_subject_and_an_index(model, folder, tmp_path, capsys):
+    (with_phase(folder) / "sub-02/func/sub-02_task-rest_bold.nii.gz").write_bytes(b"no image")
+    out = tmp_path / "out"
+    assert predict.main([model, str(folder), str(out), "participant", "--report"]) == 1
+    pages = {path.name: path.read_text(encoding="utf-8") for path in out.glob("*.html")}
+    assert set(pages) == {"index.html", *(f"sub-{label}.html" for label in LABELS)}
+    # The whole page of the scan, pictures and all, is part of its subject's.
+    assert "Before and after" in pages["sub-PAT-01.html"] and pages["sub-PAT-01.html"].count("data:image/png") > 8
+    assert "Failed: " in pages["sub-02.html"] and "sub-02_task-rest_bold.nii.gz" in pages["sub-02.html"]
+    assert all(f'href="sub-{label}.html"' in pages["index.html"] for label in LABELS)
+    assert "part-phase is no magnitude" in pages["index.html"] and "part-phase is no magnitude" in pages["sub-01.html"]
+    every = [*pages.values(), *(path.read_text(encoding="utf-8") for path in out.rglob("*_bold.html"))]
+    assert len(every) == 6 and not [page for page in every if str(tmp_path) in page]
+    # Another day, another run: what was restored before is still there, and named as it is.
+    capsys.readouterr()
+    assert predict.main([model, str(folder), str(out), "--report", "--participant-label", "PAT-01", "--overwrite"]) == 0
+    assert "sub-01_task-rest_desc-denoised_bold.nii.gz" in (out / "index.html").read_text(encoding="utf-8")
+
+
+def test_a_derivative_of_another_network_is_kept_and_named(model, folder, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert predict.main([model, str(folder), str(out), "--participant-label", "01"]) == 0
+    assert predict.main([model, str(folder), str(out), "--participant-label", "01"]) == 0
+    assert "is there already, made" not in capsys.readouterr().err
+    assert predict.main([model, str(folder), str(out), "--participant-label", "01", "--mirror", "left-right"]) == 0
+    assert f"{FUNC.split('/')[-1]}.nii.gz: is there already, made with other options" in capsys.readouterr().err
+    network = residual_unet((None, None, None, 1), (2, 2), (1, 1))
+    checkpoints.save(checkpoint_for(network, "wgan", Config()), tmp_path / "other.h5")
+    assert predict.main([str(tmp_path / "other.h5"), str(folder), str(out), "--participant-label", "01"]) == 0
+    assert "made with another network, model.h5. Replace it with --overwrite" in capsys.readouterr().err
+
+
+def test_a_scan_in_another_subject_s_folder_is_remarked_on(model, folder, tmp_path, capsys):
+    func = folder / "sub-01/func"
+    (func / "sub-01_task-rest_bold.nii.gz").rename(func / "sub-011_task-rest_bold.nii.gz")
+    out = tmp_path / "out"
+    assert predict.main([model, str(folder), str(out), "--participant-label", "01"]) == 0
+    (path,) = out.rglob("*_bold.json")
+    warnings = json.loads(path.read_text())["keras_mri"]["warnings"]
+    assert (
+        "sub-011_task-rest_bold.nii.gz: lies in the folder of sub-01, and so does its derivative; its name tells another subject"
+        in warnings
+    )
+
+
+def test_a_network_says_when_it_meets_another_kind_of_scan(folder, tmp_path, capsys):
+    network = residual_unet((None, None, None, 1), (2, 2), (1, 1))
+    checkpoints.save(checkpoint_for(network, "wgan", Config(), {"modalities": ["T1w"]}), tmp_path / "model.h5")
+    line = [str(tmp_path / "model.h5"), str(folder), str(tmp_path / "out"), "participant"]
+    assert predict.main(line) == 2
+    assert "no T1w image in the chosen part of" in capsys.readouterr().err
+    assert predict.main([*line, "--modality", "bold"]) == 0
+    remark = "sub-01_task-rest_bold.nii.gz: is a bold image by its name; the network was trained on T1w"
+    assert remark in capsys.readouterr().err
+    assert remark in json.loads((tmp_path / "out" / (FUNC + ".json")).read_text())["keras_mri"]["warnings"]

@@ -6,6 +6,7 @@ from keras_mri.cli.training_job import Files, TrainingJob
 from keras_mri.errors import InputError
 from keras_mri.imaging import phantoms
 from keras_mri.io.volumes import Volume
+from keras_mri.systems.records import modalities
 from keras_mri.systems.wgan.settings import Config
 
 SMALL = dict(epochs=1, steps_per_epoch=1, filters=(2, 2), depths=(1, 1), patch_shape=(8, 8, 8), adversarial_weight=0.0, precision="float32")
@@ -22,7 +23,25 @@ def test_without_files_nothing_is_written(images, tmp_path, monkeypatch, capsys)
     assert not list(tmp_path.iterdir()) and capsys.readouterr().err == ""
     assert trained.checkpoint.training["zooms"] == [list(images[0].zooms)] and trained.checkpoint.inference == {"scaling": "percentile"}
     # What was chosen on the way is recorded.
-    assert trained.checkpoint.config["precision"] == "float32"
+    assert trained.checkpoint.config["precision"] == "float32" and "modalities" not in trained.checkpoint.training
+
+
+@pytest.mark.parametrize(
+    ("names", "kinds"),
+    [
+        (["a/sub-01_T2w.nii", "a/sub-01_T1w.nii", "b/sub-02_T1w.nii"], ["T1w", "T2w"]),
+        (["bold.nii.gz", "head_Miller.nii"], ["bold"]),
+        (["head_Miller.nii"], []),
+    ],
+)
+def test_the_kinds_of_scans_are_recorded_and_no_other_word_of_their_names(names, kinds, images):
+    assert modalities([Volume(images[0].frame, images[0].shape, images[0].affine, None, name) for name in names]) == kinds
+
+
+def test_a_network_records_what_it_was_trained_on(images):
+    named = Volume(images[0].frame, images[0].shape, images[0].affine, images[0].header, "home/sub-01_T2w.nii.gz")
+    trained = TrainingJob("wgan", Config(**SMALL), [named]).run()
+    assert trained.checkpoint.training["modalities"] == ["T2w"]
 
 
 def test_with_files_they_lie_beside_one_another(images, tmp_path, capsys):

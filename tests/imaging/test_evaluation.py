@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from keras_mri.errors import GridMismatchError, InputError
-from keras_mri.imaging.evaluation import evaluate
+from keras_mri.errors import GridMismatchError, InputError, remarks_kept
+from keras_mri.imaging.evaluation import evaluate, region_and_peak
 from keras_mri.io.volumes import Volume
 
 
@@ -30,3 +30,16 @@ def test_images_on_another_grid_are_refused(rng, affine):
     reference, image = (Volume.from_array(rng.random(shape), affine) for shape in ((9, 8, 7), (9, 8, 6)))
     with pytest.raises(GridMismatchError, match="the images must lie on one grid"):
         evaluate(reference, image, np.ones((9, 8, 7), bool), 1.0)
+
+
+def test_a_data_range_that_a_hot_voxel_sets_is_said(affine, rng):
+    data = rng.uniform(100, 1000, (9, 8, 7)).astype(np.float32)
+    hot = data.copy()
+    hot[4, 4, 4] = 1e6
+    with remarks_kept() as remarks:
+        assert region_and_peak(Volume.from_array(hot, affine, name="hot.nii"))[1] == 1e6
+    assert remarks == ["hot.nii: its maximum, 1e+06, is an outlier, and metrics are relative to it: state `data_range`"]
+    with remarks_kept() as remarks:
+        region_and_peak(Volume.from_array(hot, affine), data_range=1000)
+        region_and_peak(Volume.from_array(data, affine))
+    assert remarks == []

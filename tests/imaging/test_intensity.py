@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_mri.errors import InputError
-from keras_mri.imaging.intensity import POLICIES, Scaling, fit_scaling, fit_zscore
+from keras_mri.imaging.intensity import POLICIES, Scaling, far_range, fit_scaling, fit_zscore, pedestal_of, some_of, without_far
 
 
 def test_apply_and_invert_by_hand():
@@ -90,3 +90,37 @@ def test_percentiles_between_which_nothing_lies_are_refused():
     data[0] = 5
     with pytest.raises(InputError, match="its intensities run from 0 to 0"):
         fit_scaling(data, (1.0, 99.0))
+
+
+def test_usual_intensities_are_those_between_two_percentiles_of_what_is_not_zero():
+    # 1 … 1001: the 2nd percentile is 21, the 98th 981, and a range 960.
+    sample = np.concatenate([np.zeros(500), np.arange(1, 1002)]).astype(np.float32)
+    assert far_range(sample, 2.0) == pytest.approx((21 - 1920, 981 + 1920))
+    assert far_range(np.full(10, 8, np.float32), 1.0) == (4, 12)
+    assert far_range(np.zeros(10, np.float32), 1.0) == (-np.inf, np.inf)
+
+
+def test_what_is_far_is_cut_to_the_limits_and_else_the_array_is_returned_as_it_is():
+    data = np.arange(1, 1002, dtype=np.float32)
+    assert without_far(data) is data
+    hot = data.copy()
+    hot[[5, 700]] = 1e6, -1e6
+    cut = without_far(hot)
+    assert cut.max() == far_range(hot, 9.0)[1] and cut.min() == far_range(hot, 9.0)[0]
+    np.testing.assert_array_equal(np.delete(cut, [5, 700]), np.delete(hot, [5, 700]))
+
+
+@pytest.mark.parametrize("shape", [(1000, 900), (101, 99, 100), (7,), (1024, 1024)])
+def test_some_voxels_come_from_all_rows_and_columns(shape):
+    data = np.arange(np.prod(shape), dtype=np.int64).reshape(shape, order="F")
+    chosen = some_of(data)
+    assert min(data.size, 100_000) <= len(chosen) <= 500_000 and len(np.unique(chosen)) == len(chosen)
+    for axis, side in enumerate(shape):
+        assert len(np.unique(np.unravel_index(chosen, shape, order="F")[axis])) == side
+
+
+@pytest.mark.parametrize(("level", "found"), [(0, False), (50, False), (1000, True), (-1000, True), (1e7, True)])
+def test_a_pedestal_is_high_beside_what_lies_on_it(level, found):
+    ramp = np.linspace(1, 101, 9 * 8 * 7).reshape(9, 8, 7, order="F") + level
+    assert pedestal_of(ramp) == (pytest.approx(level + 1, abs=1) if found else 0)
+    assert pedestal_of(np.zeros((4, 4, 4), np.float32)) == 0

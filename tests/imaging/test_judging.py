@@ -182,3 +182,22 @@ def test_what_cannot_be_compared_is_refused(affine, rng):
     assert [comparable(one, other) for other in (one, cut, short)] == [True, False, False]
     with pytest.raises(InputError, match=r"no frame of \(9, 8, 7, 4\) can be judged"):
         Judge(one, one).verdict()
+
+
+def test_a_pedestal_changes_no_verdict(affine, rng):
+    clean, _ = phantoms.head((24, 22, 20), seed=1)
+    before = np.hypot(clean + rng.normal(0, 40, clean.shape), rng.normal(0, 40, clean.shape))
+    verdicts = []
+    for level in (0, 1e9):
+        volumes = [
+            Volume(lambda t, data=data: data, clean.shape, affine, name="scan") for data in (before + level, (before + clean) / 2 + level)
+        ]
+        judged = Judge(*volumes)
+        see_all([judged])
+        verdicts.append(judged.verdict())
+    plain, high = verdicts
+    assert (
+        high.word == plain.word
+        and high.removed == pytest.approx(plain.removed, rel=0.03)
+        and high.noise == pytest.approx(plain.noise, rel=0.1)
+    )

@@ -216,3 +216,14 @@ def test_sigma_of_one_frame_agrees_with_that_of_its_run_within_a_fifth(run, mask
     for t in (0, 11, 19):
         assert estimate_sigma(scan[..., t]) == pytest.approx(expected, rel=0.2)
     assert estimate_sigma(scan) == pytest.approx(expected, rel=0.2)
+
+
+@pytest.mark.parametrize("value", [1e6, 3e38, -32767])
+def test_a_few_voxels_that_hold_what_no_tissue_has_change_no_estimate(value):
+    clean = phantoms.head((40, 38, 30), seed=1)[0]
+    noisy = phantoms.noisy_volume(clean, 40, seed=2, model="rician").data
+    hot = noisy.copy()
+    hot[[12, 3, 20], [11, 4, 9], [10, 5, 17]] = value
+    for frames in (1, 4):
+        plain, spiked = (np.stack([data * (1 + 0.01 * t) for t in range(frames)], axis=-1) for data in (noisy, hot))
+        assert estimate_sigma(spiked) == pytest.approx(estimate_sigma(plain), rel=0.03)

@@ -90,3 +90,21 @@ def test_a_system_that_knows_its_grid_judges_voxels_by_itself(affine):
     volume = Volume.from_array(np.ones((4, 4, 4)), affine)
     training = {"zooms": [[9, 9, 9]], "sigma": []}
     assert differences_from_training(volume, training, {}) and not differences_from_training(volume, {**training, "grid": {}}, {})
+
+
+@pytest.mark.parametrize(
+    ("name", "trained", "said"),
+    [
+        ("x/sub-01_task-rest_bold.nii.gz", ["T1w"], "is a bold image by its name; the network was trained on T1w"),
+        ("sub-01_dwi.nii.gz", ["bold", "asl"], "is a dwi image by its name; the network was trained on bold and asl"),
+        ("sub-01_asl.nii.gz", ["bold", "asl"], None),
+        ("t1w.nii.gz", ["T1w"], None),
+        ("head.nii.gz", ["T1w"], None),
+        ("sub-01_T1w.nii.gz", [], None),
+        ("sub-01_T1w.nii.gz", "bold", None),
+        ("sub-01_T1w.nii.gz", [3, None], None),
+    ],
+)
+def test_a_scan_of_another_kind_is_told_by_its_name(name, trained, said):
+    volume = Volume(scan().frame, scan().shape, scan().affine, None, name)
+    assert differences_from_training(volume, {"modalities": trained}, {}) == ([said] if said else [])

@@ -93,10 +93,11 @@ def test_a_sidecar_goes_on_from_the_scan_s_own(tmp_path, study, written):
 def test_a_sidecar_has_what_the_scan_inherits_because_its_own_folder_inherits_nothing(tmp_path, study):
     image = study("sub-01/func/sub-01_task-rest_bold.nii.gz", (5, 4, 3, 2))
     (tmp_path / "study/task-rest_bold.json").write_bytes(b'\xef\xbb\xbf{"RepetitionTime": 2.0, "TaskName": "r\xc3\xa9st"}')
-    (tmp_path / "study/sub-01/sub-01_bold.json").write_text('{"EchoTime": 0.03, "Note": "\\ud800"}')
+    (tmp_path / "study/sub-01/sub-01_bold.json").write_text('{"EchoTime": 0.03, "Note": "\\ud800", "Description": "Rest"}')
     write_sidecar(tmp_path / "out_bold.nii.gz", image.file, tmp_path / "study", {}, carried(image))
     facts = json.loads((tmp_path / "out_bold.json").read_text(encoding="utf-8"))
     assert (facts["RepetitionTime"], facts["TaskName"], facts["EchoTime"], facts["Note"]) == (2.0, "rést", 0.03, "\ud800")
+    assert facts["Description"].startswith("Restored by keras_mri ") and facts["Description"].endswith("; the scan: Rest")
 
 
 def stripped(shape=(9, 8, 7), faces=0):
@@ -134,8 +135,8 @@ def test_a_brain_in_zeros_is_skull_stripped_unless_the_scan_says_otherwise(study
     ("scan", "files", "expected"),
     [
         ("dwi/sub-01_dwi", {"dwi/sub-01_dwi.bval": "0 1", "dwi/sub-01_dwi.bvec": "x"}, {"sub-01_dwi.bval": "0 1", "sub-01_dwi.bvec": "x"}),
-        ("dwi/sub-01_run-1_dwi", {"../dwi.bval": "a", "sub-01_dwi.bvec": "b"}, {"sub-01_run-1_dwi.bval": "a", "sub-01_run-1_dwi.bvec": "b"}),
-        ("dwi/sub-01_desc-x_dwi", {"dwi/sub-01_desc-x_dwi.bval": "a", "../dwi.bvec": "b"}, {"sub-01_dwi.bval": "a", "sub-01_dwi.bvec": "b"}),
+        ("dwi/sub-01_ce-1_dwi", {"../dwi.bval": "a", "sub-01_dwi.bvec": "b"}, {"sub-01_ce-1_dwi.bval": "a", "sub-01_ce-1_dwi.bvec": "b"}),
+        ("dwi/sub-01_desc-x_dwi", {"dwi/sub-01_desc-x_dwi.bval": "a", "dwi.bvec": "b"}, {"sub-01_dwi.bval": "a", "sub-01_dwi.bvec": "b"}),
         ("dwi/sub-01_dwi", {"dwi/sub-01_dwi.bval": "0"}, {"sub-01_dwi.bval": "0"}),
         ("perf/sub-01_asl", {"../aslcontext.tsv": "volume_type\ncontrol\n"}, {"sub-01_aslcontext.tsv": "volume_type\ncontrol\n"}),
         ("func/sub-01_task-x_bold", {"func/sub-01_task-x_events.tsv": "onset", "func/sub-01_task-x_bold.bval": "0"}, {}),

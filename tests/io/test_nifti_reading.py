@@ -327,6 +327,24 @@ def test_a_compressed_run_is_decompressed_once_however_often_it_is_read(write_ni
     np.testing.assert_array_equal(volume.frame(5), data[..., 5])
 
 
+@pytest.mark.parametrize("name", ["run.nii", "run.nii.gz", "volume.nii.gz"])
+def test_what_lies_on_a_pedestal_is_read_and_written_with_all_its_digits(write_nifti, tmp_path, rng, name):
+    data = 1e8 + rng.uniform(0, 1000, (9, 8, 7, 12) if "run" in name else (9, 8, 7))
+    volume = nifti_reading.open_image(write_nifti(data, name))
+    np.testing.assert_array_equal(volume.data if "run" in name else volume.frame(0), data)
+    # A header's intercept is float32, which has steps of 8 at that height.
+    for dtype, error in (("float64", 0), ("int16", 4)):
+        volume.save(tmp_path / "out.nii", dtype=dtype, overwrite=True)
+        np.testing.assert_allclose(nibabel.load(tmp_path / "out.nii").get_fdata(), data, rtol=0, atol=error)
+
+
+def test_doubles_that_need_no_more_digits_than_float32_has_are_read_as_such(write_nifti, rng):
+    hot = rng.uniform(0, 1000, (9, 8, 7))
+    hot[1, 2, 3] = 1e9
+    for data in (hot, rng.uniform(0, 1000, (9, 8, 7)), 1e3 + rng.uniform(0, 1000, (9, 8, 7))):
+        assert nifti_reading.open_image(write_nifti(data)).frame(0).dtype == np.float32
+
+
 @pytest.mark.parametrize("name", ["run.nii", "volume.nii.gz"])
 def test_what_is_reached_without_decompressing_needs_no_copy(write_nifti, rng, name, monkeypatch):
     monkeypatch.setattr(nifti_reading, "FrameStore", None)

@@ -144,6 +144,7 @@ def test_volumes_and_images_in_memory_need_no_side_car(scan, tmp_path, affine, m
     monkeypatch.chdir(tmp_path)
     assert timed(Volume.from_array(run.data, affine, run.header, "run.nii.gz")) == (1.0, [])
     assert timed(Volume.from_array(run.data[..., 0], affine, run.header)) == (None, [])
+    assert timed(Volume.from_array(run.data[..., 0], affine).with_repetition_time(2)) == (None, [])
     in_memory = nibabel.Nifti1Image(run.data, affine, run.header)
     assert timed(open_image(in_memory)) == (1.0, [])
     with pytest.raises(InputError, match="two repetition times"):

@@ -254,3 +254,17 @@ def test_the_state_of_the_optimizer_is_left_out(suffix, tmp_path):
     assert not keras.models.load_model(path).compiled
     assert checkpoints.load(path).network.count_params() == network.count_params()
     assert b"optimizer" not in path.read_bytes()
+
+
+@pytest.mark.parametrize("ending", [".h5", ".keras"])
+def test_a_limit_on_files_is_met_before_hdf5_meets_it(network, tmp_path, ending):
+    """HDF5 ends the whole process where a write fails, under a quota or `ulimit -f`."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+    try:
+        with pytest.raises(InputError, match="network.* could not be written: File too large. Nothing was left behind"):
+            checkpoints.save(Checkpoint(network, "wgan", {}, {}), tmp_path / f"network{ending}")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not list(tmp_path.iterdir())

@@ -11,6 +11,8 @@ from keras_mri.systems.cnn import system as cnn
 from keras_mri.systems.cnn.settings import PRESETS as OF_SLICES
 from keras_mri.systems.cnn.settings import Config as SliceConfig
 from keras_mri.systems.cnn.settings import PredictConfig as SliceOptions
+from keras_mri.systems.ldm import system as ldm
+from keras_mri.systems.ldm.settings import Config as LatentConfig
 from keras_mri.systems.n2a import system as n2a
 from keras_mri.systems.n2a.settings import Config as RepetitionConfig
 from keras_mri.systems.n2a.settings import PredictConfig as RepetitionOptions
@@ -46,9 +48,9 @@ def blur(dimensions=3, frames=1):
     """A network that gives the mean of 3 voxels along each axis, and of all frames."""
     image = keras.Input((*[None] * dimensions, frames))
     kind = keras.layers.Conv3D if dimensions == 3 else keras.layers.Conv2D
-    network = keras.Model(image, kind(1, 3, padding="same", name="mean")(image), name="blur")
+    network = keras.Model(image, kind(1, 3, padding="same", name="residual")(image), name="blur")
     weights = np.full((*[3] * dimensions, frames, 1), 1 / (3**dimensions * frames))
-    network.get_layer("mean").set_weights([weights, np.zeros(1)])
+    network.get_layer("residual").set_weights([weights, np.zeros(1)])
     return network
 
 
@@ -152,3 +154,32 @@ def test_a_pedestal_changes_nothing_but_the_level(restore, head, affine):
     high = Volume(lambda t: filled.astype(np.float64) + 1e7, SHAPE, affine, name="high.nii")
     result = restore(high, affine).data
     assert np.abs(result - 1e7 - plain).max() < 0.1 * SIGMA
+
+
+@pytest.mark.parametrize("name", ["wgan", "n2a", "sr", "cnn", "ldm"])
+def test_trainings_see_nothing_of_spikes_either(name, head, affine, monkeypatch):
+    """The data that each training starts from, of a scan with spikes, is that of the scan without, but for some voxels within tissue."""
+    spiked, where = with_spikes(head)
+    plain, result = (_training_data(name, data, affine, monkeypatch) for data in (head, spiked))
+    assert plain.shape == result.shape
+    changed = np.abs(result - plain) > 0.02 * plain.max()
+    assert changed.mean() < 0.02 and result.max() <= 1.1 * plain.max() and result.min() >= 1.1 * min(plain.min(), 0)
+
+
+def _training_data(name, data, affine, monkeypatch):
+    scan = volume(data, affine)
+    if name == "wgan":
+        seen = []
+        monkeypatch.setattr("keras_mri.systems.wgan.data.denoising_data", lambda volumes, *_, **__: seen.extend(volumes) or 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            wgan.train([scan], Config(frames=1, patch_shape=(8, 8, 8)))
+        return seen[0].data
+    if name == "n2a":
+        other = volume(phantoms.noisy_volume(phantoms.head(SHAPE, seed=3)[0], SIGMA, seed=5).data, affine)
+        return n2a.prepare([scan, other], RepetitionConfig(initial="none", align=False)).data[0, ..., 0]
+    if name == "sr":
+        pair = sr.prepare([scan], FineConfig(simulate=(2.0, 2.0, 1.0))).training[0]
+        return pair.z_scores()[0]
+    if name == "cnn":
+        return cnn.prepare([scan], SliceConfig(filters=(2, 3), depths=(1, 1))).clean
+    return ldm.prepare([scan], LatentConfig()).runs[0]

@@ -140,11 +140,20 @@ def _check_header(kind, path):
     if not issubclass(kind, nibabel.Nifti1Pair):
         return None
     with files.get("header", files["image"]).get_prepare_fileobj("rb") as file:
-        header = kind.header_class(file.read(kind.header_class.sizeof_hdr), check=False)
+        header = _parsed(kind.header_class, file.read(kind.header_class.sizeof_hdr))
         contradictions.check_numbers(header, path)
         end = None if "header" in files else header.get_data_offset()
         header_checks.check_extensions(path, file, end, header.endianness)
     return header
+
+
+def _parsed(kind, block):
+    """Return a header of bytes in the byte order of its size; nibabel takes a wrong dim[0] for one in the other order."""
+    header = kind(block, check=False)
+    if int(header["sizeof_hdr"]) == kind.sizeof_hdr:
+        return header
+    other = kind(block, endianness="<" if header.endianness == ">" else ">", check=False)
+    return other if int(other["sizeof_hdr"]) == kind.sizeof_hdr else header
 
 
 def _settled(header, path, files):
@@ -183,7 +192,8 @@ def _remarks_of_nibabel(path):
             yield
     finally:
         logger.handlers, logger.propagate = handlers, propagate
-    for sentence in dict.fromkeys([*said, *(str(warning.message) for warning in caught)]):
+    said += [str(warning.message) for warning in caught if issubclass(warning.category, (UserWarning, RuntimeWarning))]
+    for sentence in dict.fromkeys(said):
         # What is wrong with its zooms has been said with what was done about it.
         if path is not None and not sentence.startswith("pixdim[1,2,3]"):
             remark(path, sentence.rstrip("."))

@@ -10,9 +10,11 @@ from keras_mri.data.pipelines import Batches, PatchSource, draw_seed, listed_pat
 from keras_mri.data.run_cache import RunCache
 from keras_mri.imaging.foreground import patch_foreground
 from keras_mri.systems.ldm.schedules import loss_weights, target
+from keras_mri.systems.ldm.settings import shorter
 
 _STEPS_PER_EPOCH = 50
 _VALIDATION_VOLUMES, _VALIDATION_DRAWS = 16, 64
+_LEAST_VOLUMES, _LEAST_DRAWS = 2, 16
 # Streams of random numbers beside those of keras_mri.data.pipelines.
 _CHOICE, _NOISE = 9, 10
 # Shares of the denoiser's examples without a condition, with a coarse view, with a damaged view.
@@ -67,7 +69,7 @@ def volume_batches(parts, config, padded, mirror_axis=None):
     patches = random_patches(sources, patch_shape, 1, config.seed)
     if mirror_axis is not None:
         patches = with_random_flips(patches, config.seed, (mirror_axis,))
-    each = -(-_VALIDATION_VOLUMES // len(held_out))
+    each = -(-shorter(_VALIDATION_VOLUMES, _LEAST_VOLUMES, config.time_budget) // len(held_out))
     chosen = [_spread(run, each) for run in held_out]
     # Held-out slabs may be smaller than a volume; the network takes any shape.
     validation = listed_patches(chosen, held_out[0].shape[:3], 1).batch(1)
@@ -100,7 +102,8 @@ def denoising_batches(training, held_out, plan, config, labels):
     examples = _noisy(training, plan, config, labels, config.seed).batch(config.diffusion_batch_size, drop_remainder=True)
     batch = min(config.diffusion_batch_size, _VALIDATION_DRAWS)
     # The same draws at every epoch.
-    validation = _noisy(held_out, plan, config, labels, config.seed + 1).take(_VALIDATION_DRAWS).batch(batch, drop_remainder=True)
+    draws = shorter(_VALIDATION_DRAWS, _LEAST_DRAWS, config.time_budget)
+    validation = _noisy(held_out, plan, config, labels, config.seed + 1).take(max(draws, batch)).batch(batch, drop_remainder=True)
     return Batches(examples.prefetch(tf.data.AUTOTUNE), validation.cache(), config.steps_per_epoch or _STEPS_PER_EPOCH)
 
 

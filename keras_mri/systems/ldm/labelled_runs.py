@@ -13,6 +13,7 @@ from keras_mri.inference.extremes import as_seen
 from keras_mri.io import grids
 from keras_mri.io.nifti_reading import open_image
 from keras_mri.systems.ldm.labels import codes, known_names, labels_of_events, read_events, read_volume_labels
+from keras_mri.training.clock import in_time
 
 # Voxel sides that differ by less are one grid; scanners round.
 _SAME_ZOOM = 0.02
@@ -116,10 +117,12 @@ def labelled_runs(images, config):
     for volume in volumes[1:]:
         grid.check(volume)
     labels = [_labels(volume, tables, config) for volume, tables in zip(volumes, _tables(config, len(volumes)))]
-    names = known_names(label for run in labels for label in run)
     scalings = [fit_image_scaling(volume, config.scaling) for volume in volumes]
     cache = RunCache(config.cache)
-    runs = [cache.keep(scaling.apply(volume.sample_frames(volume.n_frames))) for volume, scaling in zip(volumes, scalings)]
+    each = in_time(zip(volumes, scalings), [volume.name for volume in volumes])
+    runs = [cache.keep(scaling.apply(volume.sample_frames(volume.n_frames))) for volume, scaling in each]
+    labels = labels[: len(runs)]
+    names = known_names(label for run in labels for label in run)
     scaling = Scaling(*(float(np.mean([getattr(one, name) for one in scalings])) for name in ("offset", "scale")))
     return LabelledRuns(runs, [codes(run, names) for run in labels], names, grid, scaling)
 

@@ -147,6 +147,23 @@ class PredictConfig(SamplingOptions):
             )
 
 
+def shorter(usual, least, time_budget):
+    """Return how many volumes, draws or steps some work beside the training takes: as usual, and less where a time budget is short.
+
+    Parameters
+    ----------
+    usual, least : int
+        Without a budget, or with one of five minutes and more; at least.
+    time_budget : float or None
+        s.
+
+    Returns
+    -------
+    int
+    """
+    return max(least, min(usual, round(usual * time_budget / 300))) if time_budget else usual
+
+
 PRESETS = {
     # Widths, losses and diffusion of the original; its skips, which carry the image past the latent, are left out.
     "published": dict(

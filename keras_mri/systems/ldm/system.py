@@ -21,11 +21,13 @@ from keras_mri.saving import checkpoints
 from keras_mri.systems.ldm.labelled_runs import Grid, labelled_runs
 from keras_mri.systems.ldm.labels import codes
 from keras_mri.systems.ldm.latent_space import LatentSpace
-from keras_mri.systems.ldm.settings import SETTINGS, Inference, SamplingOptions
+from keras_mri.systems.ldm.settings import SETTINGS, Inference, SamplingOptions, shorter
 from keras_mri.systems.ldm.tasks import imputed, reconstructed, super_resolved
 from keras_mri.systems.records import Outcome, System, stored_inference
-from keras_mri.training.callbacks import Pace
+from keras_mri.training.clock import current
 
+# Sampling steps of the sample in the picture; with a short time budget fewer.
+_SAMPLING_STEPS, _LEAST_SAMPLING_STEPS = 50, 8
 __all__ = ["SYSTEM", "facts", "generate", "outcome", "predict", "prepare", "settle", "train"]
 
 
@@ -109,19 +111,19 @@ def train(data, config, callbacks=()):
     from keras_mri.systems.ldm.training import fit_autoencoder, fit_denoiser
     from keras_mri.training.fit import NoticesInterruption, remember_interruption
 
-    whole, noticed = Pace(1), NoticesInterruption()
+    noticed = NoticesInterruption()
     callbacks = [*callbacks, noticed]
     keras.utils.set_random_seed(config.seed)
     training, held_out = data.divided()
     if config.stage == "diffusion":
         start = parts(checkpoints.load(config.initial, "ldm").network)._replace(denoiser=None)
     else:
-        start = fit_autoencoder(training, held_out, config, callbacks, whole)
+        start = fit_autoencoder(training, held_out, config, callbacks)
     if config.stage == "autoencoder":
         return assembled(*start)
     if not noticed.interrupted:
         try:
-            return assembled(*start._replace(denoiser=fit_denoiser(start, training, held_out, config, callbacks, whole)))
+            return assembled(*start._replace(denoiser=fit_denoiser(start, training, held_out, config, callbacks)))
         except KeyboardInterrupt:
             if config.stage == "diffusion":
                 raise
@@ -239,7 +241,8 @@ def outcome(checkpoint, data, config):
     panels = {"through the latent (held out)": space.decode(space.encode(frame), frame.shape), "measured": frame}
     if pair.denoiser is None:
         return Outcome(panels, affine=data.grid.affine)
-    options = SamplingOptions(steps=min(50, config.diffusion_steps), seed=config.seed)
+    steps = shorter(_SAMPLING_STEPS, _LEAST_SAMPLING_STEPS, config.time_budget) if current() else _SAMPLING_STEPS
+    options = SamplingOptions(steps=min(steps, config.diffusion_steps), seed=config.seed)
     sample = space.decode(space.sample(frame.shape, 1, options, code)[0], frame.shape)
     return Outcome({"sample": sample, **panels}, affine=data.grid.affine)
 

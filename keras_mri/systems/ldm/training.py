@@ -1,5 +1,6 @@
 """The two stages of a latent diffusion pair: an autoencoder whose latents get unit variance, then a denoiser of those."""
 
+import functools
 import logging
 
 import keras
@@ -17,19 +18,25 @@ from keras_mri.systems.ldm.imputation import best_reach
 from keras_mri.systems.ldm.latent_space import LatentSpace
 from keras_mri.systems.ldm.models import LatentDenoising, LossWeights, VolumeAutoencoder
 from keras_mri.systems.ldm.schedules import schedule
+from keras_mri.systems.ldm.settings import shorter
 from keras_mri.training import optimizers
 from keras_mri.training.callbacks import FollowPace, KeepBest, Pace, StopOnNonFinite
+from keras_mri.training.clock import Clock, current
 from keras_mri.training.fit import fit, keeping_best
 
 _LOGGER = logging.getLogger(__name__)
 _LATENT_WEIGHTS = {"kl": 1e-4, "vq": 1.0}
 # Whose latents tell what mean and SD are.
-_MOMENT_FRAMES = 64
+_MOMENT_FRAMES, _LEAST_MOMENT_FRAMES = 64, 4
 # Damaged views that the denoiser learns imputation from: in all about as many as this, of every frame at least one, at most four.
 _DAMAGED_VIEWS, _MOST_OF_A_FRAME = 200, 4
+# Of a time budget, what the latents may take after the autoencoder: their moments alone, or also encoding frames that train and validate.
+_MOMENTS, _ENCODING, _OF_TRAINING, _OF_HELD_OUT = 0.03, 0.2, 0.13, 0.04
+# Of a time budget, what the picture may take after the training, and its least, s.
+_PICTURE, _LEAST_PICTURE = 0.06, 4.0
 
 
-def fit_autoencoder(training, held_out, config, callbacks=(), whole=None):
+def fit_autoencoder(training, held_out, config, callbacks=()):
     """Fit encoder and decoder, then scale the latents to unit variance.
 
     Parameters
@@ -37,8 +44,6 @@ def fit_autoencoder(training, held_out, config, callbacks=(), whole=None):
     training, held_out : keras_mri.systems.ldm.labelled_runs.LabelledRuns
     config : keras_mri.systems.ldm.settings.Config
     callbacks : sequence of keras.callbacks.Callback
-    whole : keras_mri.training.callbacks.Pace, optional
-        The clock of the whole training; by default it starts now. Of a resumed training it is set back by the time taken before.
 
     Returns
     -------
@@ -50,7 +55,7 @@ def fit_autoencoder(training, held_out, config, callbacks=(), whole=None):
     InputError
         If a patch does not fit, or training diverges.
     """
-    whole, vq = whole or Pace(1), config.latent == "vq"
+    vq = config.latent == "vq"
     with hidden_layers_in(config.precision) as precision:
         encoder = volume_encoder(config.filters, config.depth, config.latent_channels, not vq, config.shortcut)
         decoder = volume_decoder(config.filters, config.depth, config.latent_channels, config.shortcut)
@@ -63,24 +68,25 @@ def fit_autoencoder(training, held_out, config, callbacks=(), whole=None):
     _LOGGER.info("autoencoder: %d parameters, %s", encoder.count_params() + decoder.count_params(), precision)
     optimizer = optimizers.Adam(config.learning_rate, epsilon=1e-7, global_clipnorm=config.clip_norm)
     model.compile(optimizer, jit_compile=False)
-    share = config.autoencoder_share if config.stage == "both" else 1.0
-    pace = Pace(max(1, round(share * config.epochs * data.steps)), _seconds_left(config, share, whole))
+    both = config.stage == "both"
+    share, after = (config.autoencoder_share, _ENCODING) if both else (1.0, _MOMENTS)
+    _expect_picture(config)
+    pace = Pace(max(1, round(share * config.epochs * data.steps)), config.time_budget, share, after * (config.time_budget or 0))
+    pace.fits_after = int(both)
     following = FollowPace(pace, 1.0, [(optimizer, config.learning_rate)] if config.anneal else [])
-    started = pace.start
     _fit(model, data, following, "val_error", [_numbered(1), *callbacks])
-    # Resuming sets the pace back by the time that the stage had taken before.
-    whole.start += pace.start - started
 
     encoder, decoder = in_float32(latent_only(encoder)), in_float32(decoder)
     codebook = model.quantizer.get_weights()[0] if vq else None
-    mean, deviation = moments(LatentSpace(Parts(encoder, decoder, codebook, None), config), training.runs)
+    count = shorter(_MOMENT_FRAMES, _LEAST_MOMENT_FRAMES, config.time_budget)
+    mean, deviation = moments(LatentSpace(Parts(encoder, decoder, codebook, None), config), training.runs, count)
     set_latent_scale(encoder, decoder, mean, deviation)
     spread = (len(mean), mean.min(), mean.max(), deviation.min(), deviation.max())
     _LOGGER.info("latent of %d channels: means %.3g to %.3g, SD %.3g to %.3g, scaled to 0 and 1", *spread)
     return Parts(encoder, decoder, (codebook - mean) / deviation if vq else None, None)
 
 
-def fit_denoiser(start, training, held_out, config, callbacks=(), whole=None):
+def fit_denoiser(start, training, held_out, config, callbacks=()):
     """Fit the denoiser on the latents of the training, their labels and conditions.
 
     Parameters
@@ -90,8 +96,6 @@ def fit_denoiser(start, training, held_out, config, callbacks=(), whole=None):
     training, held_out : keras_mri.systems.ldm.labelled_runs.LabelledRuns
     config : keras_mri.systems.ldm.settings.Config
     callbacks : sequence of keras.callbacks.Callback
-    whole : keras_mri.training.callbacks.Pace, optional
-        As for `fit_autoencoder`: a time budget covers both stages and the encoding between them.
 
     Returns
     -------
@@ -103,10 +107,12 @@ def fit_denoiser(start, training, held_out, config, callbacks=(), whole=None):
     InputError
         If training diverges.
     """
-    whole = whole or Pace(1)
     labels, extra = len(training.names), EXTRA_CHANNELS + config.latent_channels if config.condition else 0
     space = LatentSpace(start, config, labels)
-    latents = [encoded(space, part, np.random.default_rng([config.seed, k])) for k, part in enumerate((training, held_out))]
+    latents = [
+        encoded(space, part, np.random.default_rng([config.seed, k]), config.time_budget and share * config.time_budget)
+        for k, (part, share) in enumerate(((training, _OF_TRAINING), (held_out, _OF_HELD_OUT)))
+    ]
     plan = schedule(config.schedule, config.diffusion_steps)
     prior = prior_of(latents[0].clean, latents[0].codes, labels) if config.prior else None
     linear = prior and linear_of(prior, config.prediction, plan)
@@ -123,7 +129,7 @@ def fit_denoiser(start, training, held_out, config, callbacks=(), whole=None):
     model.compile(optimizer, loss="mse", metrics=[keras.metrics.MeanSquaredError(name="error")], jit_compile=False)
     swap = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if config.ema > 0 else []
     share = 1 - config.autoencoder_share if config.stage == "both" else 1.0
-    pace = Pace(max(1, round(share * config.epochs * data.steps)), _seconds_left(config, 1.0, whole))
+    pace = Pace(max(1, round(share * config.epochs * data.steps)), config.time_budget)
     following = FollowPace(pace, 1.0, [(optimizer, config.diffusion_learning_rate)] if config.anneal else [])
     _fit(model, data, following, "val_loss", [_numbered(2), *callbacks], swap)
     return in_float32(denoiser)
@@ -136,13 +142,15 @@ def _adam(config):
     return optimizers.Adam(config.diffusion_learning_rate, **options)
 
 
-def moments(space, runs):
+def moments(space, runs, frames=_MOMENT_FRAMES):
     """Return mean and SD per channel of the latents of many frames, spread over all runs.
 
     Parameters
     ----------
     space : LatentSpace
     runs : sequence of ndarray of float32, shape (x, y, z, t)
+    frames : int
+        About so many in all.
 
     Returns
     -------
@@ -151,7 +159,7 @@ def moments(space, runs):
     """
     count, total, squares = 0, 0.0, 0.0
     for run in runs:
-        for t in range(0, run.shape[3], max(1, run.shape[3] * len(runs) // _MOMENT_FRAMES)):
+        for t in range(0, run.shape[3], max(1, run.shape[3] * len(runs) // frames)):
             latent = space.encode(run[..., t]).reshape(-1, space.config.latent_channels).astype(np.float64)
             count, total, squares = count + len(latent), total + latent.sum(axis=0), squares + (latent**2).sum(axis=0)
     mean = total / count
@@ -159,7 +167,7 @@ def moments(space, runs):
     return mean.astype(np.float32), np.where(deviation > 1e-6, deviation, 1).astype(np.float32)
 
 
-def encoded(space, data, rng):
+def encoded(space, data, rng, seconds=None):
     """Encode every frame, and with conditions a coarse view and some damaged ones of it.
 
     Parameters
@@ -167,33 +175,53 @@ def encoded(space, data, rng):
     space : LatentSpace
     data : keras_mri.systems.ldm.labelled_runs.LabelledRuns
     rng : numpy.random.Generator
+    seconds : float, optional
+        About as long this may take: frames spread over the runs are encoded until then, one in any case.
 
     Returns
     -------
     keras_mri.systems.ldm.data.Latents
     """
-    clean = [space.encode(run[..., t]) for run in data.runs for t in range(run.shape[3])]
-    damaged = min(max(1, _DAMAGED_VIEWS // len(clean)), _MOST_OF_A_FRAME)
-    views = [seen for run in data.runs for seen in _views(space, run, rng, damaged)] if space.config.condition else []
-    return Latents(np.stack(clean), np.concatenate(data.codes), np.array(views, np.float32) if views else None)
+    frames, clock = sum(run.shape[3] for run in data.runs), Clock(seconds) if seconds else None
+    damaged, done = min(max(1, _DAMAGED_VIEWS // frames), _MOST_OF_A_FRAME), []
+    for number, (run, numbers) in enumerate(zip(data.runs, data.codes), start=1):
+        views = _Views(space, run, rng, damaged) if space.config.condition else None
+        for count, t in enumerate(np.random.default_rng(number).permutation(run.shape[3]) if clock else range(run.shape[3])):
+            if clock and count and clock.elapsed() * (1 + 1 / len(done)) > seconds * number / len(data.runs):
+                break
+            done.append((space.encode(run[..., t]), numbers[t], views.of_frame(t) if views else None))
+    if len(done) < frames:
+        _LOGGER.warning("warning: `time_budget`: %d of %d frames are encoded for the denoiser", len(done), frames)
+    clean, codes, seen = zip(*done)
+    return Latents(np.stack(clean), np.array(codes, np.int32), np.array(seen, np.float32) if space.config.condition else None)
 
 
-def _views(space, run, rng, damaged):
-    """Yield the conditions of each frame of a run: the coarse view, then the damaged ones."""
-    # Frame after frame in memory, because guesses look at many.
-    run = np.moveaxis(np.ascontiguousarray(np.moveaxis(run, 3, 0)), 0, 3)
-    nothing = np.zeros(run.shape[:3], bool)
-    # As imputation will choose it for a run like this.
-    reach = best_reach(lambda s: run[..., s], lambda s: nothing, run.shape[3])
-    for t in range(run.shape[3]):
-        coarse = coarse_view(run[..., t], space.config.coarse)
-        seen = [(coarse, ~nothing), *(damaged_view(run, t, rng, reach) for _ in range(damaged))]
-        yield [condition(space.encode(view), space.padded(known), k == 0) for k, (view, known) in enumerate(seen)]
+class _Views:
+    """The conditions of each frame of a run: the coarse view, then the damaged ones."""
+
+    def __init__(self, space, run, rng, damaged):
+        # Frame after frame in memory, because guesses look at many.
+        self.run = np.moveaxis(np.ascontiguousarray(np.moveaxis(run, 3, 0)), 0, 3)
+        self.space, self.rng, self.damaged = space, rng, damaged
+        self.nothing = np.zeros(run.shape[:3], bool)
+
+    @functools.cached_property
+    def reach(self):
+        """As imputation will choose it for a run like this."""
+        return best_reach(lambda s: self.run[..., s], lambda s: self.nothing, self.run.shape[3])
+
+    def of_frame(self, t):
+        """Return the views of a frame: list of ndarray."""
+        coarse = coarse_view(self.run[..., t], self.space.config.coarse)
+        seen = [(coarse, ~self.nothing), *(damaged_view(self.run, t, self.rng, self.reach) for _ in range(self.damaged))]
+        return [condition(self.space.encode(view), self.space.padded(known), k == 0) for k, (view, known) in enumerate(seen)]
 
 
-def _seconds_left(config, share, whole):
-    """Return the rest of this share of the time budget, at least a second; None without a budget."""
-    return config.time_budget and max(1.0, share * config.time_budget - whole.elapsed())
+def _expect_picture(config):
+    """Keep time of a budget for the sample in the picture: its graph, and its steps."""
+    clock = current()
+    if clock and clock.writes:
+        clock.following = max(_LEAST_PICTURE, _PICTURE * config.time_budget)
 
 
 def _numbered(stage):

@@ -18,7 +18,7 @@ from keras_mri.training.fit import fit
 _LOGGER = logging.getLogger(__name__)
 # Without a number of iterations: no more than this, and no further one unless the score falls by this share.
 _MOST_ITERATIONS, _LEAST_GAIN = 3, 1e-3
-# Of the time that is left, what the next iteration takes; the last takes all.
+# Of the time that is left, what the next iteration takes, because the first target teaches most; the last takes all.
 _TIME_SHARE = 0.75
 # Share of the robust maximum below which the noise of a repetition may be too weak for a network to gain anything on the average (ge-seepi,
 # 1.3 %: nothing in three trainings); the share of a training after which that shows, and the share of the score that counts as a gain.
@@ -60,15 +60,18 @@ def iterate(network, blocks, best, config, callbacks, denoised):
     target = None
     for iteration in range(1, most + 1):
         before = best.best
+        pace = Pace(config.epochs * blocks.steps, config.time_budget, 1.0 if iteration == most else _TIME_SHARE)
+        # It is the first iteration that a small budget says little of.
+        pace.told = iteration > 1
         if config.restart:
             network.set_weights(start)
-        share = _time_share(iteration, last=iteration == most)
         batches = Batches(blocks.training(target, config.seed + 1000 * iteration), validation, blocks.steps)
         numbered = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs, number=iteration: logs.update(iteration=number))
-        _fit(network, batches, share, config, [numbered, StopOnNonFinite(best), best, *callbacks])
+        _fit(network, batches, pace, config, [numbered, StopOnNonFinite(best), best, *callbacks])
         kept = iteration if best.best < before else kept
         _LOGGER.info("iteration %d: best held-out score so far %.6f (before: %.6f)", iteration, best.best, before)
-        if iteration == most or (config.iterations is None and not best.best < before * (1 - _LEAST_GAIN)):
+        done = config.iterations is None and not best.best < before * (1 - _LEAST_GAIN)
+        if iteration == most or done or not pace.has_time_for_another_fit():
             break
         best.restore()
         target = denoised()
@@ -141,15 +144,9 @@ class EndWithoutGain(WatchesPace):
             raise NothingToGainError
 
 
-def _time_share(iteration, last):
-    """Return the share of the training's time that an iteration takes: most of the time left, because the first target teaches most."""
-    return (1 - _TIME_SHARE) ** (iteration - 1) * (1 if last else _TIME_SHARE)
-
-
-def _fit(network, batches, share, config, callbacks):
+def _fit(network, batches, pace, config, callbacks):
     """Run one iteration with an annealing of its own."""
     optimizer = optimizers.Adam(config.learning_rate, beta_2=config.beta_2, clipnorm=config.clip_norm)
     network.compile(optimizer, loss="mse", weighted_metrics=[keras.metrics.MeanAbsoluteError(name="error")], jit_compile=False)
-    pace = Pace(config.epochs * batches.steps, config.time_budget and config.time_budget * share)
     schedule = [(optimizer, config.learning_rate)] if config.anneal else []
     fit(network, batches, [FollowPace(pace, 1.0, schedule), *callbacks])

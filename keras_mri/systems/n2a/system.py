@@ -7,7 +7,9 @@ Lehtinen et al., ICML 2018 (Noise2Noise). arXiv:1803.04189
 """
 
 import dataclasses
+import functools
 import logging
+import math
 
 import keras
 import numpy as np
@@ -16,6 +18,7 @@ from keras_mri.errors import InputError, remark
 from keras_mri.imaging.intensity import Scaling, fit_scaling
 from keras_mri.inference.central_part import central_part
 from keras_mri.inference.tiles import predictor
+from keras_mri.inference.timing import speed_of
 from keras_mri.io.grids import bounding_box, mirror_axes
 from keras_mri.networks.backends import check_trains
 from keras_mri.networks.geometry import geometry
@@ -27,6 +30,7 @@ from keras_mri.systems.n2a.repetitions import align_repetitions
 from keras_mri.systems.n2a.settings import DENOISED, SETTINGS, inference
 from keras_mri.systems.records import Outcome, System, with_inference
 from keras_mri.training.callbacks import KeepBest
+from keras_mri.training.clock import current
 
 __all__ = ["SYSTEM", "outcome", "predict", "prepare", "settle", "train"]
 
@@ -38,6 +42,8 @@ _OVERLAP = 8
 # What a training without a gain writes.
 _AVERAGE = "their average: the average is the result, and training ends here"
 _MIRRORED = {"none": "", "left-right": " and its mirror image", "all": " and its mirror images along all axes: eight times the work of one"}
+# Restorations that are averaged; of the time left before training, the share that the scan's restoration after it may take.
+_IMAGES, _FOR_OUTCOME = {"all": 8, "left-right": 2, "none": 1}, 0.35
 # Voxels of surroundings that a network without a bounded reach is shown.
 _SURROUNDINGS = 16
 
@@ -132,6 +138,7 @@ def train(data, config, callbacks=()):
         # A target need not be the best there is: no mirror images.
         return scaling.apply(_denoised(network, as_seen, inference(config, {}), "none").data.reshape(scan.average.shape))
 
+    _expect_outcome(network, scan, config)
     best = KeepBest(network, "val_loss")
     with keeping_best(best, callbacks):
         name, noise = scan.reference.name, scan.noise
@@ -188,10 +195,11 @@ def outcome(checkpoint, data, config):
     -------
     keras_mri.systems.records.Outcome
     """
+    mirror = _mirror_in_time(data, config, current() and current().following)
     if not _restores_nothing(checkpoint.network):
-        _LOGGER.info("restoring the %s%s", "repetitions" if config.restore == "each" else "average", _MIRRORED[config.mirror])
+        _LOGGER.info("restoring the %s%s", "repetitions" if config.restore == "each" else "average", _MIRRORED[mirror])
     network = with_hidden_layers_in(checkpoint.network, config.precision)
-    denoised = _denoised(network, data, inference(config, {}), config.mirror)
+    denoised = _denoised(network, data, inference(config, {}), mirror)
     average, first = data.average[..., 0], denoised.frame(0)
     removed = np.abs(average - first)
     times = _visible(removed[data.mask], average[data.mask])
@@ -212,6 +220,40 @@ def _visible(removed, average):
     highest = np.percentile(removed, 99)
     wanted = np.percentile(average, 99) / (2 * highest) if highest > 0 else 0
     return next((times for times in (500, 200, 100, 50, 20, 10) if times <= wanted), 5)
+
+
+def _expect_outcome(network, scan, config):
+    """Keep time of a budget for the restoration of the scan, with fewer mirror images where all of them would take most of it."""
+    clock = current()
+    if clock is None or not clock.writes:
+        return
+    clock.speed = speed_of(network, config.precision)
+    mirror = _mirror_in_time(scan, config, _FOR_OUTCOME * (clock.end - clock.elapsed()))
+    clock.following = _seconds_of(scan, config, mirror)
+    if mirror != config.mirror:
+        remark(
+            scan.reference.name,
+            f"to restore it with `mirror` {config.mirror} takes about {_seconds_of(scan, config, config.mirror):.0f} s, too much of the "
+            f"time budget: it is restored with `mirror` {mirror}; predict with the network for the better result",
+        )
+
+
+def _mirror_in_time(scan, config, seconds):
+    """Return the choice of mirror images, of those asked for at most, whose restoration takes so many seconds; the least if none does."""
+    if not seconds or current().speed is None:
+        return config.mirror
+    choices = [mirror for mirror in ("all", "left-right", "none") if _IMAGES[mirror] <= _IMAGES[config.mirror]]
+    return next((mirror for mirror in choices if _seconds_of(scan, config, mirror) <= seconds * 1.001), "none")
+
+
+def _seconds_of(scan, config, mirror):
+    """Return about how long the scan's restoration takes, by the clock's measure of a prediction."""
+    first, each = current().speed
+    voxels = math.prod(side.stop - side.start for side in bounding_box(scan.mask, (_OVERLAP,) * 3))
+    frames = scan.data.shape[-1]
+    # Frames of a run are computed anew for picture and verdict.
+    voxels *= frames if frames == 1 else frames + 2
+    return first + each * voxels * _IMAGES[mirror] * (len(scan.data) if config.restore == "each" else 1)
 
 
 def _start(config):
@@ -264,6 +306,8 @@ def _denoised(network, scan, stored, mirror, tile=None):
     mirrored = mirror_axes(scan.reference.affine, mirror)
     run = predictor(network, average[box].shape[:3], tile, mirrored, _OVERLAP, scan.reference.n_frames == 1)
 
+    # Of a scan of one frame, picture, verdict and file are one computation.
+    @functools.lru_cache(maxsize=2)
     def restored_frame(frame):
         first = frame // channels * channels
         members = scan.data if each else [average]

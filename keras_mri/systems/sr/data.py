@@ -12,6 +12,7 @@ from keras_mri.data.splits import slab_cut
 from keras_mri.io.grids import bounding_box, mirror_axes
 from keras_mri.systems.sr.augmentation import corrupted_pairs, with_quarter_turns, with_random_gain, with_random_motion
 from keras_mri.systems.sr.settings import PATCH_SHAPE
+from keras_mri.training.clock import in_time
 
 _VALIDATION_PATCHES = 24
 _STEPS_PER_EPOCH = 100
@@ -39,12 +40,12 @@ def pair_data(parts, config, factor):
     InputError
         If a patch does not fit a scan, or an image cannot be scaled.
     """
-    subjects = [pair.subject for pair in parts.training]
-    scans = [_Scan(*pair.z_scores(config.scaling)) for pair in parts.training]
+    # First what validates, which is needed in any case: a time budget may leave some of the training's scans out.
+    held_out = _scans(parts.validation, config)
+    scans = _scans(parts.training, config)
+    subjects = [pair.subject for pair in parts.training[: len(scans)]]
     if parts.slabs:
         scans, held_out = _divided(scans, subjects)
-    else:
-        held_out = [_Scan(*pair.z_scores(config.scaling)) for pair in parts.validation]
     scans, held_out = ([_thick(scan, factor) for scan in part] for part in (scans, held_out))
     patch_shape = config.patch_shape or fitting_patch(PATCH_SHAPE, [scan.data for scan in scans], factor)
     # A held-out slab may be thinner than a patch; the network takes any shape.
@@ -100,6 +101,10 @@ class _Scan(typing.NamedTuple):
 
     data: np.ndarray
     mask: np.ndarray
+
+
+def _scans(pairs, config):
+    return [_Scan(*pair.z_scores(config.scaling)) for pair in in_time(pairs, [pair.target.name for pair in pairs])]
 
 
 def _divided(scans, subjects):

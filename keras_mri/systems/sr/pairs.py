@@ -1,6 +1,7 @@
 """Source and target scans of one anatomy on one grid, divided into training, validation and test."""
 
 import dataclasses
+import functools
 import logging
 import pathlib
 import typing
@@ -44,6 +45,11 @@ class Pair:
         """Voxel sides in mm, shape (3,)."""
         return self.target.zooms
 
+    @functools.cached_property
+    def brain(self):
+        """Where the brain is: ndarray of bool, shape (x, y, z)."""
+        return brain_of(self.source, self.mask)
+
     @property
     def name(self):
         """Of the source: what a prediction gets."""
@@ -64,7 +70,7 @@ class Pair:
         mask : ndarray of bool, shape (x, y, z)
         """
         source, target = self.source.frame(0), self.target.frame(0)
-        mask = brain_of(self.source, self.mask)
+        mask = self.brain
         inside = mask if policy == "mask" else None
         scaling = fit_zscore(source, inside)
         other = scaling if self.simulated else fit_zscore(target, inside)

@@ -7,6 +7,7 @@ Isola et al., CVPR 2017. arXiv:1611.07004
 
 import functools
 import logging
+import math
 
 import keras
 
@@ -16,6 +17,7 @@ from keras_mri.imaging.kspace import finer_step, resampled
 from keras_mri.inference.extremes import as_seen
 from keras_mri.inference.restoring import restored, restored_frames
 from keras_mri.inference.tiles import predictor
+from keras_mri.inference.timing import affordable_box, expect_pictures
 from keras_mri.io.grids import bounding_box, mirror_axes
 from keras_mri.io.nifti_headers import on_finer_grid
 from keras_mri.io.nifti_reading import open_image
@@ -110,6 +112,7 @@ def train(data, config, callbacks=()):
         functools.partial(_adam, config, config.beta_1, config.learning_rate),
         functools.partial(_adam, config, config.discriminator_beta_1, config.discriminator_learning_rate),
     )
+    expect_pictures(network, math.prod(_shown(data).target.shape[:3]))
     fit_in_two_phases(model, batches, pace, config, new, callbacks)
     return in_float32(network)
 
@@ -174,15 +177,21 @@ def outcome(checkpoint, data, config):
     -------
     keras_mri.systems.records.Outcome
     """
-    pair = (data.test or data.validation or data.training)[0]
+    pair = _shown(data)
     part = "test" if data.test else "partly trained on"
     images, mask = pair.z_scores(config.scaling)
     images = images[bounding_box(mask)]
+    images = images[affordable_box(images.shape[:3])]
     restored = _predictor(checkpoint.network, images.shape[:3], inference(config, {})["tile"])(images[..., :1])
     # Panels are drawn from black at 0: the darkest voxel of the target.
     dark = images[..., 1].min()
     panels = {f"source ({part})": images[..., 0] - dark, "restored": restored - dark, "target": images[..., 1] - dark}
     return Outcome(panels, {SPLIT: data.table()}, pair.target.affine)
+
+
+def _shown(data):
+    """Return the pair that the picture beside the network shows."""
+    return (data.test or data.validation or data.training)[0]
 
 
 def _predictor(network, shape, tile=None, axes=(), progress=None):

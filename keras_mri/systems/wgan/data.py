@@ -15,6 +15,7 @@ from keras_mri.imaging.foreground import patch_foreground
 from keras_mri.imaging.intensity import fit_image_scaling
 from keras_mri.imaging.noise import estimate_sigma
 from keras_mri.systems.wgan.settings import PATCH_SHAPE
+from keras_mri.training.clock import in_time
 
 _LOGGER = logging.getLogger(__name__)
 # Held-out patches, and how many share a batch, in which the noise levels are spread evenly.
@@ -52,7 +53,7 @@ def denoising_data(volumes, config, frames, factor):
     window = frames + (config.target == "neighbour")
     batch_size = config.batch_size or (_BATCH_OF_FRAMES if frames > 1 else _BATCH_OF_ONE)
     cache = RunCache(config.cache)
-    runs = [cache.keep(_network_units(volume, config)) for volume in volumes]
+    runs = [cache.keep(_network_units(volume, config)) for volume in in_time(volumes, [volume.name for volume in volumes])]
     if config.sampling == "lattice":
         patch_shape = validation_shape = config.patch_shape or fitting_patch(PATCH_SHAPE, runs, factor)
         training, held_out = _lattice(runs, patch_shape, config.seed)

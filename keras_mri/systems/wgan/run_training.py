@@ -2,12 +2,14 @@
 
 import functools
 import logging
+import math
 
 import keras
 import numpy as np
 
 from keras_mri.data.patches import fitting_patch
 from keras_mri.errors import InputError
+from keras_mri.inference.timing import expect_pictures
 from keras_mri.networks.blocks import check_sides
 from keras_mri.networks.encoder_critic import encoder_critic
 from keras_mri.networks.precision import hidden_layers_in, in_float32
@@ -18,10 +20,12 @@ from keras_mri.systems.wgan.run_copies import MOST_FRAMES, recorrupted_copy, tra
 from keras_mri.systems.wgan.run_data import run_batches
 from keras_mri.systems.wgan.run_model import RunModel, RunRules
 from keras_mri.systems.wgan.run_prediction import look_at, remark_if_smoothed, spaced
-from keras_mri.systems.wgan.settings import DEPTHS_OF_RUNS, FILTERS_OF_RUNS, PATCH_SHAPE
+from keras_mri.systems.wgan.settings import DEPTHS_OF_RUNS, FILTERS_OF_RUNS, PATCH_SHAPE, SHOWN_FRAMES, SHOWN_SLICES
 from keras_mri.training.adversarial import wasserstein_losses
 from keras_mri.training.callbacks import FollowPace, KeepBest, Pace, StopOnNonFinite
+from keras_mri.training.clock import PREPARATION, clock_of, in_time
 from keras_mri.training.fit import fit, keeping_best
+from keras_mri.training.two_phases import critic_has_time
 
 _LOGGER = logging.getLogger(__name__)
 # Recorrupted copies in all, and of each condition of a run; updates of an epoch, unless the options say.
@@ -55,13 +59,10 @@ def train_on_runs(volumes, config, callbacks=()):
     """
     _remark_on_options(config)
     steps = config.steps_per_epoch or _STEPS_PER_EPOCH
-    # The budget is the user's: what prepares a run counts.
     pace = Pace(config.epochs * steps, config.time_budget)
     keras.utils.set_random_seed(config.seed)
-    parts = [part for volume in volumes for part in _parts(volume)]
-    rng = np.random.default_rng(config.seed)
-    each = int(np.clip(_COPIES // len(parts), 1, _MOST_COPIES))
-    copies = [recorrupted_copy(part, rng) for part in parts for _ in range(each)]
+    parts = [part for volume in in_time(volumes, [volume.name for volume in volumes]) for part in _parts(volume)]
+    copies = _copies(parts, np.random.default_rng(config.seed), config.time_budget)
     filters, depths = _levels(config)
     factor = 2 ** (len(filters) - 1)
     copies = [copy.thickened(factor) for copy in copies]
@@ -76,6 +77,8 @@ def train_on_runs(volumes, config, callbacks=()):
     _LOGGER.info("%d parameters, maps of %d run(s), patches of %s voxels, %s", network.count_params(), len(parts), patch_shape, precision)
     rules = RunRules(config.keep, config.response_weight, config.adversarial_weight or 0.0, config.critic_steps)
     model = RunModel(network, rules, critic, wasserstein_losses(config.gradient_penalty), config.seed)
+    shape = max((volume.shape for volume in volumes), key=math.prod)
+    expect_pictures(network, math.prod(shape[:2]) * SHOWN_SLICES * min(shape[3], SHOWN_FRAMES))
     _fit(model, batches, pace, config, callbacks)
     return in_float32(network)
 
@@ -99,6 +102,19 @@ def _parts(volume):
                 raise InputError(f"{volume.name} has no tissue with noise: its frames do not differ there. There is nothing to learn.")
             remark_if_smoothed(part.noise, volume.name)
             yield part
+
+
+def _copies(parts, rng, time_budget):
+    """Return recorrupted copies of all parts: fewer of each where preparation would take too long for the budget."""
+    each, clock = int(np.clip(_COPIES // len(parts), 1, _MOST_COPIES)), clock_of(time_budget)
+    copies, began = [], clock and clock.elapsed()
+    for part in (part for _ in range(each) for part in parts) if clock else (part for part in parts for _ in range(each)):
+        if clock and len(copies) >= len(parts):
+            mean = (clock.elapsed() - began) / len(copies)
+            if clock.elapsed() + mean > PREPARATION * time_budget:
+                break
+        copies.append(recorrupted_copy(part, rng))
+    return copies
 
 
 def _levels(config):
@@ -149,7 +165,7 @@ def _fit(model, batches, pace, config, callbacks):
             model.compile(optimizer, jit_compile=False)
             fit(model, batches, followed(first, optimizer))
             best.restore()
-        if first < 1:
+        if first < 1 and critic_has_time(pace):
             optimizer = new(config.learning_rate)
             model.compile(optimizer, new(config.critic_learning_rate), jit_compile=False)
             best.start_again()

@@ -18,6 +18,8 @@ LEAST_FRAMES = 10
 # convolutions of the latter.
 PATCH_SHAPE = (32, 32, 16)
 FILTERS, FILTERS_OF_RUNS, DEPTHS_OF_RUNS = (32, 64), (16, 32), (1, 3)
+# Slices and frames of a run that the picture beside its network is made from.
+SHOWN_SLICES, SHOWN_FRAMES = 8, 60
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

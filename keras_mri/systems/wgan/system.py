@@ -8,6 +8,7 @@ Gulrajani et al., NeurIPS 2017 (WGAN-GP). arXiv:1704.00028
 import dataclasses
 import functools
 import logging
+import math
 
 import keras
 import numpy as np
@@ -19,6 +20,7 @@ from keras_mri.inference.central_part import central_part
 from keras_mri.inference.extremes import as_seen
 from keras_mri.inference.restoring import restored
 from keras_mri.inference.tiles import predictor
+from keras_mri.inference.timing import affordable_box, affordable_voxels, expect_pictures
 from keras_mri.io.grids import mirror_axes
 from keras_mri.io.mask_files import load_mask
 from keras_mri.io.nifti_reading import open_image
@@ -30,7 +32,7 @@ from keras_mri.networks.precision import hidden_layers_in, in_float32, with_hidd
 from keras_mri.networks.residual_unet import residual_unet
 from keras_mri.systems.records import Outcome, System, as_volumes
 from keras_mri.systems.wgan.run_prediction import denoised_run, is_of_runs
-from keras_mri.systems.wgan.settings import FILTERS, LEAST_FRAMES, PATCH_SHAPE, SETTINGS, PredictConfig, as_runs
+from keras_mri.systems.wgan.settings import FILTERS, LEAST_FRAMES, PATCH_SHAPE, SETTINGS, SHOWN_FRAMES, SHOWN_SLICES, PredictConfig, as_runs
 from keras_mri.training.callbacks import Pace
 
 __all__ = ["SYSTEM", "facts", "outcome", "predict", "prepare", "train"]
@@ -38,8 +40,6 @@ __all__ = ["SYSTEM", "facts", "outcome", "predict", "prepare", "train"]
 _LOGGER = logging.getLogger(__name__)
 # Weight of the critic for volumes.
 _ADVERSARIAL_WEIGHT = 0.1
-# Slices and frames of a run that its picture is made from.
-_SHOWN_SLICES, _SHOWN_FRAMES = 8, 60
 # More at full resolution keeps a run sharp (FWHM + 1 % instead of + 5 %); more on the halved grid suits single, noisier frames.
 _DEPTHS_OF_FRAMES, _DEPTHS_OF_ONE = (2, 4), (1, 5)
 
@@ -95,6 +95,7 @@ def train(data, config, callbacks=()):
     rules = Rules(config.critic_steps, config.l1_weight, config.adversarial_weight)
     model = AdversarialModel(network, critic, wasserstein_losses(config.gradient_penalty), rules, config.seed)
     new = NewOptimizers(*(functools.partial(_adam, config, rate) for rate in (config.learning_rate, config.critic_learning_rate)))
+    expect_pictures(network, math.prod(data[-1].shape[:3]))
     fit_in_two_phases(model, batches, pace, config, new, callbacks)
     return in_float32(network)
 
@@ -122,6 +123,8 @@ def predict(checkpoint, images, options):
     mask = load_mask(options.mask, volume) if options.mask is not None else None
     if is_of_runs(checkpoint.network):
         return denoised_run(checkpoint, volume, options, mask)
+    if options.tr is not None:
+        remark(volume.name, "`tr` has no meaning for a network of single volumes and is left aside")
     frames = checkpoint.network.input_shape[-1]
     if volume.n_frames < (frames + 1) // 2 or (frames > 1 and volume.n_frames < 2):
         raise InputError(
@@ -158,7 +161,8 @@ def outcome(checkpoint, data, config):
         return _outcome_of_run(checkpoint, volume)
     frames = checkpoint.network.input_shape[-1]
     shown = range(max(0, volume.n_frames - frames), volume.n_frames)
-    clean = np.stack([volume.frame(t) for t in shown], axis=-1)
+    box = affordable_box(volume.shape[:3])
+    clean = np.stack([volume.frame(t)[box] for t in shown], axis=-1)
     sigma = sum(config.noise_range) / 2 * fit_image_scaling(volume, config.scaling).scale
     add_noise = add_rician_noise if config.noise == "rician" else add_gaussian_noise
     noisy = add_noise(np.maximum(clean, 0) if config.noise == "rician" else clean, sigma, np.random.default_rng(config.seed))
@@ -185,10 +189,12 @@ def facts(network, data, config):
 
 def _outcome_of_run(checkpoint, volume):
     """Show one frame of a few slices and what was removed from it."""
-    middle, half = volume.shape[2] // 2, _SHOWN_SLICES // 2
+    middle, half = volume.shape[2] // 2, SHOWN_SLICES // 2
     slices = slice(max(0, middle - half), middle + half)
     conditions = volume.facts.get("inspection", {}).get("conditions") or [range(volume.n_frames)]
-    run = np.stack([volume.frame(t)[:, :, slices] for t in max(conditions, key=len)[:_SHOWN_FRAMES]], axis=-1)
+    voxels = volume.shape[0] * volume.shape[1] * 2 * half
+    shown = max(conditions, key=len)[: int(min(SHOWN_FRAMES, max(LEAST_FRAMES, affordable_voxels() / voxels)))]
+    run = np.stack([volume.frame(t)[:, :, slices] for t in shown], axis=-1)
     part = volume.from_array(run, volume.affine, volume.header, volume.name).with_repetition_time(volume.repetition_time)
     part.facts.update(volume.facts)
     restored = denoised_run(checkpoint, part, PredictConfig())

@@ -6,7 +6,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from keras_mri.errors import GridMismatchError, InputError
+from keras_mri.errors import GridMismatchError, InputError, remarks_kept
 from keras_mri.imaging import phantoms
 from keras_mri.imaging.kspace import finer_affine, resampled
 from keras_mri.io.volumes import Volume
@@ -186,3 +186,34 @@ def test_reconstruction_shows_what_the_decoder_loses_and_invents_nothing_negativ
     restored = reconstructed(Space(loss=0.1), run)
     scale = np.percentile(run.data, 99.9)
     np.testing.assert_allclose(restored.data, np.maximum(run.data - 0.1 * scale, 0), atol=1e-3 * scale)
+
+
+def test_spikes_stay_and_neither_set_the_scale_nor_fill_a_hole(run, affine):
+    mask, spiked = slab() > 0, run.data
+    spiked[6, 1, 3, 2] = spiked[5, 4, 2, 4] = 1e6
+    plain, repaired = (
+        imputed(Space(change=0.1), scan, imputation(mask, affine), 0).data for scan in (run, Volume.from_array(spiked, affine))
+    )
+    np.testing.assert_array_equal(repaired[~mask], spiked[~mask])
+    assert np.abs(repaired - plain)[mask].max() < 0.05 * run.data.max()
+
+
+def test_what_stands_in_a_hole_does_not_count_as_a_spike(run, affine):
+    mask = slab() > 0
+    with remarks_kept() as remarks:
+        repaired = imputed(
+            Space(), Volume.from_array(np.where(mask[..., None], -32767, run.data), affine), imputation(mask, affine), 0
+        ).data
+    assert remarks == [] and repaired.min() > 0
+
+
+def test_spikes_and_zeros_come_back_from_a_reconstruction_and_on_a_finer_grid(run, affine):
+    scan = run.frame(0).copy()
+    scan[6, 4, 3], scan[:, :3] = 1e6, 0
+    volume = Volume.from_array(scan, affine)
+    back = reconstructed(Space(loss=0.3), volume).frame(0)
+    np.testing.assert_array_equal(back[(scan == 0) | (scan == 1e6)], scan[(scan == 0) | (scan == 1e6)])
+    fine = Grid((24, 16, 12), finer_affine(affine, (2, 2, 2)))
+    finer = super_resolved(Space(), volume, fine, PredictConfig(task="super-resolution"), 0).frame(0)
+    np.testing.assert_array_equal(finer[:, :4], 0)
+    assert (finer == 1e6).sum() == 8 and np.median(finer[finer != 1e6]) < run.data.max()

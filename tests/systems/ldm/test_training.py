@@ -1,15 +1,17 @@
 import dataclasses
 import types
 
+import keras
 import numpy as np
 import pytest
 
 from keras_mri.io.volumes import Volume
-from keras_mri.networks.latent_diffusion import Parts, latent_only
+from keras_mri.networks.latent_diffusion import Parts, latent_only, parts
 from keras_mri.networks.volume_autoencoder import volume_decoder, volume_encoder
 from keras_mri.systems.ldm.conditions import coarse_view
 from keras_mri.systems.ldm.labelled_runs import labelled_runs
 from keras_mri.systems.ldm.settings import Config
+from keras_mri.systems.ldm.system import train
 from keras_mri.systems.ldm.training import encoded, fit_autoencoder, fit_denoiser, moments
 
 CONFIG = Config(
@@ -80,3 +82,39 @@ def test_the_averaged_weights_are_what_is_returned(eagerly, data):
     denoiser = fit_denoiser(start, *data.divided(), config)
     # Adam moves a weight by the learning rate, 1e-3, in its first step; the weights themselves go farther in the four that follow.
     assert np.abs(denoiser.get_layer("said").get_weights()[0]).max() == pytest.approx(1e-3, rel=0.2)
+
+
+class Interrupts(keras.callbacks.Callback):
+    """Ctrl-C as the given epoch of all stages begins; counts those that began."""
+
+    def __init__(self, epoch):
+        super().__init__()
+        self.epoch, self.begun = epoch, 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.begun += 1
+        if self.begun == self.epoch:
+            raise KeyboardInterrupt
+
+
+STAGES = dataclasses.replace(CONFIG, stage="both", epochs=4, steps_per_epoch=1, autoencoder_share=0.5)
+
+
+def test_ctrl_c_before_the_first_epoch_has_ended_leaves_no_network(eagerly, data):
+    interrupts = Interrupts(1)
+    with pytest.raises(KeyboardInterrupt):
+        train(data, STAGES, [interrupts])
+    assert interrupts.begun == 1
+
+
+@pytest.mark.parametrize("epoch", [2, 3])
+def test_ctrl_c_in_the_first_stage_or_before_the_second_has_an_epoch_keeps_the_autoencoder_alone(eagerly, data, caplog, epoch):
+    interrupts = Interrupts(epoch)
+    assert parts(train(data, STAGES, [interrupts])).denoiser is None
+    # No epoch more is begun.
+    assert interrupts.begun == epoch
+    assert "the network has no denoiser yet: train it with `stage` diffusion, and this one as `initial`" in caplog.text
+
+
+def test_ctrl_c_in_the_second_stage_keeps_its_best_epoch(eagerly, data):
+    assert parts(train(data, STAGES, [Interrupts(4)])).denoiser is not None

@@ -2,7 +2,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from keras_mri.errors import GridMismatchError, InputError
+from keras_mri.errors import GridMismatchError, InputError, remarks_kept
 from keras_mri.imaging import phantoms
 from keras_mri.imaging.kspace import resampled, truncated
 from keras_mri.systems.sr.pair_sources import open_pairs, read_table
@@ -74,6 +74,45 @@ def test_grids_that_differ_are_refused_with_the_remedy_or_resampled(bids, tmp_pa
 def test_tables_that_do_not_fit_are_refused(tmp_path, rows, header, message):
     with pytest.raises(InputError, match=message):
         open_pairs([], Config(pairs=table(tmp_path, *rows, header=header)))
+
+
+def pairs_of(*subjects, names=None):
+    names = names or [f"{number}_T1w.nii" for number, _ in enumerate(subjects)]
+    return [(subject, f"low/{name}", f"high/{name}") for subject, name in zip(subjects, names)]
+
+
+@pytest.mark.parametrize(
+    ("subjects", "expected"),
+    [
+        (("CON-01", "PAT-01", "CON-1"), ["CON-01", "PAT-01", "CON-1"]),
+        (("01", "1", "001"), ["01", "1", "001"]),
+        (("01", "sub-01", "sub-02"), ["sub-01", "sub-01", "sub-02"]),
+        (("01 ", " 01", "02"), ["01", "01", "02"]),
+    ],
+)
+def test_subjects_of_a_table_are_whole_labels(tmp_path, subjects, expected):
+    assert [row["subject"] for row in read_table(table(tmp_path, *pairs_of(*subjects)))] == expected
+
+
+@pytest.mark.parametrize(
+    ("subjects", "names", "said"),
+    [
+        (("a", "b"), ("sub-07_T1w.nii", "sub-07_run-2_T1w.nii"), ["a and b both have scans of sub-07, by their names"]),
+        (("a", "a"), ("sub-07_T1w.nii", "sub-07_run-2_T1w.nii"), []),
+        (("a", "b"), ("sub-CON-01_T1w.nii", "sub-CON-02_T1w.nii"), []),
+        (("a", "b"), ("T1w.nii", "T1w.nii"), []),
+    ],
+)
+def test_one_person_under_two_names_is_remarked_on(tmp_path, subjects, names, said):
+    with remarks_kept() as remarks:
+        read_table(table(tmp_path, *pairs_of(*subjects, names=names)))
+    assert remarks == [f"pairs.tsv: {text}" for text in said]
+
+
+def test_a_pair_of_two_people_is_remarked_on(tmp_path):
+    with remarks_kept() as remarks:
+        read_table(table(tmp_path, ("a", "sub-01_T1w.nii", "sub-02_T1w.nii"), ("b", "sub-03_T1w.nii", "T1w.nii")))
+    assert remarks == ["pairs.tsv: row 1 makes a pair of scans of sub-01 and sub-02, by their names"]
 
 
 def test_a_table_that_is_not_there(tmp_path):

@@ -18,8 +18,9 @@ import numpy as np
 
 from keras_mri import info
 from keras_mri.errors import InputError
-from keras_mri.io import derivatives, header_comparison, nifti_reading, nifti_writing
-from keras_mri.io.derivatives import carried, write_companions
+from keras_mri.io import header_comparison, nifti_reading, nifti_writing
+from keras_mri.io.bids import derivatives
+from keras_mri.io.bids.derivatives import carried, write_companions
 from keras_mri.io.mask_files import load_mask
 from keras_mri.io.nifti_headers import on_finer_grid
 from keras_mri.io.volumes import Volume
@@ -127,20 +128,6 @@ def pairs_table(content, folder):
             with _REFUSED:
                 nifti_reading.open_image(row["source"])
     _check_folder(folder, "pairs.tsv")
-
-
-def sidecar(content, folder):
-    """Read a side-car beside a run, and the repetition time that both state."""
-    scan = folder / "sub-01_bold.nii"
-    scan.write_bytes(_nifti(1, "<", np.int16))
-    (folder / "sub-01_bold.json").write_bytes(content)
-    with _REFUSED:
-        volume = nifti_reading.open_image(scan)
-        json.dumps(volume.metadata.facts, allow_nan=False)
-        json.dumps(carried(volume).facts, allow_nan=False)
-        time = volume.repetition_time
-        assert time is None or 0 < time < 1e6
-    _check_folder(folder, scan.name, "sub-01_bold.json")
 
 
 def gradients(content, folder):
@@ -324,7 +311,6 @@ DOORS = {
     "labels": volume_labels,
     "pairs": pairs_table,
     "side_car": side_car,
-    "sidecar": sidecar,
     "gradients": gradients,
     "python": python_doors.call,
 }
@@ -341,10 +327,6 @@ _SEEDS = {
     "labels": _label_tables,
     "pairs": _pairs_tables,
     "side_car": _side_cars,
-    "sidecar": lambda: [
-        b'{"RepetitionTime": 2.0, "SliceTiming": [0, 1.5], "SkullStripped": true}',
-        b'\xef\xbb\xbf{"VolumeTiming": [0, 2]}',
-    ],
     "gradients": lambda: [b"0 1000\n\x000 1\n0 0\n0 0\n", b"0\n1000\n\x000 0 0\n.6 -.8 0\n"],
     "python": lambda: [bytes([number]) + bytes(60) for number in range(len(python_doors.FUNCTIONS))],
 }

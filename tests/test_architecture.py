@@ -16,10 +16,10 @@ MODULES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix("__init__").rstrip("."): path
     for path in sorted(PACKAGE.rglob("*.py"))
 }
-COMMANDS = {"api", "train", "predict", "generate", "evaluate", "info", "check", "__main__"}
+COMMANDS = {"api", "labels", "train", "predict", "generate", "evaluate", "info", "check", "__main__"}
 # Rooms and the modules at the top, from the ground up; a room imports from its own floor and from those below.
 FLOORS = [
-    {"", "errors", "config", "memory"},
+    {"", "errors", "config"},
     {"io", "networks"},
     {"imaging"},
     {"data", "saving", "training"},
@@ -116,7 +116,7 @@ def test_each_library_has_one_door():
 
 
 def test_files_pictures_and_options_do_without_keras():
-    light = {"", "errors", "config", "memory", "io", "imaging", "report", *(f"systems.{name}.settings" for name in SYSTEMS)}
+    light = {"", "errors", "config", "io", "imaging", "report", *(f"systems.{name}.settings" for name in SYSTEMS)}
     nothing(f"{module} imports Keras" for module in MODULES if room(module, light) in light and libraries(module) & {"keras", "tensorflow"})
 
 

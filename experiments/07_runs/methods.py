@@ -11,7 +11,7 @@ import numpy as np
 from scipy import ndimage
 
 from experiments.baselines import dipy_mppca
-from keras_mri.imaging.run_noise import estimate_run_noise
+from keras_mri.imaging.runs.noise import estimate_run_noise
 
 
 def unchanged(run, mask, repetition_time):

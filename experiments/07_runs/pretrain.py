@@ -6,7 +6,7 @@ import sys
 import numpy as np
 
 import keras_mri
-from keras_mri.imaging.run_noise import RunNoise
+from keras_mri.imaging.runs.noise import RunNoise
 from keras_mri.io.nifti_reading import open_image
 from keras_mri.io.volumes import Volume
 

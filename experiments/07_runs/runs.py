@@ -5,7 +5,7 @@ import typing
 import numpy as np
 
 from experiments.data import FOLDER
-from keras_mri.imaging.run_noise import estimate_run_noise
+from keras_mri.imaging.runs.noise import estimate_run_noise
 from keras_mri.io.nifti_reading import open_image
 
 # name → file, mask, frames; the slices of a quick trial.

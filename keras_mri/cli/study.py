@@ -16,11 +16,11 @@ from keras_mri.cli.study_plan import Plan, planned, remark_on_place
 from keras_mri.config import Options
 from keras_mri.errors import InputError, remark, remarks_kept
 from keras_mri.io import nifti_writing
+from keras_mri.io.bids.derivatives import carried, write_companions, write_dataset_description, write_sidecar
+from keras_mri.io.bids.metadata import stem
 from keras_mri.io.bids.names import kind_of
 from keras_mri.io.bids.scans import facts_in
-from keras_mri.io.derivatives import carried, write_companions, write_dataset_description, write_sidecar
 from keras_mri.io.locks import claimed
-from keras_mri.io.metadata import stem
 from keras_mri.io.nifti_reading import open_image
 from keras_mri.report import provenance
 from keras_mri.systems import get_system

@@ -6,8 +6,8 @@ import typing
 
 from keras_mri.cli.study_options import choice_of
 from keras_mri.errors import InputError, remark, remarks_kept
+from keras_mri.io.bids.derivatives import derivative_path
 from keras_mri.io.bids.scans import is_raw, made_by, study_scans
-from keras_mri.io.derivatives import derivative_path
 from keras_mri.io.intake.endings import check_no_dicom
 from keras_mri.saving import pretrained
 from keras_mri.systems.network_files import trained_modalities

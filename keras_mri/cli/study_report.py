@@ -2,8 +2,8 @@
 
 import logging
 
+from keras_mri.io.bids.metadata import stem
 from keras_mri.io.bids.scans import facts_in
-from keras_mri.io.metadata import stem
 from keras_mri.io.whole_files import replacing
 from keras_mri.report.reporter import Prediction, Reporter
 from keras_mri.report.study_page import Entry, body_of, render

@@ -6,11 +6,11 @@ from keras_mri.errors import InputError
 from keras_mri.imaging.brain_mask import scan_mask
 from keras_mri.imaging.edges import share_along_edges
 from keras_mri.imaging.foreground import noise_foreground
-from keras_mri.imaging.frame_noise import FrameNoise
 from keras_mri.imaging.intensity import pedestal_of
 from keras_mri.imaging.metrics import RunStatistics
 from keras_mri.imaging.noise import estimate_sigma
-from keras_mri.imaging.time_courses import TimeCourses
+from keras_mri.imaging.runs.frame_noise import FrameNoise
+from keras_mri.imaging.runs.time_courses import TimeCourses
 from keras_mri.imaging.verdict import Pair, Verdict
 from keras_mri.io.grids import bounding_box, check_same_grid, voxel_sides
 

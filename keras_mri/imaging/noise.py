@@ -6,7 +6,7 @@ from scipy import ndimage, special
 from keras_mri.errors import InputError
 from keras_mri.imaging.foreground import noise_foreground
 from keras_mri.imaging.intensity import far_range
-from keras_mri.imaging.run_noise import MAD_OF_NORMAL, estimate_run_noise
+from keras_mri.imaging.runs.noise import MAD_OF_NORMAL, estimate_run_noise
 
 MODELS = ("gaussian", "rician")
 # Fewer voxels are too few to judge by. Fewer of air, or a smaller share of all that is dark, are left over where air was masked.

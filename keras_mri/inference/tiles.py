@@ -11,7 +11,7 @@ import numpy as np
 from keras_mri.errors import InputError
 from keras_mri.inference.tile_grid import PatchGrid
 from keras_mri.inference.volume_bar import volume_bar
-from keras_mri.memory import available_bytes
+from keras_mri.io.memory import available_bytes
 from keras_mri.networks.geometry import geometry
 
 _LOGGER = logging.getLogger(__name__)

@@ -42,7 +42,7 @@ def settle(name, header, metadata, n_frames):
     name : str
         The run's name in messages.
     header : nibabel.Nifti1Header
-    metadata : keras_mri.io.metadata.Metadata
+    metadata : keras_mri.io.bids.metadata.Metadata
     n_frames : int
 
     Returns

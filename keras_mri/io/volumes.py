@@ -11,8 +11,8 @@ import numpy as np
 
 from keras_mri.errors import InputError
 from keras_mri.io import grids, repetition_times
+from keras_mri.io.bids.metadata import Metadata, inherited
 from keras_mri.io.intake import header_checks
-from keras_mri.io.metadata import Metadata, inherited
 
 if typing.TYPE_CHECKING:
     import nibabel

@@ -10,8 +10,8 @@ import zlib
 import keras
 import tensorflow as tf
 
-from keras_mri import memory
 from keras_mri.errors import InputError
+from keras_mri.io import memory
 
 _LOGGER = logging.getLogger(__name__)
 # What TensorFlow raises when a machine has gone, depending on what this one was at. Internal errors have other causes, too.

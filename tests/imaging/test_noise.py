@@ -16,7 +16,7 @@ from keras_mri.imaging.noise import (
     sigma_and_source,
     tissue_sigma,
 )
-from keras_mri.imaging.run_noise import RunNoise, estimate_run_noise
+from keras_mri.imaging.runs.noise import RunNoise, estimate_run_noise
 from keras_mri.io.nifti_reading import open_image
 
 _ADD = dict(gaussian=add_gaussian_noise, rician=add_rician_noise)

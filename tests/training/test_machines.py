@@ -89,7 +89,7 @@ def test_an_interruption_that_was_lost_ends_the_training_after_the_step(monkeypa
 
 MEMORY = """
 import sys
-from keras_mri import memory
+from keras_mri.io import memory
 from keras_mri.training import machines, workers
 
 here = workers.workers_here()

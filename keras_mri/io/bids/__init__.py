@@ -1,4 +1,4 @@
-"""Studies in BIDS: what a name says, and which scans a study has.
+"""Studies in BIDS: what a name says, which scans a study has, what its side-cars say, and its derivatives.
 
-Here belongs what is read of a study's folders and names. Not here: what is written (`derivatives`), and side-cars (`metadata`).
+Here belongs what knows the standard. Not here: images (`io`), what is done with a study (`cli`).
 """

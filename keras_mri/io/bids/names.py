@@ -3,7 +3,7 @@
 import pathlib
 import re
 
-from keras_mri.io.metadata import stem
+from keras_mri.io.bids.metadata import stem
 
 ENDINGS = (".nii.gz", ".nii")
 # Values of `part` that are no magnitude: intensities of either sign, or angles that wrap.

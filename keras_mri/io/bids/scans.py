@@ -5,8 +5,8 @@ import pathlib
 import typing
 
 from keras_mri.errors import InputError, remark
+from keras_mri.io.bids.metadata import read_object, stem
 from keras_mri.io.bids.names import ENDINGS, entities, is_magnitude, label_of, modality_of
-from keras_mri.io.metadata import read_object, stem
 
 _DATATYPES = ("anat", "func", "dwi", "perf", "fmap")
 # The description of what `predict` makes unless another is asked for.

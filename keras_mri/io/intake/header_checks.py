@@ -11,7 +11,7 @@ import numpy as np
 
 from keras_mri.errors import InputError, first_line
 from keras_mri.io import grids
-from keras_mri.memory import available_bytes
+from keras_mri.io.memory import available_bytes
 
 # Up to this ratio of compression (scans reach 3, masks 100) a header is believed; beyond, the file is decompressed to count its bytes.
 _RATIO = 16

@@ -7,7 +7,7 @@ import typing
 import numpy as np
 
 from keras_mri.errors import InputError, first_line, remark
-from keras_mri.io.metadata import nearest, read_bounded
+from keras_mri.io.bids.metadata import nearest, read_bounded
 
 # Scanners round b-values; below this there is no direction; degrees between directions that are one.
 _SAME_B, _NO_DIRECTION, _SAME_DIRECTION = 0.1, 50.0, 5.0

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 from scipy import ndimage
 
-from keras_mri.imaging.temporal_basis import USUAL_REPETITION_TIME, haemodynamic_response
+from keras_mri.imaging.runs.temporal_basis import USUAL_REPETITION_TIME, haemodynamic_response
 
 # One blob for so many voxels of tissue, at most so many; radii (voxels) and peak amplitudes (share of the local mean).
 _VOXELS_PER_BLOB, MOST_BLOBS = 125, 800

@@ -9,8 +9,8 @@ from scipy import ndimage
 
 from keras_mri.errors import InputError
 from keras_mri.imaging.foreground import patch_foreground
-from keras_mri.imaging.run_noise import estimate_run_noise, noise_kernel
-from keras_mri.imaging.temporal_basis import TemporalCovariance, temporal_basis
+from keras_mri.imaging.runs.noise import estimate_run_noise, noise_kernel
+from keras_mri.imaging.runs.temporal_basis import TemporalCovariance, temporal_basis
 from keras_mri.io.volumes import Volume
 from keras_mri.systems.wgan.settings import LEAST_FRAMES
 

@@ -14,8 +14,8 @@ import numpy as np
 from scipy import ndimage
 
 from keras_mri.imaging.foreground import patch_foreground
-from keras_mri.imaging.run_noise import estimate_run_noise
-from keras_mri.imaging.temporal_basis import TemporalCovariance, temporal_basis
+from keras_mri.imaging.runs.noise import estimate_run_noise
+from keras_mri.imaging.runs.temporal_basis import TemporalCovariance, temporal_basis
 from keras_mri.systems.wgan.run_activations import draw_activations
 from keras_mri.systems.wgan.run_channels import WIDTHS, activity, inverse, local_contrast, noise_gains, scores
 
@@ -76,7 +76,7 @@ class TrainingRun(typing.NamedTuple):
     ----------
     scaled : ndarray of float32, shape (x, y, z, t)
         The run over the SD of its noise; 0 where that is 0.
-    noise : keras_mri.imaging.run_noise.RunNoise
+    noise : keras_mri.imaging.runs.noise.RunNoise
     tissue : ndarray of bool, shape (x, y, z)
     contrast : ndarray of float32, shape (x, y, z)
     repetition_time : float or None

@@ -10,9 +10,9 @@ from scipy import ndimage
 
 from keras_mri.errors import InputError, remark
 from keras_mri.imaging.foreground import patch_foreground
-from keras_mri.imaging.run_inspection import inspect_run
-from keras_mri.imaging.run_noise import estimate_run_noise_by_slabs
-from keras_mri.imaging.temporal_basis import USUAL_REPETITION_TIME, TemporalCovariance, temporal_basis
+from keras_mri.imaging.runs.inspection import inspect_run
+from keras_mri.imaging.runs.noise import estimate_run_noise_by_slabs
+from keras_mri.imaging.runs.temporal_basis import USUAL_REPETITION_TIME, TemporalCovariance, temporal_basis
 from keras_mri.inference.extremes import as_seen
 from keras_mri.inference.restoring import lowest_intensity
 from keras_mri.inference.tiles import predictor
@@ -110,7 +110,7 @@ def remark_if_smoothed(noise, name):
 
     Parameters
     ----------
-    noise : keras_mri.imaging.run_noise.RunNoise
+    noise : keras_mri.imaging.runs.noise.RunNoise
     name : str
         Of the run.
     """

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_mri.imaging import phantoms
-from keras_mri.imaging.temporal_basis import haemodynamic_response
+from keras_mri.imaging.runs.temporal_basis import haemodynamic_response
 from keras_mri.systems.wgan.run_activations import MOST_BLOBS, draw_activations, draw_course
 
 SHAPE, FRAMES = (26, 24, 22), 40

@@ -5,7 +5,7 @@ import pytest
 
 from keras_mri.errors import InputError
 from keras_mri.imaging import phantoms
-from keras_mri.imaging.run_noise import RunNoise
+from keras_mri.imaging.runs.noise import RunNoise
 from keras_mri.systems.wgan.run_channels import (
     CHANNELS,
     WIDTHS,

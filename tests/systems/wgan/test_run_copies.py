@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_mri.imaging import phantoms
-from keras_mri.imaging.run_noise import RunNoise
+from keras_mri.imaging.runs.noise import RunNoise
 from keras_mri.systems.wgan import run_copies
 from keras_mri.systems.wgan.run_channels import noise_gains, run_channels, scores
 from keras_mri.systems.wgan.run_copies import TARGET_NOISE, recorrupted_copy, training_run

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from keras_mri.errors import remarks_kept
-from keras_mri.io.metadata import inherited, nearest, read_object
+from keras_mri.io.bids.metadata import inherited, nearest, read_object
 
 SCAN = "sub-01/ses-2/func/sub-01_ses-2_task-rest_acq-fast_bold.nii.gz"
 

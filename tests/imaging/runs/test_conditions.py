@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from keras_mri.imaging.run_conditions import alternates, brightness_levels, is_restless
+from keras_mri.imaging.runs.conditions import alternates, brightness_levels, is_restless
 
 
 def test_levels_are_numbered_from_the_darkest():

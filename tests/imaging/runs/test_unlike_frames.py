@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from keras_mri.imaging.run_summaries import summarise_run
-from keras_mri.imaging.unlike_frames import bad_slices, broken_frames, spikes, strange_frames, unsteady_frames
-from tests.imaging.simulated_runs import still_run
+from keras_mri.imaging.runs.summaries import summarise_run
+from keras_mri.imaging.runs.unlike_frames import bad_slices, broken_frames, spikes, strange_frames, unsteady_frames
+from tests.imaging.runs.simulated_runs import still_run
 
 # A sign in front tells a fault that darkens from one that brightens.
 EITHER = pytest.mark.parametrize("sign", (-1, 1))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from keras_mri.imaging.time_courses import TimeCourses
+from keras_mri.imaging.runs.time_courses import TimeCourses
 
 
 def courses(data, times=None):

@@ -5,7 +5,7 @@ import types
 import psutil
 import pytest
 
-from keras_mri.memory import agreed_on, available_bytes
+from keras_mri.io.memory import agreed_on, available_bytes
 
 GB = 10**9
 

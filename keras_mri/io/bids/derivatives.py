@@ -10,7 +10,7 @@ import numpy as np
 
 import keras_mri
 from keras_mri.errors import remark
-from keras_mri.io.metadata import nearest, read_bounded, read_object, stem
+from keras_mri.io.bids.metadata import nearest, read_bounded, read_object, stem
 from keras_mri.io.whole_files import explained, replacing
 
 # The release of the standard whose names and fields are used.

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from experiments.data import FOLDER
-from keras_mri.imaging.run_inspection import RunInspection, inspect_run, listed
-from tests.imaging.simulated_runs import SHAPE, head, living_run, scaled, shifted, still_run
+from keras_mri.imaging.runs.inspection import RunInspection, inspect_run, listed
+from tests.imaging.runs.simulated_runs import SHAPE, head, living_run, scaled, shifted, still_run
 
 needs_scans = [pytest.mark.real_data, pytest.mark.skipif(not (FOLDER / "prisma-mini").is_dir(), reason="needs the scans")]
 NOISE = pytest.mark.parametrize("sigma", (4.0, 40.0, 150.0))

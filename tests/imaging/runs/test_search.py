@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from keras_mri.imaging.run_search import RunSearch
-from keras_mri.imaging.run_summaries import summarise_run
-from tests.imaging.simulated_runs import scaled, shifted, still_run
+from keras_mri.imaging.runs.search import RunSearch
+from keras_mri.imaging.runs.summaries import summarise_run
+from tests.imaging.runs.simulated_runs import scaled, shifted, still_run
 
 
 def search(run, repetition_time=2.0):

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from keras_mri.imaging import unlike_frames
-from keras_mri.imaging.head_positions import distance, head_positions, stretches
-from keras_mri.imaging.run_conditions import alternates, brightness_levels, is_restless
+from keras_mri.imaging.runs import unlike_frames
+from keras_mri.imaging.runs.conditions import alternates, brightness_levels, is_restless
+from keras_mri.imaging.runs.head_positions import distance, head_positions, stretches
 
 # A condition with fewer frames has no mean and no noise level of its own.
 LEAST_FRAMES = 10

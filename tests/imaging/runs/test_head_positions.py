@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from keras_mri.imaging.head_positions import distance, head_positions, stretches
-from tests.imaging.simulated_runs import head, shifted
+from keras_mri.imaging.runs.head_positions import distance, head_positions, stretches
+from tests.imaging.runs.simulated_runs import head, shifted
 
 SHAPE = (24, 21, 17)
 HEAD = head(SHAPE)

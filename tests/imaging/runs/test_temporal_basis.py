@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage, stats
 
 from keras_mri.errors import InputError
-from keras_mri.imaging.temporal_basis import SMOOTHING, TemporalCovariance, haemodynamic_response, temporal_basis
+from keras_mri.imaging.runs.temporal_basis import SMOOTHING, TemporalCovariance, haemodynamic_response, temporal_basis
 
 
 def _covariance(run):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_mri.imaging.run_summaries import summarise_run
+from keras_mri.imaging.runs.summaries import summarise_run
 
 
 def test_blocks_are_means_and_the_last_of_an_axis_may_be_shorter(rng):

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from keras_mri.imaging.run_search import RunSearch
-from keras_mri.imaging.run_summaries import summarise_run
+from keras_mri.imaging.runs.search import RunSearch
+from keras_mri.imaging.runs.summaries import summarise_run
 
 # Voxels: motion that a remark is worth.
 _REMARKABLE = 0.75

@@ -7,7 +7,7 @@ from scipy import ndimage
 from experiments.data import FOLDER
 from keras_mri.errors import InputError
 from keras_mri.imaging import phantoms
-from keras_mri.imaging.run_noise import RunNoise, estimate_run_noise, estimate_run_noise_by_slabs, noise_kernel
+from keras_mri.imaging.runs.noise import RunNoise, estimate_run_noise, estimate_run_noise_by_slabs, noise_kernel
 from keras_mri.io.nifti_reading import open_image
 
 _NONE = (0.0, 0.0, 0.0)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_mri.imaging import phantoms
-from keras_mri.imaging.frame_noise import FrameNoise
+from keras_mri.imaging.runs.frame_noise import FrameNoise
 
 
 def noise_of(run, times=None):

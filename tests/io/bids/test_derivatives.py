@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_mri.errors import remarks_kept
-from keras_mri.io.derivatives import carried, derivative_path, write_companions, write_dataset_description, write_sidecar
+from keras_mri.io.bids.derivatives import carried, derivative_path, write_companions, write_dataset_description, write_sidecar
 from keras_mri.io.nifti_reading import open_image
 
 

@@ -33,7 +33,7 @@ def fit(model, batches, callbacks):
     KeyboardInterrupt
         After Ctrl-C; the saved state stays.
     """
-    training, validation = devices.shared(batches.training, batches.validation)
+    training, validation = map(_untuned, devices.shared(batches.training, batches.validation))
     states = _of_kind(callbacks, TrainingState)
     # Last, so that it saves what the others have done.
     callbacks = [callback for callback in callbacks if callback not in states] + states
@@ -59,6 +59,13 @@ def fit(model, batches, callbacks):
         raise
     if states:
         states[0].leave(model)
+
+
+def _untuned(data):
+    """Leave out the thread by which TensorFlow tunes a pipeline: it sleeps for up to a minute, and whoever drops the iterator waits for it."""
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return data.with_options(options)
 
 
 @contextlib.contextmanager

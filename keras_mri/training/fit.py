@@ -33,7 +33,7 @@ def fit(model, batches, callbacks):
     KeyboardInterrupt
         After Ctrl-C; the saved state stays.
     """
-    training, validation = map(_untuned, devices.shared(batches.training, batches.validation))
+    training, validation = map(untuned, devices.shared(batches.training, batches.validation))
     states = _of_kind(callbacks, TrainingState)
     # Last, so that it saves what the others have done.
     callbacks = [callback for callback in callbacks if callback not in states] + states
@@ -61,8 +61,8 @@ def fit(model, batches, callbacks):
         states[0].leave(model)
 
 
-def _untuned(data):
-    """Leave out the thread by which TensorFlow tunes a pipeline: it sleeps for up to a minute, and whoever drops the iterator waits for it."""
+def untuned(data):
+    """Return a tf.data.Dataset without the thread by which TensorFlow tunes it: that sleeps up to a minute, and delays whoever is done."""
     options = tf.data.Options()
     options.autotune.enabled = False
     return data.with_options(options)

@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from keras_mri.data.pipelines import Batches
-from keras_mri.training.fit import compute_deterministically, fit
+from keras_mri.training.fit import compute_deterministically, fit, untuned
 
 
 def test_a_fit_goes_on_until_a_callback_says_stop():
@@ -33,3 +33,9 @@ def test_tensorflow_is_told_only_if_it_is_wanted(monkeypatch, wanted):
     monkeypatch.setattr(tf.config.experimental, "enable_op_determinism", lambda: told.append(True))
     compute_deterministically(wanted)
     assert bool(told) == wanted
+
+
+def test_no_thread_that_tunes_a_pipeline_delays_the_end_of_a_training():
+    data = untuned(tf.data.Dataset.range(3))
+    assert data.options().autotune.enabled is False
+    assert list(data.as_numpy_iterator()) == [0, 1, 2]

@@ -13,7 +13,7 @@ import numpy as np
 from keras_mri.data.pipelines import Batches
 from keras_mri.training import optimizers
 from keras_mri.training.callbacks import FollowPace, Pace, StopOnNonFinite, WatchesPace
-from keras_mri.training.fit import fit
+from keras_mri.training.fit import fit, untuned
 
 _LOGGER = logging.getLogger(__name__)
 # Without a number of iterations: no more than this, and no further one unless the score falls by this share.
@@ -50,7 +50,7 @@ def iterate(network, blocks, best, config, callbacks, denoised):
     InputError
         If training diverges.
     """
-    start, validation = network.get_weights(), blocks.validation()
+    start, validation = network.get_weights(), untuned(blocks.validation())
     network.compile(loss="mse", jit_compile=False)
     best.offer(network.evaluate(validation, verbose=0))
     kept = 0

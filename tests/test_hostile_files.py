@@ -652,7 +652,7 @@ def test_a_table_of_nothing(tmp_path, kind, content):
 
 
 @pytest.mark.parametrize(
-    "line", ["nan\t1\tlh", "inf\t1\tlh", "-inf\t1\tlh", "0\tnan\tlh", "0\tinf\tlh", "0\t-1\tlh", "n/a\t1\tlh", "1e999\t1\tlh", "0\t1\0\tlh"]
+    "line", ["nan\t1\tlh", "inf\t1\tlh", "-inf\t1\tlh", "0\tnan\tlh", "0\tinf\tlh", "0\t-1\tlh", "N/A\t1\tlh", "1e999\t1\tlh", "0\t1\0\tlh"]
 )
 def test_times_that_are_none(tmp_path, line):
     (tmp_path / "events.tsv").write_text(f"onset\tduration\ttrial_type\n1\t1\trh\n{line}\n")

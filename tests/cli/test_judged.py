@@ -130,7 +130,7 @@ def test_the_report_opens_with_the_verdict(save_network, scan, tmp_path):
         (["--residual", "{out}"], "-o/--output and --residual name one file, {out}. Name two files."),
         (["--residual", "a.nii", "--noise-map", "./a.nii"], "--residual and --noise-map name one file, a.nii"),
         (["--residual", "{scan}", "--overwrite"], "--residual names an input, {scan}. Name another file."),
-        (["--residual", "a.mgz"], "--residual must end in .nii.gz or .nii"),
+        (["--residual", "a.mnc"], "--residual must end in .nii.gz or .nii"),
         (["--noise-map", "{scan}"], "bold.nii.gz exists. Name another file with --noise-map, or replace it with --overwrite."),
         (["--noise-map", "gone/a.nii"], "gone does not exist. Create it, or choose another with --noise-map."),
     ],

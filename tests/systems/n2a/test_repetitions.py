@@ -211,6 +211,7 @@ def test_turned_frames_with_gradients_are_remarked_on(clean, affine, mask_path, 
         (tmp_path / f"rep{number}.bvec").write_text("1\n0\n0\n")
         run = repetition(data, number, affine, sigma=10).data[..., None]
         runs.append(Volume.from_array(run, affine, name=tmp_path / f"rep{number}.nii.gz"))
+        runs[-1].file = tmp_path / f"rep{number}.nii.gz"
     align_repetitions(runs, ABOVE, mask=mask_path)
     degrees = re.search(r"warning: rep1.nii.gz: frames were rotated by up to (\S+) degrees onto .* goes with rep0.bvec", caplog.text)
     assert float(degrees[1]) == pytest.approx(2.0, abs=0.15)

@@ -143,6 +143,8 @@ def _attempt(scan, path, job):
     except Exception as error:  # our bug, with its traceback; the other scans must not suffer from it
         _LOGGER.exception("%s failed", scan)
         reason = f"{type(error).__name__}: {error}"
+    if not path.exists():
+        path.with_name(stem(path.name) + ".json").unlink(missing_ok=True)
     if job.report:
         job.report.add_failure(scan, running.in_flags(reason))
     return "failed"

@@ -83,7 +83,7 @@ class Pace:
         """Return the seconds still to go, None before it can be told."""
         if self.time_budget:
             return max(0.0, self.time_budget - self.elapsed())
-        return self.elapsed() * (self.steps - self.step) / self.step if self.step else None
+        return max(0.0, self.elapsed() * (self.steps - self.step) / self.step) if self.step else None
 
     def begin_fit(self):
         """Note that the next step is the first of a fit."""

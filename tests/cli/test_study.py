@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from keras_mri import predict
-from keras_mri.cli import study_options
+from keras_mri.cli import study, study_options
+from keras_mri.errors import InputError
 from keras_mri.io.locks import claimed
 from keras_mri.networks.residual_unet import residual_unet
 from keras_mri.saving import checkpoints
@@ -97,6 +98,15 @@ def test_a_bug_of_ours_keeps_its_traceback_and_the_others_go_on(model, folder, t
     assert predict.main([model, str(folder), str(tmp_path / "derivatives")]) == 1
     said = capsys.readouterr().err
     assert "ZeroDivisionError" in said and "Traceback" in said and "1 restored; 1 failed" in said
+
+
+def test_a_scan_that_fails_while_it_is_written_leaves_no_sidecar(model, folder, tmp_path, monkeypatch):
+    def full(result, path, dtype):
+        raise InputError("no space left")
+
+    monkeypatch.setattr(study.nifti_writing, "save", full)
+    assert predict.main([model, str(folder), str(tmp_path / "out")]) == 1
+    assert not [path.name for path in (tmp_path / "out").rglob("sub-*_bold.json")]
 
 
 def test_what_another_job_is_making_is_left_to_it(model, folder, tmp_path, capsys):

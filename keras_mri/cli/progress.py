@@ -34,6 +34,9 @@ class TrainingProgress(WatchesPace):
         """Say until when, by the clock on the wall, a training with a time budget takes; at its first fit."""
         if self.pace is not None and self.pace.time_budget and not self.begun:
             until = datetime.datetime.now() + datetime.timedelta(seconds=self.pace.remaining())
+            if self.pace.end <= self.pace.elapsed():
+                spent = f"{self.pace.elapsed():.0f} s of the time budget of {self.pace.time_budget:g} s are over before the first update"
+                self.stream.write(f"{spent}: every stage makes one, and the files are written\n")
             self.stream.write(f"training until {until:%H:%M:%S}\n")
             self.stream.flush()
         self.begun = True

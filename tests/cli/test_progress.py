@@ -3,10 +3,12 @@ import re
 
 import keras
 import numpy as np
+import pytest
 
 from keras_mri.cli.progress import TrainingProgress, counted, progress_bar
 from keras_mri.io.volumes import Volume
 from keras_mri.training.callbacks import FollowPace, Pace
+from keras_mri.training.clock import Clock, running
 
 
 class Terminal(io.StringIO):
@@ -73,3 +75,15 @@ def test_a_bar_counts_steps_on_a_terminal_only():
             advance(4)
     assert "tiles: 100%" in terminal.getvalue() and "5/5" in terminal.getvalue()
     assert file.getvalue() == ""
+
+
+@pytest.mark.parametrize(("passed", "told"), [(5.0, False), (31.0, True)])
+def test_until_when_is_said_and_that_a_budget_is_over_before_the_first_update(passed, told):
+    moments = iter([0.0, passed] + [passed] * 20)
+    with running(Clock(30.0, now=lambda: next(moments))):
+        progress = TrainingProgress(io.StringIO())
+        progress.pace = Pace(8, 30.0)
+    progress.on_train_begin()
+    said = progress.stream.getvalue()
+    assert re.search(r"training until \d\d:\d\d:\d\d\n$", said)
+    assert ("31 s of the time budget of 30 s are over before the first update: every stage makes one" in said) == told

@@ -67,12 +67,14 @@ def run_shape(shape, name="image"):
     Raises
     ------
     InputError
-        If there are two dimensions, or two after the third that are longer than one.
+        If there are two dimensions, two after the third that are longer than one, or a side of length 0.
     """
     shape = tuple(int(side) for side in shape)
     expected = f"{name} must be a 3D volume (x, y, z) or a 4D run (x, y, z, t). Received: {len(shape)}D, shape {shape}."
     if len(shape) < 3:
         raise InputError(f"{expected} Give it a third side, of length one for a single slice.")
+    if min(shape) < 1:
+        raise InputError(f"{expected} A side of length 0 holds no voxel.")
     if len(shape) <= 4:
         return shape
     if sum(side > 1 for side in shape[3:]) > 1:

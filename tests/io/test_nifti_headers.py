@@ -4,6 +4,7 @@ import nibabel
 import numpy as np
 import pytest
 
+from keras_mri.errors import InputError
 from keras_mri.io import nifti_reading, nifti_writing
 from keras_mri.io.nifti_headers import on_finer_grid, plain_header
 from keras_mri.io.volumes import Volume
@@ -64,3 +65,9 @@ def test_a_plain_header_says_a_grid_and_its_units(affine):
     header = plain_header((4, 5, 6, 7), affine)
     assert header.get_data_shape() == (4, 5, 6, 7) and header.get_xyzt_units() == ("mm", "sec")
     np.testing.assert_allclose(header.get_best_affine(), affine, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(3, 0, 3), (3, 3, 3, 0), (3, 3, 3, 1, 0)])
+def test_an_image_in_memory_without_voxels_is_refused(shape):
+    with pytest.raises(InputError, match="A side of length 0 holds no voxel"):
+        nifti_reading.open_image(nibabel.Nifti1Image(np.zeros(shape), np.eye(4)))

@@ -129,7 +129,9 @@ def _listed(title, values):
 
 def _input_in_words(facts):
     """Say what the network is given in prediction."""
-    shape, used = facts["network"]["input_shape"], facts["inference"] or {}
+    shape, used = facts["network"]["input_shape"], facts["inference"] if isinstance(facts["inference"], dict) else {}
+    if len(shape) < 3 or type(shape[-1]) is not int:  # a file of a stranger's
+        return f"an array of shape {_shape(shape)}"
     sides, channels = shape[:-1], shape[-1]
     size = (
         "any size"
@@ -143,8 +145,8 @@ def _input_in_words(facts):
         return f"two or more repetitions of a scan on one grid, {each}, {size}"
     if len(sides) == 2:
         return f"a volume or run, slice by slice across voxel axis {used.get('axis', 2)}, slices of {size}"
-    if facts["system"] == "ldm" and used.get("grid"):
-        grid = used["grid"].get("shape", ())
+    grid = used["grid"].get("shape") if isinstance(used.get("grid"), dict) else None
+    if facts["system"] == "ldm" and isinstance(grid, list):
         return f"volumes or runs on its own grid, {' × '.join(map(str, grid))} voxels"
     if channels > 1:
         return f"a run, {channels} neighbouring frames at a time, of {size}"

@@ -153,3 +153,12 @@ def test_remarks_of_the_training_are_listed(network, tmp_path, capsys):
     assert info.describe(tmp_path / "network.h5")["remarks"] == remarks
     checkpoints.save(checkpoint_for(network, "wgan", Config(filters=(2, 3)), {"remarks": "damaged"}), tmp_path / "damaged.h5")
     assert info.describe(tmp_path / "damaged.h5")["remarks"] == []
+
+
+@pytest.mark.parametrize("shape", [[], [None, 1], [None, None, None, "1"], [None, None, None, None]])
+@pytest.mark.parametrize("inference", [None, [], {"grid": 3, "axis": []}, {"grid": {"shape": 4}}])
+def test_an_input_that_no_network_of_ours_has_is_described_as_it_is(shape, inference):
+    facts = {"network": {"input_shape": shape}, "inference": inference, "system": "ldm"}
+    assert info._input_in_words(facts).startswith("an array of shape (")
+    facts["network"]["input_shape"] = [None, None, None, 1]
+    assert info._input_in_words(facts) == "a volume, or a run frame by frame, of any size"

@@ -1,6 +1,7 @@
 """python -m keras_mri.predict MODEL BIDS_DIR OUTPUT_DIR [participant]: every scan of a study, in the form of a BIDS App."""
 
 import argparse
+import contextlib
 import json
 import logging
 import os.path
@@ -22,6 +23,7 @@ from keras_mri.io.bids.names import kind_of
 from keras_mri.io.bids.scans import facts_in
 from keras_mri.io.locks import claimed
 from keras_mri.io.nifti_reading import open_image
+from keras_mri.io.whole_files import replacing
 from keras_mri.report import provenance
 from keras_mri.systems import get_system
 from keras_mri.systems.network_files import load_network, path_of_network, system_of, trained_modalities
@@ -135,7 +137,8 @@ def _attempt(scan, path, job):
             if path.exists() and not job.parsed.overwrite:
                 _remark_on_another(path, job.made_by)
                 return "were there already"
-            _restore(scan, path, job)
+            with _sidecar_of_its_image(path):
+                _restore(scan, path, job)
             return "restored"
     except InputError as error:
         _LOGGER.error("%s failed: %s", scan, error)
@@ -143,11 +146,30 @@ def _attempt(scan, path, job):
     except Exception as error:  # our bug, with its traceback; the other scans must not suffer from it
         _LOGGER.exception("%s failed", scan)
         reason = f"{type(error).__name__}: {error}"
-    if not path.exists():
-        path.with_name(stem(path.name) + ".json").unlink(missing_ok=True)
     if job.report:
         job.report.add_failure(scan, running.in_flags(reason))
     return "failed"
+
+
+@contextlib.contextmanager
+def _sidecar_of_its_image(path):
+    """Bring back the side-car that was there, or none, if the block fails or is interrupted before it has written the image."""
+    sidecar, written = path.with_name(stem(path.name) + ".json"), _moment_of(path)
+    before = sidecar.read_bytes() if sidecar.is_file() else None
+    try:
+        yield
+    except BaseException:
+        if _moment_of(path) == written and before is None:
+            sidecar.unlink(missing_ok=True)
+        elif _moment_of(path) == written:
+            # On a full disk the reason is what the user must know.
+            with contextlib.suppress(InputError), replacing(sidecar) as temporary:
+                temporary.write_bytes(before)
+        raise
+
+
+def _moment_of(path):
+    return path.stat().st_mtime_ns if path.exists() else None
 
 
 def _remark_on_another(path, made_by):

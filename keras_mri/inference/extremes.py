@@ -96,7 +96,8 @@ def as_seen(volume, ignored=None):
     Seen
     """
     read = volume.frame if ignored is None else lambda t: np.where(ignored(t), 0, volume.frame(t))
-    first = read(0)
+    # A blank frame, or one that is missing, tells nothing.
+    first = next((frame for frame in map(read, range(volume.n_frames)) if frame.any()), read(0))
     pedestal = pedestal_of(first)
     sample = _sample([first], pedestal)
     nothing = Seen(volume, volume, 0.0, lambda t: np.zeros(volume.shape[:3], bool), ignored)

@@ -117,7 +117,7 @@ def _checked(image, name, replace_nonfinite):
     read = functools.partial(_read_frame, data, name, replace_nonfinite, dtype)
     affine = contradictions.affine_in_millimetres(np.array(image.affine), image.header, name)
     facts = affine, single_file_header(image, name), name
-    if _is_compressed_run(data):
+    if _is_compressed_run(shape, data):
         # Decompressed once: the check of the values goes through all frames, and keeps them.
         store = FrameStore(shape[:3], shape[3], dtype)
         checked = Volume(functools.partial(_stored, store, read), shape, *facts)
@@ -132,9 +132,9 @@ def _checked(image, name, replace_nonfinite):
     return volume
 
 
-def _is_compressed_run(data):
+def _is_compressed_run(shape, data):
     """Whether frames of a file can be reached only by decompressing those before them."""
-    return len(data.shape) == 4 and data.shape[3] > 1 and str(getattr(data, "file_like", "")).endswith((".gz", ".bz2", ".mgz", ".zst"))
+    return len(shape) == 4 and shape[3] > 1 and str(getattr(data, "file_like", "")).endswith((".gz", ".bz2", ".mgz", ".zst"))
 
 
 def _stored(store, read, t):
@@ -167,9 +167,9 @@ def _read_forward(data, shape):
     """
     if type(data) is not nibabel.arrayproxy.ArrayProxy or data.order != "F":
         return data.reshape(shape) if tuple(data.shape) != shape else data
+    reshaped = functools.partial(nibabel.arrayproxy.ArrayProxy, data.file_like, (shape, data.dtype, data.offset, data.slope, data.inter))
     # None: as nibabel is set.
-    kept = True if str(data.file_like).endswith(".gz") and len(shape) == 4 and shape[3] > 1 else None
-    return nibabel.arrayproxy.ArrayProxy(data.file_like, (shape, data.dtype, data.offset, data.slope, data.inter), keep_file_open=kept)
+    return reshaped(keep_file_open=True if _is_compressed_run(shape, data) else None)
 
 
 def _check_claims(image, name):

@@ -109,6 +109,24 @@ def test_a_scan_that_fails_while_it_is_written_leaves_no_sidecar(model, folder, 
     assert not [path.name for path in (tmp_path / "out").rglob("sub-*_bold.json")]
 
 
+@pytest.mark.parametrize("error, status", [(InputError("no space left"), 1), (KeyboardInterrupt(), 130)])
+def test_an_image_keeps_its_own_sidecar_where_its_successor_fails_or_is_interrupted(model, folder, tmp_path, monkeypatch, error, status):
+    def failing(result, path, dtype):
+        raise error
+
+    line = [model, str(folder), str(tmp_path / "out"), "--participant-label", "01"]
+    real = study.nifti_writing.save
+    monkeypatch.setattr(study.nifti_writing, "save", failing)
+    assert predict.main(line) == status
+    assert not [path.name for path in (tmp_path / "out").rglob("sub-*") if path.is_file()]
+    monkeypatch.setattr(study.nifti_writing, "save", real)
+    assert predict.main(line) == 0
+    before = (tmp_path / "out" / (FUNC + ".json")).read_text()
+    monkeypatch.setattr(study.nifti_writing, "save", failing)
+    assert predict.main([*line, "--overwrite", "--mirror", "none"]) == status
+    assert (tmp_path / "out" / (FUNC + ".json")).read_text() == before
+
+
 def test_what_another_job_is_making_is_left_to_it(model, folder, tmp_path, capsys):
     out = tmp_path / "derivatives"
     with claimed(out / (FUNC + ".nii.gz")):

@@ -171,6 +171,17 @@ def test_values_that_are_missing_do_not_count(head, affine):
     np.testing.assert_array_equal(result, np.where(head == 0, np.where(missing, 5, 0), 5))
 
 
+@pytest.mark.parametrize("pedestal", [0, 100_000])
+def test_a_run_whose_first_frame_is_blank_or_missing_has_its_extremes_found(head, affine, pedestal):
+    run = np.stack([np.where(np.arange(4) > 0, value + pedestal, 0) for value in head.ravel()]).reshape(*SHAPE, 4)
+    run[9, 8, 7, 2] = 1e6
+    damaged = np.where(np.arange(4) > 0, run, 7)
+    blank, missing = as_seen(volume_of(run, affine)), as_seen(volume_of(damaged, affine), lambda t: np.full(SHAPE, t == 0))
+    for seen in (blank, missing):
+        assert [int(seen.extreme(t).sum()) for t in range(4)] == [0, 0, 1, 0]
+        assert seen.pedestal == pytest.approx(pedestal, abs=100) and seen.volume.frame(2).max() < 5000
+
+
 def test_air_as_bright_as_tissue_is_said(head, affine, rng):
     x, y, z = (np.linspace(-1, 1, side) for side in (32, 30, 28))
     tissue = x[:, None, None] ** 2 + y[:, None] ** 2 + z**2 < 0.7

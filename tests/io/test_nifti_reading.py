@@ -303,8 +303,11 @@ def test_an_image_without_an_affine_takes_that_of_its_header(integers, affine):
     np.testing.assert_allclose(nifti_reading.open_image(image).affine, affine, atol=1e-5)
 
 
-def test_a_compressed_run_that_nibabel_loaded_is_read_forward_once(write_nifti, integers, monkeypatch):
-    image = nibabel.load(write_nifti(np.tile(integers, 3).astype(np.int16)))
+@pytest.mark.parametrize("kind, name", [(nibabel.Nifti1Image, "run.nii.gz"), (nibabel.Nifti1Image, "run.nii.bz2"),
+                                        (nibabel.MGHImage, "run.mgz")])  # fmt: skip
+def test_a_compressed_run_that_nibabel_loaded_is_read_forward_once(tmp_path, integers, monkeypatch, kind, name):
+    kind(np.tile(integers, 3).astype(np.int16), np.eye(4)).to_filename(tmp_path / name)
+    image = nibabel.load(tmp_path / name)
     opened = []
     real = nibabel.openers.ImageOpener
     monkeypatch.setattr(nibabel.openers, "ImageOpener", lambda *rest, **options: opened.append(rest) or real(*rest, **options))

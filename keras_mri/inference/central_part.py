@@ -31,5 +31,7 @@ def central_part(volume, frames=None):
     source = None if volume.source is None else central_part(volume.source, frames)
     shape = (x, y, count) if len(frames) == 1 else (x, y, count, len(frames))
     part = Volume(lambda t: volume.frame(frames[t])[..., first : first + count], shape, affine, volume.header, volume.name, source)
-    part.facts = volume.facts
+    part.facts, part.file = volume.facts, volume.file
+    if "repetition_time" in vars(volume):
+        part = part.with_repetition_time(volume.repetition_time)
     return part

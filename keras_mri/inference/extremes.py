@@ -19,6 +19,8 @@ _FRAMES = 4
 # voxels; beyond the third, always. Between the last two, a large group may be an object in a field of view of air.
 _ALONE, _FEW, _ALWAYS = 2.0, 9.0, 100.0
 _FEWEST = 27
+# Share of the voxels from which on one value pads a scan.
+_PADDED = 0.005
 # Alone: so many times farther out than the second farthest neighbour, as the first may be extreme too. Vessels and pile-up reach 1.5.
 _TIMES, _PAIR = 3.0, 2
 _AROUND = np.array([step for step in itertools.product((-1, 0, 1), repeat=3) if any(step)])
@@ -95,13 +97,15 @@ def as_seen(volume, ignored=None):
     -------
     Seen
     """
-    read = volume.frame if ignored is None else lambda t: np.where(ignored(t), 0, volume.frame(t))
+    measured = volume.frame if ignored is None else lambda t: np.where(ignored(t), 0, volume.frame(t))
+    padding = _padding_of(next((frame for frame in map(measured, range(volume.n_frames)) if frame.any()), measured(0)))
+    read = measured if padding is None else lambda t: np.where(measured(t) == padding, 0, measured(t))
     # A blank frame, or one that is missing, tells nothing.
     first = next((frame for frame in map(read, range(volume.n_frames)) if frame.any()), read(0))
     pedestal = pedestal_of(first)
     sample = _sample([first], pedestal)
     nothing = Seen(volume, volume, 0.0, lambda t: np.zeros(volume.shape[:3], bool), ignored)
-    if not pedestal and _within(volume.extremes, far_range(sample, _ALONE)):
+    if padding is None and not pedestal and _within(volume.extremes, far_range(sample, _ALONE)):
         _say(volume, first, pedestal)
         return nothing
     # The first frame may be darker than others.
@@ -117,10 +121,26 @@ def as_seen(volume, ignored=None):
         return _extreme(level(t), sample)
 
     _say(volume, first, pedestal, extreme, [limit + pedestal for limit in far_range(sample, _ALONE)])
-    if not pedestal and not volume.facts["values"]["extreme"]:
+    if padding is not None:
+        remark(
+            volume.name,
+            f"{np.mean(measured(0) == padding):.1%} of its voxels hold {padding:g}, which pads it: they count as 0 and stay as they are",
+        )
+    elif not pedestal and not volume.facts["values"]["extreme"]:
         return nothing
     hidden = volume.with_frames(lambda t: _hidden(level, extreme, volume.n_frames, t), volume.facts)
-    return Seen(volume, hidden, pedestal, extreme, ignored)
+    kept = extreme if padding is None else lambda t: extreme(t) | (measured(t) == padding)
+    return Seen(volume, hidden, pedestal, kept, ignored)
+
+
+def _padding_of(frame):
+    """Return the one value, not 0, that fills a part of a frame and lies far outside the rest, as -32768 around a head does; or None."""
+    for value in (frame.min(), frame.max()):
+        if value and np.mean(frame == value) > _PADDED:
+            rest = some_of(frame[(frame != value) & (frame != 0)])
+            if rest.size and not _within((value, value), far_range(rest, _FEW)):
+                return float(value)
+    return None
 
 
 def _sample(frames, pedestal):

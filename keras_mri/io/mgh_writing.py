@@ -5,6 +5,8 @@ import contextlib
 import nibabel
 import numpy as np
 
+from keras_mri.errors import InputError, remark
+
 SUFFIXES = (".mgz", ".mgh")
 # Of what is written elsewhere: MGH knows no float64, and FreeSurfer before version 8 no uint16.
 DTYPES = ("float32", "int16", "uint8")
@@ -77,6 +79,11 @@ def _header(volume, dtype):
         header["goodRASFlag"], header["delta"] = 1, sides
         header["Mdc"] = (volume.affine[:3, :3] / sides).T
         header["Pxyz_c"] = (volume.affine @ [*(side / 2 for side in volume.shape[:3]), 1])[:3]
-    if volume.repetition_time is not None:
-        header["tr"] = 1000 * volume.repetition_time  # ms
+    try:
+        seconds = volume.repetition_time
+    except InputError as error:  # header and side-car state two
+        remark(volume.name, f"no repetition time is written: {error}".rstrip("."))
+        return header
+    if seconds is not None:
+        header["tr"] = 1000 * seconds  # ms
     return header

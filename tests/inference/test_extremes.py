@@ -195,3 +195,21 @@ def test_air_as_bright_as_tissue_is_said(head, affine, rng):
         as_seen(volume_of(2000 + rng.normal(0, 600, tissue.shape), affine))
         as_seen(volume_of(np.where(tissue, uniform, 0), affine))
     assert remarks == []
+
+
+@pytest.mark.parametrize("value", [-32768, 65535])
+def test_what_pads_a_scan_counts_as_zero_and_stays(head, affine, value):
+    padded = head.copy()
+    padded[:3], padded[:, :4] = value, value
+    with remarks_kept() as kept:
+        seen = as_seen(volume_of(padded, affine))
+    there = padded == value
+    np.testing.assert_array_equal(seen.volume.frame(0), np.where(there, 0, head))
+    np.testing.assert_array_equal(seen.put_back(0, np.ones(SHAPE, np.float32)) == value, there)
+    assert f"scan.nii: {there.mean():.1%} of its voxels hold {value}, which pads it" in kept[0]
+
+
+def test_a_scan_that_saturates_or_is_masked_is_not_padded(head, affine):
+    for data in (np.minimum(head, 900), np.where(head < 200, 0, head)):
+        seen = as_seen(volume_of(data, affine))
+        assert seen.volume is seen.measured

@@ -110,3 +110,15 @@ def test_residuals_are_appended_to_mgh_too(tmp_path, run, affine):
         for t in range(4):
             append(run[..., t])
     np.testing.assert_array_equal(nibabel.load(tmp_path / "residual.mgz").get_fdata(), run)
+
+
+def test_two_repetition_times_leave_the_headers_own_with_a_remark(tmp_path):
+    run = Volume.from_array(np.random.default_rng(0).random((4, 4, 3, 5)), np.eye(4), name="bold.nii")
+    run.header = nibabel.Nifti1Image(run.data, np.eye(4)).header
+    run.header["pixdim"][4] = 1.0
+    run.file = tmp_path / "bold.nii"
+    (tmp_path / "bold.json").write_text('{"RepetitionTime": 8.4}')
+    with remarks_kept() as kept:
+        run.save(tmp_path / "out.mgz")
+    assert kept and kept[0].startswith("bold.nii: no repetition time is written: ") and "8.4 s" in kept[0]
+    assert nibabel.load(tmp_path / "out.mgz").shape == (4, 4, 3, 5)

@@ -107,7 +107,7 @@ def test_what_keras_mri_made_is_no_input(study):
 
 def test_a_whole_folder_of_ours_holds_no_inputs(study):
     (study / "dataset_description.json").write_text('{"DatasetType": "derivative", "GeneratedBy": [{"Name": "keras_mri"}]}')
-    with pytest.raises(InputError, match="is left: each one was left out"):
+    with pytest.raises(InputError, match="is left: all were left out"):
         found(study)
 
 

@@ -39,7 +39,7 @@ def test_noise_above_the_trained_range_is_told(config):
     (remark,) = differences_from_training(scan(sigma=300), {**TRAINING, "sigma": [0.0, 0.05]}, config)
     assert "the network was trained on 0 to 0.05: some of it will stay" in remark
     # The number that is shown, against what was drawn; the scale is near 1000 plus two to four SD.
-    shown = float(remark.split("an SD of ")[1].split(" ")[0])
+    shown = float(remark.split("an estimated SD of ")[1].split(" ")[0])
     assert 0.07 < shown < 0.25
 
 

@@ -271,7 +271,7 @@ def test_an_affine_of_spm_is_no_place_for_more(tmp_path):
         (tmp_path / "scan.mat").write_bytes(content)
         _refused(tmp_path / "scan.img", "scan.img cannot be read as an image")
     io.savemat(tmp_path / "scan.mat", {"M": np.zeros((1000, 100))})
-    _refused(tmp_path / "scan.img", "scan.mat should hold the affine of .*scan.img. Received: 800.* bytes. Move it away, or mend it")
+    _refused(tmp_path / "scan.img", "scan.mat should hold the affine of .*scan.img. Received: 800.* bytes. Move it away, or correct it")
 
 
 def test_a_surface_that_no_nifti_header_holds(tmp_path):

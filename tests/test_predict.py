@@ -207,8 +207,8 @@ def test_a_pre_trained_network_is_called_by_its_name(model, scan, tmp_path, monk
     ("training", "said"),
     [
         ({"zooms": [[2, 2.5, 3]], "sigma": [0.0, 0.9]}, ()),
-        ({"zooms": [[1, 1, 1]], "sigma": [0.0, 0.9]}, ("voxels of 2 × 2.5 × 3 mm; the network was trained on 1 × 1 × 1 mm",)),
-        ({"zooms": [[1, 1, 1]], "sigma": [0.0, 0.01]}, ("voxels of", "the network was trained on 0 to 0.01: some of it will stay")),
+        ({"zooms": [[1, 1, 1]], "sigma": [0.0, 0.9]}, ("its voxels are 2 × 2.5 × 3 mm; the network was trained on 1 × 1 × 1 mm",)),
+        ({"zooms": [[1, 1, 1]], "sigma": [0.0, 0.01]}, ("voxels are", "the network was trained on 0 to 0.01: some of it will stay")),
         ({}, ()),
     ],
 )

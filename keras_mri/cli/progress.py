@@ -35,8 +35,8 @@ class TrainingProgress(WatchesPace):
         if self.pace is not None and self.pace.time_budget and not self.begun:
             until = datetime.datetime.now() + datetime.timedelta(seconds=self.pace.remaining())
             if self.pace.end <= self.pace.elapsed():
-                spent = f"{self.pace.elapsed():.0f} s of the time budget of {self.pace.time_budget:g} s are over before the first update"
-                self.stream.write(f"{spent}: every stage makes one, and the files are written\n")
+                over = f"{self.pace.elapsed():.0f} s of the time budget of {self.pace.time_budget:g} s are over before the first update"
+                self.stream.write(f"warning: --time-budget: {over}: every stage makes one update, and the files are written\n")
             self.stream.write(f"training until {until:%H:%M:%S}\n")
             self.stream.flush()
         self.begun = True

@@ -115,7 +115,7 @@ def _job(parsed, plan, restore, model, chosen):
 
 def _restore_all(job):
     """Restore the scans one by one; return how many failed."""
-    counts = {"restored": 0, "were there already": 0, "being made by another job": 0, "failed": 0}
+    counts = {"restored": 0, "there already": 0, "being made by another job": 0, "failed": 0}
     for number, (scan, path) in enumerate(job.plan.pairs, start=1):
         outcome = _attempt(scan, path, job)
         counts[outcome] += 1
@@ -136,7 +136,7 @@ def _attempt(scan, path, job):
                 return "being made by another job"
             if path.exists() and not job.parsed.overwrite:
                 _remark_on_another(path, job.made_by)
-                return "were there already"
+                return "there already"
             with _sidecar_of_its_image(path):
                 _restore(scan, path, job)
             return "restored"
@@ -178,9 +178,9 @@ def _remark_on_another(path, made_by):
     if not isinstance(before, dict):
         return
     if before.get("sha256") != made_by["sha256"]:
-        remark(path, f"is there already, made with another network, {before.get('network')}. Replace it with --overwrite")
+        remark(path, f"is kept: it was made with another network, {before.get('network')}; replace it with --overwrite")
     elif before.get("options") != json.loads(json.dumps(made_by["options"])):
-        remark(path, "is there already, made with other options. Replace it with --overwrite")
+        remark(path, "is kept: it was made with other options; replace it with --overwrite")
 
 
 def _restore(scan, path, job):

@@ -228,7 +228,7 @@ def _check_words(words, parsed):
     named = [word for place, word in enumerate(words) if not (place > 1 and place == len(words) - 1 and word == _LEVEL)]
     received = f"Received: {' '.join(parsed.words) or 'no words'}{f' --model {parsed.model}' if parsed.model else ''}."
     if parsed.output:
-        raise InputError(f"-o/--output names the result of one scan. Of a study, name the folder of its derivatives: {FORMS}.")
+        raise InputError(f"-o/--output names the result of one scan. For a study, name the folder of its derivatives: {FORMS}.")
     if parsed.page is not None:
         raise InputError(f"--report of a study takes no file: its pages are OUTPUT_DIR/sub-….html. Received: {parsed.page}.")
     if len(named) < 3:

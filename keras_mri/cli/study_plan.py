@@ -59,7 +59,7 @@ def planned(parsed, model):
         tools = made_by(parsed.study)
         if tools is not None:
             by = f", made by {', '.join(tools)}" if tools else ""
-            remark(parsed.study, f"is a folder of derivatives{by}: the network does not know how they changed the noise")
+            remark(parsed.study, f"is a folder of derivatives{by}: its scans are restored, but their noise is not that of a scanner")
         modality = parsed.modality.removeprefix("_") if parsed.modality else _modality_of(model)
     with remarks_kept() as left_out:
         found = study_scans(parsed.study, modality, choice_of(parsed))
@@ -80,7 +80,7 @@ def remark_on_place(scan, study):
     """
     folder = scan.relative_to(study).parts[0]
     if not scan.name.startswith(f"{folder}_"):
-        remark(scan, f"lies in the folder of {folder}, and so does its derivative; its name tells another subject")
+        remark(scan, f"lies in the folder of {folder}, and so does its derivative; its name gives another subject")
 
 
 def _modality_of(model):

@@ -161,11 +161,11 @@ def _say(volume, frame, pedestal, extreme=None, limits=None):
     if extreme is not None:
         found["extreme"] = count = sum(int(np.count_nonzero(extreme(t))) for t in range(volume.n_frames))
         if count:
-            lie, they = ("voxels lie", "stay as they are") if count > 1 else ("voxel lies", "stays as it is")
+            lie, they, values = ("s lie", "stay as they are", "their values") if count > 1 else (" lies", "stays as it is", "its value")
             beyond = f"beyond {limits[0]:.6g} to {limits[1]:.6g}"
-            remark(volume.name, f"{count} extreme {lie} far outside the rest ({beyond}) and {they}: the network does not see their values")
+            remark(volume.name, f"{count} extreme voxel{lie} far outside the rest ({beyond}) and {they}: the network does not see {values}")
     if pedestal:
-        remark(volume.name, f"all intensities lie on a pedestal of about {pedestal:.6g}: networks see what is above it")
+        remark(volume.name, f"all intensities lie on a pedestal of about {pedestal:.6g}: it is subtracted for the network and added again")
     if has_bright_air(frame):
         remark(
             volume.name,

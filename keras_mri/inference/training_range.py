@@ -80,7 +80,7 @@ def _modality_remark(volume, training):
     trained, kind = modalities_in(training), kind_of(volume.name)
     if not trained or kind is None or kind in trained:
         return None
-    return f"is a {kind} image by its name; the network was trained on {', '.join(trained)}"
+    return f"is a {kind} image by its name; the network was trained on {', '.join(trained)}, and is applied all the same"
 
 
 def _zooms_remark(volume, training):
@@ -92,7 +92,7 @@ def _zooms_remark(volume, training):
     # Sides are compared by size: which axis is which differs from scan to scan.
     if (here >= low * (1 - _TOLERANCE)).all() and (here <= high * (1 + _TOLERANCE)).all():
         return None
-    return f"voxels of {_sides(here)} mm; the network was trained on {range_of_sides(zooms)} mm"
+    return f"its voxels are {_sides(here)} mm; the network was trained on {range_of_sides(zooms)} mm, and is applied all the same"
 
 
 def _sigma_remark(volume, training, config, averaged):
@@ -107,10 +107,7 @@ def _sigma_remark(volume, training, config, averaged):
         return None
     consequence = "some of it will stay" if sigma > trained[1] else "it will be smoothed more than it needs"
     trained_on = f"{trained[0]:.3g}" if trained[0] == trained[1] else f"{trained[0]:.3g} to {trained[1]:.3g}"
-    return (
-        f"noise with an SD of {sigma:.3g} of the intensity range, as far as can be told; "
-        f"the network was trained on {trained_on}: {consequence}"
-    )
+    return f"its noise has an estimated SD of {sigma:.3g} of the intensity range; the network was trained on {trained_on}: {consequence}"
 
 
 def range_of_sides(zooms):

@@ -59,7 +59,7 @@ def settle(name, header, metadata, n_frames):
     if sidecar is None and "VolumeTiming" in metadata.facts:
         steps = _steps(name, metadata.facts["VolumeTiming"], n_frames)
         if steps and max(steps) - min(steps) > _ROUNDED * max(steps):
-            remark(name, "its volumes are not evenly spaced in time (VolumeTiming), so that it has no repetition time")
+            remark(name, "its volumes are not evenly spaced in time (VolumeTiming), so its repetition time is taken as unknown")
             return None
         sidecar = _Stated(math.fsum(steps) / len(steps), 1.0, "evenly spaced volumes (VolumeTiming)") if steps else None
     if sidecar is not None:
@@ -80,15 +80,15 @@ def _of_sidecar(name, facts):
         return None
     value = facts["RepetitionTime"]
     if not _is_positive(value):
-        remark(name, f"RepetitionTime of its side-car is left aside: expected seconds above 0, received {str(value)[:40]!r}")
+        remark(name, f"RepetitionTime of its side-car is ignored: expected seconds above 0, received {str(value)[:40]!r}")
         return None
     stated = _Stated(float(value), 1.0, f"{value:g} s")
     seconds = stated.seconds
     if seconds is None:
-        remark(name, f"RepetitionTime of its side-car is left aside: {value:g} s cannot be")
+        remark(name, f"RepetitionTime of its side-car is ignored: {value:g} s is impossible")
         return None
     if not _same(seconds, value):
-        remark(name, f"the repetition time of its side-car, {value:g} s, is read as {seconds:g} s; `tr` names another")
+        remark(name, f"the repetition time of its side-car, {value:g} s, is read as {seconds:g} s; state another with `tr`")
     return stated._replace(value=seconds)
 
 
@@ -98,7 +98,7 @@ def _steps(name, times, n_frames):
         steps = [float(after) - float(before) for before, after in itertools.pairwise(times)]
         if min(steps) > 0:
             return steps
-    remark(name, f"VolumeTiming of its side-car is left aside: expected {n_frames} rising times")
+    remark(name, f"VolumeTiming of its side-car is ignored: expected {n_frames} rising times")
     return []
 
 
@@ -111,12 +111,12 @@ def _agreed(name, stated, sidecar, origins):
         remark(name, f"its header gives a repetition time of {stated.words}, its side-car one of {seconds:g} s, which is used")
         return seconds
     if stated.seconds is None:
-        remark(name, f"its header gives a repetition time of {stated.words}, which cannot be; {seconds:g} s of its side-car are used")
+        remark(name, f"its header gives a repetition time of {stated.words}, which is impossible; {seconds:g} s of its side-car are used")
         return seconds
     origin = origins.get("RepetitionTime") or origins["VolumeTiming"]
     raise InputError(
         f"{name} has two repetition times: {stated.words} in its header and {seconds:g} s in {origin.name}. "
-        "Find out which is true and name it with `tr`, in seconds, or mend the file."
+        "Find out which is true and state it with `tr`, in seconds, or correct the file."
     )
 
 
@@ -130,15 +130,15 @@ def _preparation(facts):
 
 def _plain(name, stated):
     """Return what a header alone says."""
-    seconds = stated.seconds
+    seconds, gives = stated.seconds, "its header gives a repetition time"
     if seconds is None:
-        remark(name, f"its header gives a repetition time of {stated.words}, which cannot be; `tr` names the true one, in seconds")
+        remark(name, f"{gives} of {stated.words}, which is impossible and not used; state the true one with `tr`, in seconds")
     elif not _same(seconds, stated.readings[0]):
-        remark(name, f"its header gives a repetition time of {stated.words}, which is read as {seconds:g} s; `tr` names another")
+        remark(name, f"{gives} of {stated.words}, which is read as {seconds:g} s; state another with `tr`")
     elif seconds > MOST:
-        remark(name, f"its header gives a repetition time of {stated.words}, which is unusually long; `tr` names another, in seconds")
+        remark(name, f"{gives} of {stated.words}, which is unusually long, and is used; state another with `tr`, in seconds")
     elif stated.value == 1 and stated.words.endswith(_NO_UNIT[1]):
-        remark(name, "its header gives a repetition time of 1 without a unit, as programs do that know none; `tr` names another")
+        remark(name, f"{gives} of 1 without a unit, the placeholder of some programs; 1 s is used; state another with `tr`")
     return seconds
 
 

@@ -122,7 +122,7 @@ class Volume:
     def repetition_time(self) -> float | None:
         """Time between the frames of a run, s: of its header and its side-car; None where it is not known.
 
-        An InputError if the two differ. A time that cannot be, or has another unit than is stated, is named by a remark.
+        An InputError if the two differ. An impossible time, or one in another unit than stated, is named by a remark.
         """
         if self.header is None or len(self.shape) < 4:
             return None

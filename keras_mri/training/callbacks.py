@@ -217,7 +217,7 @@ class FollowPace(keras.callbacks.Callback):
         epoch, fitting = (self.params or {}).get("steps") or 1, self.pace.step + int(self.pace.steps_to_come())
         if fitting < epoch:
             _LOGGER.warning(
-                "warning: `time_budget`: of %d steps, an epoch, about %d fit into it; this training ends after about %.0f s",
+                "warning: `time_budget`: of the %d steps of an epoch, about %d fit into it; this training ends after about %.0f s",
                 epoch, fitting, max(self.pace.time_budget, self.pace.least()),
             )  # fmt: skip
 

@@ -86,4 +86,4 @@ def test_until_when_is_said_and_that_a_budget_is_over_before_the_first_update(pa
     progress.on_train_begin()
     said = progress.stream.getvalue()
     assert re.search(r"training until \d\d:\d\d:\d\d\n$", said)
-    assert ("31 s of the time budget of 30 s are over before the first update: every stage makes one" in said) == told
+    assert ("31 s of the time budget of 30 s are over before the first update: every stage makes one update" in said) == told

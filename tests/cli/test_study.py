@@ -71,7 +71,7 @@ def test_what_is_done_is_skipped_unless_overwritten(model, folder, tmp_path, cap
     predict.main([model, str(folder), str(out), "--participant-label", "01"])
     before = (out / (FUNC + ".nii.gz")).stat().st_mtime_ns
     assert predict.main([model, str(folder), str(out)]) == 0
-    assert "1 restored; 1 were there already" in capsys.readouterr().err
+    assert "1 restored; 1 there already" in capsys.readouterr().err
     assert (out / (FUNC + ".nii.gz")).stat().st_mtime_ns == before
     assert predict.main([model, str(folder), str(out), "--overwrite"]) == 0
     assert (out / (FUNC + ".nii.gz")).stat().st_mtime_ns > before
@@ -260,7 +260,7 @@ def test_a_study_has_a_page_for_each_subject_and_an_index(model, folder, tmp_pat
     assert "Before and after" in pages["sub-PAT-01.html"] and pages["sub-PAT-01.html"].count("data:image/png") > 8
     assert "Failed: " in pages["sub-02.html"] and "sub-02_task-rest_bold.nii.gz" in pages["sub-02.html"]
     assert all(f'href="sub-{label}.html"' in pages["index.html"] for label in LABELS)
-    assert "part-phase is no magnitude" in pages["index.html"] and "part-phase is no magnitude" in pages["sub-01.html"]
+    assert "part-phase is not a magnitude image" in pages["index.html"] and "part-phase is not a magnitude image" in pages["sub-01.html"]
     every = [*pages.values(), *(path.read_text(encoding="utf-8") for path in out.rglob("*_bold.html"))]
     assert len(every) == 6 and not [page for page in every if str(tmp_path) in page]
     # Another day, another run: what was restored before is still there, and named as it is.
@@ -273,13 +273,13 @@ def test_a_derivative_of_another_network_is_kept_and_named(model, folder, tmp_pa
     out = tmp_path / "out"
     assert predict.main([model, str(folder), str(out), "--participant-label", "01"]) == 0
     assert predict.main([model, str(folder), str(out), "--participant-label", "01"]) == 0
-    assert "is there already, made" not in capsys.readouterr().err
+    assert "is kept: it was made" not in capsys.readouterr().err
     assert predict.main([model, str(folder), str(out), "--participant-label", "01", "--mirror", "left-right"]) == 0
-    assert f"{FUNC.split('/')[-1]}.nii.gz: is there already, made with other options" in capsys.readouterr().err
+    assert f"{FUNC.split('/')[-1]}.nii.gz: is kept: it was made with other options" in capsys.readouterr().err
     network = residual_unet((None, None, None, 1), (2, 2), (1, 1))
     checkpoints.save(checkpoint_for(network, "wgan", Config()), tmp_path / "other.h5")
     assert predict.main([str(tmp_path / "other.h5"), str(folder), str(out), "--participant-label", "01"]) == 0
-    assert "made with another network, model.h5. Replace it with --overwrite" in capsys.readouterr().err
+    assert "it was made with another network, model.h5; replace it with --overwrite" in capsys.readouterr().err
 
 
 def test_a_scan_in_another_subject_s_folder_is_remarked_on(model, folder, tmp_path, capsys):
@@ -290,7 +290,7 @@ def test_a_scan_in_another_subject_s_folder_is_remarked_on(model, folder, tmp_pa
     (path,) = out.rglob("*_bold.json")
     warnings = json.loads(path.read_text())["keras_mri"]["warnings"]
     assert (
-        "sub-011_task-rest_bold.nii.gz: lies in the folder of sub-01, and so does its derivative; its name tells another subject"
+        "sub-011_task-rest_bold.nii.gz: lies in the folder of sub-01, and so does its derivative; its name gives another subject"
         in warnings
     )
 
@@ -302,6 +302,6 @@ def test_a_network_says_when_it_meets_another_kind_of_scan(folder, tmp_path, cap
     assert predict.main(line) == 2
     assert "no T1w image in the chosen part of" in capsys.readouterr().err
     assert predict.main([*line, "--modality", "bold"]) == 0
-    remark = "sub-01_task-rest_bold.nii.gz: is a bold image by its name; the network was trained on T1w"
+    remark = "sub-01_task-rest_bold.nii.gz: is a bold image by its name; the network was trained on T1w, and is applied all the same"
     assert remark in capsys.readouterr().err
     assert remark in json.loads((tmp_path / "out" / (FUNC + ".json")).read_text())["keras_mri"]["warnings"]

@@ -31,7 +31,7 @@ def test_voxels_within_a_tenth_of_the_trained_ones_are_fine_whatever_the_axis(zo
 def test_voxels_of_another_size_are_named_with_the_trained_ones(zooms):
     (remark,) = differences_from_training(scan(zooms), TRAINING, PERCENTILE)
     here = " × ".join(f"{side:.3g}" for side in sorted(zooms))
-    assert remark == f"voxels of {here} mm; the network was trained on 2 × 2 × 2.2 to 3 × 3 × 3.3 mm"
+    assert remark == f"its voxels are {here} mm; the network was trained on 2 × 2 × 2.2 to 3 × 3 × 3.3 mm, and is applied all the same"
 
 
 @pytest.mark.parametrize("config", [PERCENTILE, {"scaling": "minmax"}, {"percentiles": [0.0, 99.9]}])
@@ -39,7 +39,7 @@ def test_noise_above_the_trained_range_is_told(config):
     (remark,) = differences_from_training(scan(sigma=300), {**TRAINING, "sigma": [0.0, 0.05]}, config)
     assert "the network was trained on 0 to 0.05: some of it will stay" in remark
     # The number that is shown, against what was drawn; the scale is near 1000 plus two to four SD.
-    shown = float(remark.split("an SD of ")[1].split(" ")[0])
+    shown = float(remark.split("an estimated SD of ")[1].split(" ")[0])
     assert 0.07 < shown < 0.25
 
 
@@ -107,4 +107,4 @@ def test_a_system_that_knows_its_grid_judges_voxels_by_itself(affine):
 )
 def test_a_scan_of_another_kind_is_told_by_its_name(name, trained, said):
     volume = Volume(scan().frame, scan().shape, scan().affine, None, name)
-    assert differences_from_training(volume, {"modalities": trained}, {}) == ([said] if said else [])
+    assert differences_from_training(volume, {"modalities": trained}, {}) == ([f"{said}, and is applied all the same"] if said else [])

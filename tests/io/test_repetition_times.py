@@ -61,10 +61,10 @@ def test_an_ordinary_header_gives_its_time_in_silence(scan, step, unit, seconds)
         (60, "sec", 60.0, "60 s, which is unusually long"),
         (100, "sec", 100.0, "100 s, which is unusually long"),
         (101, "sec", 0.101, "101 s, which is read as 0.101 s"),
-        (1.0, "unknown", 1.0, "1 without a unit, as programs do that know none"),
-        (0.01, "sec", None, "0.01 s, which cannot be"),
-        (1e30, "sec", None, "1e+30 s, which cannot be"),
-        (1e-30, "msec", None, "1e-30 ms, which cannot be"),
+        (1.0, "unknown", 1.0, "1 without a unit, the placeholder of some programs; 1 s is used"),
+        (0.01, "sec", None, "0.01 s, which is impossible"),
+        (1e30, "sec", None, "1e+30 s, which is impossible"),
+        (1e-30, "msec", None, "1e-30 ms, which is impossible"),
     ],
 )
 def test_a_header_that_cannot_be_meant_so_is_read_otherwise_and_named(scan, step, unit, seconds, said):
@@ -82,15 +82,15 @@ def test_a_header_that_cannot_be_meant_so_is_read_otherwise_and_named(scan, step
         (2000, "sec", 2.0, 2.0, "its header gives a repetition time of 2000 s, its side-car one of 2 s, which is used"),
         (2.0, "msec", 2.0, 2.0, "its header gives a repetition time of 2 ms, its side-car one of 2 s, which is used"),
         (2.51, "sec", 2.5, 2.5, "its header gives a repetition time of 2.51 s, its side-car one of 2.5 s, which is used"),
-        (0.003, "sec", 2.0, 2.0, "its header gives a repetition time of 0.003 s, which cannot be; 2 s of its side-car are used"),
-        (2.0, "sec", 2000, 2.0, "the repetition time of its side-car, 2000 s, is read as 2 s; `tr` names another"),
-        (2.0, "sec", 1e9, 2.0, "RepetitionTime of its side-car is left aside: 1e+09 s cannot be"),
-        (2.0, "sec", "2.0", 2.0, "RepetitionTime of its side-car is left aside: expected seconds above 0, received '2.0'"),
-        (2.0, "sec", True, 2.0, "RepetitionTime of its side-car is left aside: expected seconds above 0, received 'True'"),
-        (2.0, "sec", [2.0], 2.0, "RepetitionTime of its side-car is left aside: expected seconds above 0, received '[2.0]'"),
-        (2.0, "sec", None, 2.0, "RepetitionTime of its side-car is left aside: expected seconds above 0, received 'None'"),
-        (2.0, "sec", 0, 2.0, "RepetitionTime of its side-car is left aside: expected seconds above 0, received '0'"),
-        (2.0, "sec", -2, 2.0, "RepetitionTime of its side-car is left aside: expected seconds above 0, received '-2'"),
+        (0.003, "sec", 2.0, 2.0, "its header gives a repetition time of 0.003 s, which is impossible; 2 s of its side-car are used"),
+        (2.0, "sec", 2000, 2.0, "the repetition time of its side-car, 2000 s, is read as 2 s; state another with `tr`"),
+        (2.0, "sec", 1e9, 2.0, "RepetitionTime of its side-car is ignored: 1e+09 s is impossible"),
+        (2.0, "sec", "2.0", 2.0, "RepetitionTime of its side-car is ignored: expected seconds above 0, received '2.0'"),
+        (2.0, "sec", True, 2.0, "RepetitionTime of its side-car is ignored: expected seconds above 0, received 'True'"),
+        (2.0, "sec", [2.0], 2.0, "RepetitionTime of its side-car is ignored: expected seconds above 0, received '[2.0]'"),
+        (2.0, "sec", None, 2.0, "RepetitionTime of its side-car is ignored: expected seconds above 0, received 'None'"),
+        (2.0, "sec", 0, 2.0, "RepetitionTime of its side-car is ignored: expected seconds above 0, received '0'"),
+        (2.0, "sec", -2, 2.0, "RepetitionTime of its side-car is ignored: expected seconds above 0, received '-2'"),
     ],
 )
 def test_header_and_side_car_that_can_be_reconciled(scan, step, unit, stated, seconds, said):
@@ -106,7 +106,7 @@ def test_header_and_side_car_that_can_be_reconciled(scan, step, unit, stated, se
 )  # fmt: skip
 def test_two_times_are_refused_with_both_numbers_and_the_user_s_own_decides(scan, step, unit, words, stated, other):
     run = scan(step, unit, {"RepetitionTime": stated})
-    said = rf"run.nii.gz has two repetition times: {words} in its header and {other} in run.json. .*name it with `tr`, in seconds"
+    said = rf"run.nii.gz has two repetition times: {words} in its header and {other} in run.json. .*state it with `tr`, in seconds"
     with pytest.raises(InputError, match=said):
         run.repetition_time  # noqa: B018
     assert timed(run.with_repetition_time(3)) == (3.0, [])
@@ -120,10 +120,10 @@ def test_two_times_are_refused_with_both_numbers_and_the_user_s_own_decides(scan
         ({"VolumeTiming": [0, 2.5, 5, 7.5]}, 0, 2.5, None),
         ({"VolumeTiming": [1, 3.5, 6, 8.5]}, 2500, 2.5, "its header gives a repetition time of 2500 s, its side-car one of 2.5 s"),
         ({"VolumeTiming": [0, 2, 4, 9]}, 2.0, None, "its volumes are not evenly spaced in time (VolumeTiming)"),
-        ({"VolumeTiming": [0, 2, 4]}, 2.0, 2.0, "VolumeTiming of its side-car is left aside: expected 4 rising times"),
-        ({"VolumeTiming": [0, 4, 2, 6]}, 2.0, 2.0, "VolumeTiming of its side-car is left aside"),
-        ({"VolumeTiming": [0, "2", 4, 6]}, 2.0, 2.0, "VolumeTiming of its side-car is left aside"),
-        ({"VolumeTiming": 2.0}, 2.0, 2.0, "VolumeTiming of its side-car is left aside"),
+        ({"VolumeTiming": [0, 2, 4]}, 2.0, 2.0, "VolumeTiming of its side-car is ignored: expected 4 rising times"),
+        ({"VolumeTiming": [0, 4, 2, 6]}, 2.0, 2.0, "VolumeTiming of its side-car is ignored"),
+        ({"VolumeTiming": [0, "2", 4, 6]}, 2.0, 2.0, "VolumeTiming of its side-car is ignored"),
+        ({"VolumeTiming": 2.0}, 2.0, 2.0, "VolumeTiming of its side-car is ignored"),
         ({"RepetitionTime": 2.0, "VolumeTiming": "damaged"}, 2.0, 2.0, None),
         ({"RepetitionTimePreparation": 4.0}, 0, 4.0, None),
         ({"RepetitionTimePreparation": [4, 4, 4, 4]}, 0, 4.0, None),
@@ -168,7 +168,7 @@ def test_a_remark_on_a_run_comes_once(scan):
 def test_the_sample_of_nibabel_is_read_as_two_seconds():
     found, remarks = timed(open_image("sample"))
     assert found == 2.0 and remarks == [
-        "example4d.nii.gz: its header gives a repetition time of 2000 s, which is read as 2 s; `tr` names another"
+        "example4d.nii.gz: its header gives a repetition time of 2000 s, which is read as 2 s; state another with `tr`"
     ]
 
 

@@ -161,7 +161,7 @@ def test_without_time_for_its_graph_the_critic_is_left_out_and_that_is_said(wall
     assert "no time is left for the critic" in caplog.text
 
 
-@pytest.mark.parametrize(("steps", "said"), [(100, "of 100 steps, an epoch, about 29 fit into it"), (20, None)])
+@pytest.mark.parametrize(("steps", "said"), [(100, "of the 100 steps of an epoch, about 29 fit into it"), (20, None)])
 def test_a_budget_smaller_than_an_epoch_is_said_after_the_second_step(wall, caplog, steps, said):
     with running(Clock(30.0, now=wall)):
         trained(wall, Pace(1, 30.0), Takes(wall), steps=steps)

@@ -116,7 +116,7 @@ def carried(image):
     if not isinstance(facts.get("SkullStripped"), bool):
         facts["SkullStripped"] = _lies_in_zeros(image)
         if facts["SkullStripped"]:
-            remark(image.name, "exact zeros surround the brain: its derivative is called SkullStripped; a field of its side-car decides")
+            remark(image.name, "exact zeros surround the brain: its derivative is SkullStripped; the scan's side-car can correct it")
     return Carried(facts, _companions(image.file))
 
 

@@ -32,7 +32,7 @@ class Metadata(typing.NamedTuple):
 def inherited(scan, study=None):
     """Read the metadata of a scan: from NAME.json beside it and, within a study, from all side-cars that apply; the nearest wins.
 
-    What cannot be read is named by a remark and left aside.
+    What cannot be read is named by a remark and ignored.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def read_object(path):
         _check_entries(facts)
     except (ValueError, RecursionError) as error:
         reason = _TOO_DEEP if isinstance(error, RecursionError) else first_line(error)
-        remark(path, f"its metadata are left aside: {reason}")
+        remark(path, f"its metadata are ignored: {reason}")
         return {}
     if encoding is not None:
         remark(path, f"is not in UTF-8, as BIDS requires, and is read as {encoding}")
@@ -113,10 +113,10 @@ def read_bounded(path):
         with open(path, "rb") as file:
             raw = file.read(_LARGEST + 1)
     except OSError as error:
-        remark(path, f"is left aside: {error.strerror or error}")
+        remark(path, f"is ignored: {error.strerror or error}")
         return None
     if len(raw) > _LARGEST:
-        remark(path, f"is left aside: larger than {_LARGEST // 1_000_000} MB")
+        remark(path, f"is ignored: larger than {_LARGEST // 1_000_000} MB")
         return None
     return raw
 

@@ -84,7 +84,7 @@ def study_scans(folder, modality, choice=EVERYTHING):
     found, unlike = _with_labels([scan for group in groups.values() for scan in group], choice, folder, modality)
     found = _inputs(found, folder)
     if not found:
-        raise InputError(f"no {modality} image of {folder} is left: each one was left out, see above. Expected magnitudes as scanned.")
+        raise InputError(f"no {modality} image of {folder} is left: all were left out, see above. Expected magnitude images as scanned.")
     empty = [name for name, group in groups.items() if not set(group) & set(found)]
     # A subject without such scans is missed only where it was asked for.
     if choice.of("sub") or choice.of("ses"):
@@ -170,7 +170,7 @@ def _inputs(scans, folder):
     chosen = []
     for scan in scans:
         if not is_magnitude(scan):
-            remark(scan, f"left out: part-{entities(scan.name)['part']} is no magnitude, and a network restores magnitudes")
+            remark(scan, f"left out: part-{entities(scan.name)['part']} is not a magnitude image, and networks restore magnitude images")
         elif ours or _is_denoised(scan):
             remark(scan, "left out: it is a derivative that was denoised already")
         else:

@@ -54,22 +54,22 @@ def settle(header, path):
     Raises
     ------
     InputError
-        If its only form is a qform that is no rotation.
+        If its only form is a qform that is not a rotation.
     """
     sform = header.get_sform() if header["sform_code"] > 0 else None
     _settle_zooms(header, path, sform if _usable(sform) else None)
     qform = _qform(header) if header["qform_code"] > 0 else None
     if sform is not None and not _usable(sform) and _usable(qform):
         header["sform_code"] = 0
-        remark(path, "its sform gives voxels no place; its qform is used, and the code of the sform is set to 0")
+        remark(path, "its sform is singular or not finite; its qform is used, and the code of the sform is set to 0")
     elif header["qform_code"] > 0 and not _usable(qform):
         if not _usable(sform):
             raise InputError(
-                f"{path} cannot be read as an image: it must say where its voxels lie, and its only form, the qform, is no rotation. "
+                f"{path} cannot be read as an image: it must say where its voxels lie, and its only form, the qform, is not a rotation. "
                 "Set the sform of its header, e.g. from a scan of the same session."
             )
         header["qform_code"] = 0
-        remark(path, "its qform is no rotation; its sform is used, and the code of the qform is set to 0")
+        remark(path, "its qform is not a rotation; its sform is used, and the code of the qform is set to 0")
     elif sform is not None and qform is not None:
         _compare_forms(header, path, qform, sform)
     if _usable(sform):

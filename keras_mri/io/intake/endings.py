@@ -88,7 +88,7 @@ def check_kind(path):
             raise InputError(f"{path} is {kind}. Expected NIfTI (.nii or .nii.gz): unpack it first.")
     text = start.lstrip().lower()
     if text.startswith((b"version https://git-lfs", b"/annex/objects")):
-        raise InputError(f"{path} is a pointer of git, not the image itself. Get it: git lfs pull, or datalad get {path.name}")
+        raise InputError(f"{path} is a pointer of Git LFS or git-annex, not an image. Get it: git lfs pull, or datalad get {path.name}")
     if text.startswith((b"<!doctype html", b"<html")):
         raise InputError(f"{path} is a web page, not an image. Download the image again.")
 

@@ -136,7 +136,7 @@ def _check_header(kind, path):
     files = kind.filespec_to_file_map(path)
     mat = pathlib.Path(files["mat"].filename) if "mat" in files else None
     if mat and mat.is_file() and mat.stat().st_size > _LONGEST_MAT:
-        raise InputError(f"{mat} should hold the affine of {path}. Received: {mat.stat().st_size} bytes. Move it away, or mend it.")
+        raise InputError(f"{mat} should hold the affine of {path}. Received: {mat.stat().st_size} bytes. Move it away, or correct it.")
     if not issubclass(kind, nibabel.Nifti1Pair):
         return None
     with files.get("header", files["image"]).get_prepare_fileobj("rb") as file:

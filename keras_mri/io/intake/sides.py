@@ -77,7 +77,7 @@ def _settle_empty(header, path, claimed, held):
     if not 0 <= found - volume < min(_PADDING, volume):
         raise InputError(
             f"the header of {path} contradicts its file: dim[{at}] is {claimed[at - 1]}, and the file holds "
-            f"{'less than one volume' if found < volume else f'more than one volume of {tuple(claimed[:3])}'}. Mend dim[{at}], or "
+            f"{'less than one volume' if found < volume else f'more than one volume of {tuple(claimed[:3])}'}. Correct dim[{at}], or "
             "convert the image again."
         )
     for number, side in enumerate(claimed, start=1):

@@ -172,6 +172,6 @@ def repetition_time(volume):
     if volume.repetition_time is None:
         raise InputError(
             f"{volume.name} says no repetition time (shape {volume.shape}), so events in seconds have no volumes. "
-            "Name it with `tr`, in seconds, or give one label per volume with `labels`."
+            "State it with `tr`, in seconds, or give one label per volume with `labels`."
         )
     return volume.repetition_time

@@ -187,7 +187,7 @@ def _check_times(events, n_frames, repetition_time, name):
     if early:
         remark(name, f"{_counted(len(early), len(events))} before the run, {run}: what reaches into it is used")
     if late:
-        remark(name, f"{_counted(len(late), len(events))} after the end of the run, {run}, left out: aborted, or another's table?")
+        remark(name, f"{_counted(len(late), len(events))} after the end of the run, {run}, left out: an aborted run, or the wrong table?")
 
 
 def _counted(few, all_of_them):

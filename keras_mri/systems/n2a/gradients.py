@@ -50,12 +50,12 @@ def gradients_beside(volume):
     try:
         found = _numbers(values).ravel(), _numbers(vectors)
     except ValueError as error:
-        remark(vectors, f"cannot be read, or its .bval cannot ({first_line(error)}); whether frames repeat one another was not looked at")
+        remark(vectors, f"cannot be read, or its .bval cannot ({first_line(error)}); whether frames repeat one another was not checked")
         return None
     table = found[1].T if found[1].shape == (3, volume.n_frames) else found[1]
     if found[0].shape != (volume.n_frames,) or table.shape != (volume.n_frames, 3):
         held = f"{len(found[0])} b-values and {found[1].size // 3} vectors for {volume.n_frames} frame(s)"
-        remark(vectors, f"{held}; whether frames repeat one another was not looked at")
+        remark(vectors, f"{held}; whether frames repeat one another was not checked")
         return None
     return Gradients(vectors.name, found[0], table)
 

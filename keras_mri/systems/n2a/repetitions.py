@@ -248,5 +248,5 @@ def _check_alignment(fixed, moving, mask, reference, name):
         )
     remaining = remaining_motion(fixed, moving, mask, reference.affine) / min(reference.zooms)
     if remaining > _MOST_REMAINING:
-        displaced = f"parts of the brain are still displaced by {remaining:.1f} voxels, which no rigid motion can mend"
+        displaced = f"parts of the brain are still displaced by {remaining:.1f} voxels, which no rigid motion can correct"
         remark(name, f"{displaced}; the result will be blurred there: register it non-linearly, or leave it out")

@@ -124,11 +124,11 @@ def _with_one_name_each(rows, path):
     for number, row in enumerate(rows, start=1):
         named = _labelled(row)
         if len(named) > 1:
-            remark(path, f"row {number} makes a pair of scans of {' and '.join(sorted(named))}, by their names")
+            remark(path, f"row {number} pairs scans of {' and '.join(sorted(named))}, by their file names; the table is followed")
         for label in sorted(named):
             other = subjects.setdefault(label, row["subject"])
             if other != row["subject"]:
-                remark(path, f"{other} and {row['subject']} both have scans of {label}, by their names")
+                remark(path, f"{other} and {row['subject']} both have scans of {label}, by their file names; the table is followed")
     return rows
 
 

@@ -99,7 +99,7 @@ def look_at(volume):
         )
     volume.facts["inspection"] = inspection.facts()
     if volume.repetition_time is None:
-        sentences.append(f"no repetition time in its header; {USUAL_REPETITION_TIME:g} s are assumed; `tr` names another")
+        sentences.append(f"no repetition time in its header; {USUAL_REPETITION_TIME:g} s are assumed; state another with `tr`")
     for sentence in sentences:
         remark(volume.name, sentence)
     return inspection
@@ -116,7 +116,8 @@ def remark_if_smoothed(noise, name):
     """
     if noise.smoothed_beforehand:
         along = ", ".join(f"{r:.2f}" for r in noise.correlation)
-        remark(name, f"was smoothed or resampled before (correlation of neighbouring voxels {along}): denoise first, then smooth")
+        smoothed = f"was smoothed or resampled before (correlation of neighbouring voxels {along})"
+        remark(name, f"{smoothed}; it is used all the same, but better denoise first, then smooth")
 
 
 def spaced(repetition_time, frames):

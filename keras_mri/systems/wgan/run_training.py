@@ -88,7 +88,7 @@ def _remark_on_options(config):
     usual = vars(type(config)())
     chosen = [name for name in _OF_VOLUMES if vars(config)[name] != usual[name]]
     if chosen:
-        _LOGGER.warning("`%s` has no meaning for a run and is left aside; `frames` 1 trains on single frames", "`, `".join(chosen))
+        _LOGGER.warning("`%s` has no meaning for a run and is ignored; `frames` 1 trains on single frames", "`, `".join(chosen))
 
 
 def _parts(volume):

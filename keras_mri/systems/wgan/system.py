@@ -124,7 +124,7 @@ def predict(checkpoint, images, options):
     if is_of_runs(checkpoint.network):
         return denoised_run(checkpoint, volume, options, mask)
     if options.tr is not None:
-        remark(volume.name, "`tr` has no meaning for a network of single volumes and is left aside")
+        remark(volume.name, "`tr` has no meaning for a network of single volumes and is ignored")
     frames = checkpoint.network.input_shape[-1]
     if volume.n_frames < (frames + 1) // 2 or (frames > 1 and volume.n_frames < 2):
         raise InputError(

@@ -1,4 +1,4 @@
-"""Side-cars apply by their place and their name, the nearest wins, and what cannot be read is named and left aside."""
+"""Side-cars apply by their place and their name, the nearest wins, and what cannot be read is named and ignored."""
 
 import json
 import os
@@ -127,7 +127,7 @@ def test_a_side_car_is_read_in_every_usual_encoding(tmp_path, encoding):
         (b'{"EchoTime": ' + b"9" * 5000 + b"}", ""),
         (b'{"x": ' + b"[" * 60 + b"]" * 60 + b"}", "more than 50 lists or objects in one another"),
         (b'{"x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "more than 50 lists or objects in one another"),
-        (b'{"x": "' + b"x" * 10_000_000 + b'"}', "is left aside: larger than 10 MB"),
+        (b'{"x": "' + b"x" * 10_000_000 + b'"}', "is ignored: larger than 10 MB"),
         (bytes(range(256)), ""),
         (b"\xff\xfe\x00", ""),
         (b'{"x": "a\nb"}', "Invalid control character"),
@@ -139,7 +139,7 @@ def test_a_broken_side_car_is_named_and_left_aside(tmp_path, written, reason):
     with remarks_kept() as remarks:
         assert inherited(tmp_path / "scan.nii").facts == {}
     (said,) = remarks
-    assert said.startswith("scan.json: ") and "left aside" in said and reason in said and len(said) < 200
+    assert said.startswith("scan.json: ") and "ignored" in said and reason in said and len(said) < 200
 
 
 def test_a_broken_side_car_does_not_keep_the_others_from_being_read(study):
@@ -147,7 +147,7 @@ def test_a_broken_side_car_does_not_keep_the_others_from_being_read(study):
     (study / "task-rest_bold.json").write_text("{")
     with remarks_kept() as remarks:
         assert inherited(study / SCAN).facts == {"EchoTime": 0.03}
-    assert len(remarks) == 1 and remarks[0].startswith("task-rest_bold.json: its metadata are left aside")
+    assert len(remarks) == 1 and remarks[0].startswith("task-rest_bold.json: its metadata are ignored")
 
 
 def test_what_is_no_ordinary_file_is_named_and_never_waited_for(tmp_path):
@@ -157,9 +157,9 @@ def test_what_is_no_ordinary_file_is_named_and_never_waited_for(tmp_path):
     with remarks_kept() as remarks:
         assert [inherited(tmp_path / f"{name}.nii").facts for name in ("folder", "link", "pipe")] == [{}, {}, {}]
     assert remarks == [
-        "folder.json: is left aside: no ordinary file",
-        "link.json: is left aside: a link to nothing; get its content first",
-        "pipe.json: is left aside: no ordinary file",
+        "folder.json: is ignored: no ordinary file",
+        "link.json: is ignored: a link to nothing; get its content first",
+        "pipe.json: is ignored: no ordinary file",
     ]
 
 

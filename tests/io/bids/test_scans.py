@@ -90,7 +90,7 @@ def test_what_is_no_magnitude_is_left_out_and_said(study, part):
         scans = found(study).scans
     assert [scan.name for scan in scans if "part" in scan.name] == ["sub-01_task-rest_part-mag_bold.nii.gz"]
     assert remarks == [
-        f"sub-01_task-rest_part-{part}_bold.nii.gz: left out: part-{part} is no magnitude, and a network restores magnitudes"
+        f"sub-01_task-rest_part-{part}_bold.nii.gz: left out: part-{part} is not a magnitude image, and networks restore magnitude images"
     ]
 
 
@@ -107,7 +107,7 @@ def test_what_keras_mri_made_is_no_input(study):
 
 def test_a_whole_folder_of_ours_holds_no_inputs(study):
     (study / "dataset_description.json").write_text('{"DatasetType": "derivative", "GeneratedBy": [{"Name": "keras_mri"}]}')
-    with pytest.raises(InputError, match="is left: each one was left out"):
+    with pytest.raises(InputError, match="is left: all were left out"):
         found(study)
 
 

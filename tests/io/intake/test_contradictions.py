@@ -46,7 +46,7 @@ def test_zooms_that_are_not_those_of_the_sform_are_remarked_on_and_kept(altered,
 @pytest.mark.parametrize("broken", [_ZEROS, dict(srow_y=(3, 0, 0, 0)), dict(srow_x=(np.nan, 0, 0, 0))])
 def test_a_sform_that_places_nothing_gives_way_to_the_qform(altered, tmp_path, broken):
     volume, remarks = _opened(altered(_DATA, sform_code=1, qform_code=1, qoffset_y=7, **broken))
-    assert remarks == ["its sform gives voxels no place; its qform is used, and the code of the sform is set to 0"]
+    assert remarks == ["its sform is singular or not finite; its qform is used, and the code of the sform is set to 0"]
     expected = _GRID.copy()
     expected[1, 3] = 7
     np.testing.assert_allclose(volume.affine, expected, atol=1e-6)
@@ -69,9 +69,9 @@ def test_a_sform_that_places_nothing_and_stands_alone_is_refused(altered):
 
 def test_a_qform_that_is_no_rotation_gives_way_to_the_sform(altered):
     volume, remarks = _opened(altered(_DATA, sform_code=2, qform_code=1, quatern_b=5))
-    assert remarks == ["its qform is no rotation; its sform is used, and the code of the qform is set to 0"]
+    assert remarks == ["its qform is not a rotation; its sform is used, and the code of the qform is set to 0"]
     assert (int(volume.header["qform_code"]), int(volume.header["sform_code"])) == (0, 2)
-    with pytest.raises(InputError, match="its only form, the qform, is no rotation"):
+    with pytest.raises(InputError, match="its only form, the qform, is not a rotation"):
         open_image(altered(_DATA, sform_code=0, qform_code=1, quatern_b=5))
 
 

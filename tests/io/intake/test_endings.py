@@ -73,8 +73,12 @@ def test_a_wrong_ending_is_told_with_the_right_one(tmp_path, plain):
         ("net.h5", b"\x89HDF", "it is a network. Expected NIfTI"),
         ("scan.nii", b"PK\3\4" + bytes(600), "is a zip archive. Expected NIfTI .*: unpack it first"),
         ("scan.nii.xz", b"\xfd7zXZ" + bytes(600), "is compressed with xz"),
-        ("scan.nii.gz", b"version https://git-lfs.github.com/spec/v1\n", "is a pointer of git, not the image itself. Get it: git lfs pull"),
-        ("scan.nii", b"/annex/objects/MD5E-s9", "is a pointer of git"),
+        (
+            "scan.nii.gz",
+            b"version https://git-lfs.github.com/spec/v1\n",
+            "of Git LFS or git-annex, not an image. Get it: git lfs pull",
+        ),
+        ("scan.nii", b"/annex/objects/MD5E-s9", "is a pointer of Git LFS or git-annex"),
         ("scan.nii.gz", b"<!DOCTYPE html><title>404</title>", "is a web page, not an image. Download"),
     ],
 )

@@ -64,7 +64,7 @@ def test_no_frames_are_one_if_the_file_holds_one(altered, run):
 
 def test_no_frames_are_refused_if_the_file_holds_several(altered, run):
     with pytest.raises(
-        InputError, match=r"contradicts its file: dim\[4\] is 0, and the file holds more than one volume of \(6, 5, 4\). Mend"
+        InputError, match=r"contradicts its file: dim\[4\] is 0, and the file holds more than one volume of \(6, 5, 4\). Correct"
     ):
         open_image(altered(run, dim={4: 0}))
 

@@ -117,7 +117,9 @@ def test_of_an_aborted_run_the_events_it_still_has_count():
     with remarks_kept() as remarks:
         labels = labels_of_events(events, 5, 2.0, 2.0, "/somewhere/events.tsv")
     assert labels == [None, "lh", None, "rh", None]
-    late = "events.tsv: 2 of 4 event(s) after the end of the run, 0 … 10 s (5 volumes of 2 s), left out: aborted"
+    late = (
+        "events.tsv: 2 of 4 event(s) after the end of the run, 0 … 10 s (5 volumes of 2 s), left out: an aborted run, or the wrong table?"
+    )
     assert len(remarks) == 1 and remarks[0].startswith(late)
 
 

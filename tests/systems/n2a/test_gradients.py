@@ -50,7 +50,7 @@ def test_an_image_without_gradients_has_none():
 )
 def test_gradients_that_do_not_belong_to_the_image_are_remarked_on(run, caplog, values, vectors, frames, remark):
     assert gradients_beside(run("dwi", values, vectors, frames=frames)) is None
-    assert f"warning: {remark}" in caplog.text and "was not looked at" in caplog.text
+    assert f"warning: {remark}" in caplog.text and "was not checked" in caplog.text
 
 
 def test_volumes_with_different_gradients_are_no_repetitions(run):

@@ -97,7 +97,11 @@ def test_subjects_of_a_table_are_whole_labels(tmp_path, subjects, expected):
 @pytest.mark.parametrize(
     ("subjects", "names", "said"),
     [
-        (("a", "b"), ("sub-07_T1w.nii", "sub-07_run-2_T1w.nii"), ["a and b both have scans of sub-07, by their names"]),
+        (
+            ("a", "b"),
+            ("sub-07_T1w.nii", "sub-07_run-2_T1w.nii"),
+            ["a and b both have scans of sub-07, by their file names; the table is followed"],
+        ),
         (("a", "a"), ("sub-07_T1w.nii", "sub-07_run-2_T1w.nii"), []),
         (("a", "b"), ("sub-CON-01_T1w.nii", "sub-CON-02_T1w.nii"), []),
         (("a", "b"), ("T1w.nii", "T1w.nii"), []),
@@ -112,7 +116,7 @@ def test_one_person_under_two_names_is_remarked_on(tmp_path, subjects, names, sa
 def test_a_pair_of_two_people_is_remarked_on(tmp_path):
     with remarks_kept() as remarks:
         read_table(table(tmp_path, ("a", "sub-01_T1w.nii", "sub-02_T1w.nii"), ("b", "sub-03_T1w.nii", "T1w.nii")))
-    assert remarks == ["pairs.tsv: row 1 makes a pair of scans of sub-01 and sub-02, by their names"]
+    assert remarks == ["pairs.tsv: row 1 pairs scans of sub-01 and sub-02, by their file names; the table is followed"]
 
 
 def test_a_table_that_is_not_there(tmp_path):

@@ -105,8 +105,10 @@ def test_without_a_usable_repetition_time_the_run_is_denoised_all_the_same(netwo
     after = nibabel.load(tmp_path / "out" / "denoised.nii.gz")
     assert after.header.get_zooms()[3] == repetition_time
     np.testing.assert_allclose(after.get_fdata().mean(axis=3), run.mean(axis=3), rtol=1e-4)
-    assert ("bold.nii.gz: no repetition time in its header; 2 s are assumed; --tr names another" in said) == (not repetition_time)
-    assert ("bold.nii.gz: its header gives a repetition time of 2000 s, which is read as 2 s; --tr names" in said) == bool(repetition_time)
+    assert ("bold.nii.gz: no repetition time in its header; 2 s are assumed; state another with --tr" in said) == (not repetition_time)
+    assert ("bold.nii.gz: its header gives a repetition time of 2000 s, which is read as 2 s; state another with --tr" in said) == bool(
+        repetition_time
+    )
 
 
 def test_a_header_against_its_side_car_is_refused_until_the_user_decides(network, tmp_path, capsys, run):
@@ -114,7 +116,7 @@ def test_a_header_against_its_side_car_is_refused_until_the_user_decides(network
     (tmp_path / "bold.json").write_text('{"RepetitionTime": 2.0}')
     status, said, files = predicted(network, scan, tmp_path, capsys)
     assert (status, files) == (2, []) and "Traceback" not in said
-    assert "bold.nii.gz has two repetition times: 1 s in its header and 2 s in bold.json. Find" in said and "name it with --tr" in said
+    assert "bold.nii.gz has two repetition times: 1 s in its header and 2 s in bold.json. Find" in said and "state it with --tr" in said
     for number, decided in enumerate(("2", "1")):
         assert predict.main([network, scan, "-o", str(tmp_path / f"{number}.nii.gz"), "--tr", decided]) == 0
         after = nibabel.load(tmp_path / f"{number}.nii.gz")
@@ -131,7 +133,7 @@ def test_a_repetition_time_for_a_network_of_single_volumes_is_said_to_have_no_me
     checkpoint = dataclasses.replace(checkpoint_of(network), inference={"scaling": "percentile"})
     with remarks_kept() as remarks:
         wgan.predict(checkpoint, [volume_of(run)], dataclasses.replace(FLOAT32, tr=2.0))
-    assert remarks == ["bold.nii.gz: `tr` has no meaning for a network of single volumes and is left aside"]
+    assert remarks == ["bold.nii.gz: `tr` has no meaning for a network of single volumes and is ignored"]
 
 
 @pytest.mark.parametrize("wrong", ["0", "-2", "2000", "nan", "two"])

@@ -176,7 +176,7 @@ def test_options_that_a_run_has_no_use_for_are_left_aside_with_a_remark(eagerly,
     weights_of([volume])
     assert "has no meaning" not in caplog.text
     weights_of([volume], noise="rician", noise_range=(0.0, 0.1))
-    assert "`noise`, `noise_range` has no meaning for a run and is left aside; `frames` 1 trains on single frames" in caplog.text
+    assert "`noise`, `noise_range` has no meaning for a run and is ignored; `frames` 1 trains on single frames" in caplog.text
 
 
 def test_a_short_run_is_said_to_train_the_network_of_single_volumes(volume, caplog, monkeypatch):

@@ -8,7 +8,7 @@ VERDICT = {"verdict": "noise removed", "noise": 10.0, "removed": 8.0}
 def cells(page):
     """Return the rows of a page's table as lists of text."""
     rows = re.findall(r"<tr>\n(.*?)</tr>", page.split("<tbody>")[1].split("</tbody>")[0], re.DOTALL)
-    return [[re.sub(r"<[^>]+>", "", cell).strip() for cell in re.findall(r"<t[hd]>(.*?)</t[hd]>", row, re.DOTALL)] for row in rows]
+    return [[re.sub(r"<[^>]+>", "", cell).strip() for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.DOTALL)] for row in rows]
 
 
 def test_the_page_of_a_subject_shows_each_of_its_scans():

@@ -20,7 +20,8 @@ from keras_mri.systems.n2a import settings as n2a
 from keras_mri.systems.network_files import checkpoint_for
 from keras_mri.systems.wgan import settings as wgan
 from keras_mri.systems.wgan.data import denoising_data
-from keras_mri.training.callbacks import FollowPace, KeepBest, Pace
+from keras_mri.training.callbacks import FollowPace, KeepBest
+from keras_mri.training.pace import Pace
 
 FILTERS, NOISE_SCALE, NOISE_RANGE = 32, 0.05, (0.0, 0.15)
 PATCH_SHAPE, BATCH_SIZE = (32, 32, 32), 2

@@ -25,7 +25,7 @@ from keras_mri.saving import checkpoints
 from keras_mri.systems.network_files import checkpoint_for
 from keras_mri.systems.wgan import system as wgan
 from keras_mri.systems.wgan.settings import Config
-from keras_mri.training.callbacks import Pace
+from keras_mri.training.pace import Pace
 
 from . import fast_forms, lesson, scans
 

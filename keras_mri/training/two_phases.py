@@ -65,7 +65,7 @@ def critic_has_time(pace):
 
     Parameters
     ----------
-    pace : keras_mri.training.callbacks.Pace
+    pace : keras_mri.training.pace.Pace
 
     Returns
     -------

@@ -7,8 +7,9 @@ import pytest
 
 from keras_mri.cli.progress import TrainingProgress, counted, progress_bar
 from keras_mri.io.volumes import Volume
-from keras_mri.training.callbacks import FollowPace, Pace
+from keras_mri.training.callbacks import FollowPace
 from keras_mri.training.clock import Clock, running
+from keras_mri.training.pace import Pace
 
 
 class Terminal(io.StringIO):

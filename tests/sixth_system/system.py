@@ -8,7 +8,8 @@ import numpy as np
 from keras_mri.imaging.intensity import fit_image_scaling
 from keras_mri.io.nifti_reading import open_image
 from keras_mri.systems.records import Outcome, System
-from keras_mri.training.callbacks import FollowPace, KeepBest, Pace
+from keras_mri.training.callbacks import FollowPace, KeepBest
+from keras_mri.training.pace import Pace
 from tests.sixth_system.settings import SETTINGS
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from keras_mri.errors import InputError
-from keras_mri.training.callbacks import EpochLog, EveryEpochs, FollowPace, KeepBest, KeepLast, Pace, StopOnNonFinite
+from keras_mri.training.callbacks import EpochLog, EveryEpochs, FollowPace, KeepBest, KeepLast, StopOnNonFinite
+from keras_mri.training.pace import Pace
 
 
 def small_model(learning_rate=0.1):
@@ -29,7 +30,8 @@ def test_pace_counts_steps_and_stops_at_its_share():
 def test_a_time_budget_ends_a_training_that_has_no_other_end():
     pace = Pace(steps=1, time_budget=0.3)
     fit(small_model(), [FollowPace(pace)], epochs=10**6)
-    assert pace.progress() == 1.0 and pace.remaining() == 0.0
+    # Time for a validation may be left over.
+    assert pace.over() and pace.progress() == 1.0
 
 
 def test_the_learning_rate_climbs_then_falls_by_a_cosine():

@@ -8,9 +8,10 @@ import tensorflow as tf
 from keras_mri.data.pipelines import Batches
 from keras_mri.systems.sr.settings import Config
 from keras_mri.training.adversarial import AdversarialModel, Rules, discriminator_losses
-from keras_mri.training.callbacks import FollowPace, Pace
+from keras_mri.training.callbacks import FollowPace
 from keras_mri.training.clock import Clock, clock_of, current, in_time, running
 from keras_mri.training.fit import fit
+from keras_mri.training.pace import Pace
 from keras_mri.training.two_phases import NewOptimizers, fit_in_two_phases
 
 
@@ -76,7 +77,7 @@ def test_the_budget_counts_from_the_command_and_keeps_time_for_validation_and_fi
 
 
 def test_without_a_running_clock_it_counts_from_the_pace(wall, monkeypatch):
-    monkeypatch.setattr("keras_mri.training.callbacks.clock_of", lambda budget: Clock(budget, now=wall))
+    monkeypatch.setattr("keras_mri.training.pace.clock_of", lambda budget: Clock(budget, now=wall))
     takes = trained(wall, Pace(1, 20.0), Takes(wall), steps=100)
     # No validation has been measured before the end: half a step is kept for it, and the last step ends as near as whole ones can.
     assert takes.steps == [19] and wall() == 1019

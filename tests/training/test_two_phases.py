@@ -6,7 +6,7 @@ import tensorflow as tf
 from keras_mri.data.pipelines import Batches
 from keras_mri.systems.sr.settings import Config
 from keras_mri.training.adversarial import AdversarialModel, Rules, discriminator_losses
-from keras_mri.training.callbacks import Pace
+from keras_mri.training.pace import Pace
 from keras_mri.training.two_phases import NewOptimizers, fit_in_two_phases
 
 NEW = NewOptimizers(lambda: keras.optimizers.Adam(0.05), lambda: keras.optimizers.Adam(0.01))

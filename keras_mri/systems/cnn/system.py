@@ -25,8 +25,9 @@ from keras_mri.systems.cnn.slice_files import save_slices
 from keras_mri.systems.cnn.slice_prediction import slice_predictor
 from keras_mri.systems.cnn.slices import Cut, Slices, cut_slices, fitting_slices, split_slices, with_noise
 from keras_mri.systems.records import Outcome, System
-from keras_mri.training.callbacks import FollowPace, KeepBest, Pace, StopOnNonFinite
+from keras_mri.training.callbacks import FollowPace, KeepBest, StopOnNonFinite
 from keras_mri.training.clock import current
+from keras_mri.training.pace import Pace
 
 __all__ = ["SYSTEM", "outcome", "predict", "prepare", "train"]
 

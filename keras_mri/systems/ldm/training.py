@@ -20,9 +20,10 @@ from keras_mri.systems.ldm.models import LatentDenoising, LossWeights, VolumeAut
 from keras_mri.systems.ldm.schedules import schedule
 from keras_mri.systems.ldm.settings import shorter
 from keras_mri.training import optimizers
-from keras_mri.training.callbacks import FollowPace, KeepBest, Pace, StopOnNonFinite
+from keras_mri.training.callbacks import FollowPace, KeepBest, StopOnNonFinite
 from keras_mri.training.clock import Clock, current
 from keras_mri.training.fit import fit, keeping_best
+from keras_mri.training.pace import Pace
 
 _LOGGER = logging.getLogger(__name__)
 _LATENT_WEIGHTS = {"kl": 1e-4, "vq": 1.0}

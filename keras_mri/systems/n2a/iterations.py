@@ -12,8 +12,9 @@ import numpy as np
 
 from keras_mri.data.pipelines import Batches
 from keras_mri.training import optimizers
-from keras_mri.training.callbacks import FollowPace, Pace, StopOnNonFinite, WatchesPace
+from keras_mri.training.callbacks import FollowPace, StopOnNonFinite, WatchesPace
 from keras_mri.training.fit import fit, untuned
+from keras_mri.training.pace import Pace
 
 _LOGGER = logging.getLogger(__name__)
 # Without a number of iterations: no more than this, and no further one unless the score falls by this share.

@@ -30,7 +30,7 @@ from keras_mri.systems.records import Outcome, System
 from keras_mri.systems.sr.pair_sources import open_pairs
 from keras_mri.systems.sr.pairs import Pair, brain_of, split_pairs
 from keras_mri.systems.sr.settings import SETTINGS, SPLIT, inference
-from keras_mri.training.callbacks import Pace
+from keras_mri.training.pace import Pace
 
 __all__ = ["SYSTEM", "outcome", "predict", "prepare", "train"]
 

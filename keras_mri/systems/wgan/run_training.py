@@ -22,9 +22,10 @@ from keras_mri.systems.wgan.run_model import RunModel, RunRules
 from keras_mri.systems.wgan.run_prediction import look_at, remark_if_smoothed, spaced
 from keras_mri.systems.wgan.settings import DEPTHS_OF_RUNS, FILTERS_OF_RUNS, PATCH_SHAPE, SHOWN_FRAMES, SHOWN_SLICES
 from keras_mri.training.adversarial import wasserstein_losses
-from keras_mri.training.callbacks import FollowPace, KeepBest, Pace, StopOnNonFinite
+from keras_mri.training.callbacks import FollowPace, KeepBest, StopOnNonFinite
 from keras_mri.training.clock import PREPARATION, clock_of, in_time
 from keras_mri.training.fit import fit, keeping_best
+from keras_mri.training.pace import Pace
 from keras_mri.training.two_phases import critic_has_time
 
 _LOGGER = logging.getLogger(__name__)

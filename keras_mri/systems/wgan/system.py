@@ -33,7 +33,7 @@ from keras_mri.networks.residual_unet import residual_unet
 from keras_mri.systems.records import Outcome, System, as_volumes
 from keras_mri.systems.wgan.run_prediction import denoised_run, is_of_runs
 from keras_mri.systems.wgan.settings import FILTERS, LEAST_FRAMES, PATCH_SHAPE, SETTINGS, SHOWN_FRAMES, SHOWN_SLICES, PredictConfig, as_runs
-from keras_mri.training.callbacks import Pace
+from keras_mri.training.pace import Pace
 
 __all__ = ["SYSTEM", "facts", "outcome", "predict", "prepare", "train"]
 

@@ -2,8 +2,8 @@ import pytest
 
 from keras_mri.systems.n2a import iterations as repetition_training
 from keras_mri.systems.n2a.settings import Config
-from keras_mri.training.callbacks import Pace
 from keras_mri.training.clock import Clock, running
+from keras_mri.training.pace import Pace
 from tests.systems.n2a.test_system import SMALL, repetitions, train
 
 

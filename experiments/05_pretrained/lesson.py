@@ -3,11 +3,13 @@
 Everything is drawn by NumPy, so it feeds Keras on any backend. Each batch has a generator of its own: (seed, number of the batch).
 """
 
+import dataclasses
+
 import keras
 import numpy as np
 from keras import ops
 
-from keras_mri.imaging.acquisition.scanner_noise import add_scanner_noise, draw_scanner
+from keras_mri.imaging.acquisition.scanner_noise import Scanner, add_scanner_noise, draw_scanner
 
 FOREGROUND = 10 / 255
 # What lies in the air counts, but less.
@@ -17,8 +19,11 @@ _WEIGHT_OF_AIR = 0.2
 _MEASURED, _TIMES, _BORROWED = 0.7, (0.5, 4.0), 0.35
 # Patches whose image goes through the filter of the noise too, as in a scan; in the others only the noise is coloured.
 _FILTERED = 0.4
+# Patches whose noise is white: `predict` whitens noise before the network sees it, and what is left of its colour is faint. Nor is it
+# of a magnitude: `predict` takes the bias away afterwards.
+_WHITE = 0.7
 # Noise of this SD, and weaker, counts by its own size.
-_EVEN = 0.01
+_EVEN = 0.02
 
 
 class Patches(keras.utils.PyDataset):
@@ -69,13 +74,15 @@ class Patches(keras.utils.PyDataset):
             noisy, patch, sd = self._drawn_noise(patch, rng)
         else:
             noise = measured.transpose(axes)[flips]
-            noisy, sd = np.maximum(patch + noise, 0), np.full_like(patch, noise.std())
+            noisy, sd = patch + noise, np.full_like(patch, noise.std())
         keep = kept(patch, rng) if rng.random() < self.silent else True
         noisy, patch = np.where(keep, noisy, 0).astype(np.float32), np.where(keep, patch, 0).astype(np.float32)
         return np.stack([noisy, sd] if self.told_sigma else [noisy], axis=-1), patch[..., None], sd.mean()
 
     def _drawn_noise(self, patch, rng):
-        scanner, sigma = draw_scanner(rng), self.highest * rng.random() ** 2
+        scanner, sigma = dataclasses.replace(draw_scanner(rng), magnitude=False, coils=1), self.highest * rng.random() ** 2
+        if rng.random() < _WHITE:
+            scanner = Scanner(strongest=scanner.strongest)
         if rng.random() < _FILTERED:
             for axis, weights in enumerate(scanner.filters(patch.shape)):
                 # Partial Fourier alone is left out: one side of k-space mends the other in the image.

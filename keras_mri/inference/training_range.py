@@ -191,7 +191,8 @@ def _sigma_remark(seen, training, config, averaged):
     if sigma == 0 or trained[0] * (1 - _TOLERANCE) <= sigma <= trained[1] * (1 + _TOLERANCE):
         return None
     consequence = "some of it will stay" if sigma > trained[1] else "it will be smoothed more than it needs"
-    return f"its noise has an estimated SD of {sigma:.3g} of the intensity range; the network was trained on {range_of(trained)}: {consequence}"
+    trained_on = f"the network was trained on {range_of(trained)}"
+    return f"its noise has an estimated SD of {sigma:.3g} of the intensity range; {trained_on}: {consequence}"
 
 
 def range_of(limits):

@@ -5,11 +5,12 @@ from scipy import fft, ndimage
 
 from keras_mri.imaging.foreground import has_bright_air, otsu_foreground
 from keras_mri.imaging.intensity import without_far
+from keras_mri.imaging.recognition.coarse import COARSE, coarsened
 from keras_mri.io.grids import bounding_box
 from keras_mri.io.grids import zooms as zooms_of
 
-# mm: side of the coarse grid's voxels, and depth below the surface from which on the inside is looked at.
-_COARSE, _DEEP = 3.0, 15.0
+# mm: depth below the surface from which on the inside is looked at.
+_DEEP = 15.0
 # mm: a head fits into a field of view from the first on; smaller and wider things than the next two are none; and nothing of a head is
 # as wide as the last in all directions.
 _FITS, _SMALLEST, _WIDEST, _THICKEST = 110.0, 90.0, 280.0, 215.0
@@ -50,7 +51,7 @@ def why_no_head(frame, affine):
     zooms = zooms_of(affine)
     if max(side * zoom for side, zoom in zip(frame.shape, zooms)) < _FITS or frame.min() == frame.max() or has_bright_air(frame):
         return None
-    coarse, zooms = _coarse(without_far(frame), zooms)
+    coarse, zooms = coarsened(without_far(frame), zooms)
     if min(coarse.shape) < 2 or coarse.min() == coarse.max():
         return None
     found = _Object(coarse, zooms)
@@ -103,14 +104,6 @@ class _Object:
         return f"its inside repeats itself {apart:.0f} mm away" if likeness > _REPEATED else None
 
 
-def _coarse(frame, zooms):
-    """Return means over blocks of about 3 mm, and the sides of the blocks."""
-    steps = [max(1, min(int(_COARSE // zoom), side)) for zoom, side in zip(zooms, frame.shape)]
-    cut = frame[tuple(slice(side - side % step) for side, step in zip(frame.shape, steps))]
-    blocks = cut.reshape([part for side, step in zip(cut.shape, steps) for part in (side // step, step)])
-    return blocks.mean(axis=(1, 3, 5)), np.array([step * zoom for step, zoom in zip(steps, zooms)])
-
-
 def _up(affine):
     """Return the axis of the array that is nearest to the direction from feet to head."""
     return int(np.argmax(np.abs(affine[2, :3]) / np.linalg.norm(affine[:3, :3], axis=0)))
@@ -128,7 +121,7 @@ def _without_shading(coarse, inside):
 
 def _spread(texture, inside, zooms):
     """Return the SD of a texture without its noise, as the deciles of its local means tell it."""
-    texture, weights = (ndimage.gaussian_filter(data, _COARSE / zooms) for data in (texture, inside.astype(np.float32)))
+    texture, weights = (ndimage.gaussian_filter(data, COARSE / zooms) for data in (texture, inside.astype(np.float32)))
     means = texture[inside] / weights[inside]
     return np.subtract(*np.percentile(means, (90, 10))) / _DECILES
 

@@ -6,7 +6,7 @@ import typing
 import numpy as np
 
 from keras_mri.errors import InputError, remark
-from keras_mri.imaging.recognition.contrasts import contrast_of_brain, frames_alike
+from keras_mri.imaging.recognition.contrasts import frames_alike, looks_like_t1, white_over_grey
 from keras_mri.io.bids.descriptions import kind_in_name, no_scan_by_name
 from keras_mri.io.bids.metadata import nearest
 from keras_mri.io.bids.names import entities
@@ -55,9 +55,9 @@ def kind_of_scan(volume):
         If its name or side-car says that it is no scan of magnitudes: a phase, a map, a mask, another modality.
     """
     _check_magnitude(volume)
-    contrast = functools.cache(lambda: _contrast(volume))
-    kind = _stated(volume) or _by_frames(volume) or _by_picture(volume, contrast())
-    _remark_on_contradictions(volume, kind, contrast)
+    ratio = functools.cache(lambda: white_over_grey(volume.frame(volume.n_frames // 2), volume.zooms))
+    kind = _stated(volume) or _by_frames(volume) or _by_picture(volume, looks_like_t1(ratio()))
+    _remark_on_contradictions(volume, kind, ratio)
     return kind
 
 
@@ -117,18 +117,18 @@ def _by_frames(volume):
     return Kind("bold", f"its {count} frames are alike, as those of a run are") if count >= _RUN else None
 
 
-def _by_picture(volume, contrast):
+def _by_picture(volume, t1):
     """Return what voxel sides and contrast tell together."""
     side, matrix = _in_plane(volume)
     coarse = side >= _COARSE or side >= _MIDDLE and matrix <= _MATRIX
     voxels = f"voxels of {side:.2g} mm in the plane"
-    if contrast.is_t1 is None:
+    if t1 is None:
         return Kind(None, "neither its name nor a side-car nor its contrast says which kind of scan it is")
-    if contrast.is_t1 == coarse:
+    if t1 == coarse:
         return Kind(None, f"{voxels} and {'T1' if coarse else 'another'} contrast leave open which kind of scan it is")
     if coarse:
         return Kind("epi", f"{voxels} and white matter darker than grey matter look like EPI")
-    return Kind("T1w", f"{voxels}, white matter brighter than grey matter and dark CSF look like T1w")
+    return Kind("T1w", f"{voxels} and white matter brighter than grey matter look like T1w")
 
 
 def _in_plane(volume):
@@ -138,11 +138,7 @@ def _in_plane(volume):
     return (*(max(values[axis] for axis in range(3) if axis != across) for values in (zooms, volume.shape)),)
 
 
-def _contrast(volume):
-    return contrast_of_brain(volume.frame(volume.n_frames // 2), volume.zooms)
-
-
-def _remark_on_contradictions(volume, kind, contrast):
+def _remark_on_contradictions(volume, kind, ratio):
     """Name what makes the kind doubtful: the contrast, negative intensities, work that was done on the scan before."""
     description = entities(volume.name).get("desc")
     if description is not None or "keras_mri" in volume.metadata.facts:
@@ -152,8 +148,8 @@ def _remark_on_contradictions(volume, kind, contrast):
     negative = np.count_nonzero(frame < 0) / max(1, np.count_nonzero(frame))
     if negative > _NEGATIVE:
         remark(volume.name, f"{negative:.0%} of its voxels are negative: it may be a phase image or a map; networks restore magnitudes")
-    elif kind.suffix in (*_T1, *_NOT_T1) and contrast().deep is not None:
-        deep, t1 = contrast().deep, kind.suffix in _T1
-        if deep < _DARKER if t1 else deep > _BRIGHTER:
+    elif kind.suffix in (*_T1, *_NOT_T1) and ratio() is not None:
+        t1 = kind.suffix in _T1
+        if ratio() < _DARKER if t1 else ratio() > _BRIGHTER:
             than = "darker" if t1 else "brighter"
             remark(volume.name, f"white matter is {than} than grey matter, as far as can be seen, which is unusual of {kind.suffix}")

@@ -1,7 +1,6 @@
 """Of which contrast a picture of a head is, as far as that can be seen, and whether the frames of a series are alike."""
 
 import itertools
-import typing
 
 import numpy as np
 from scipy import ndimage
@@ -16,38 +15,14 @@ from keras_mri.imaging.recognition.coarse import coarsened
 _RIM, _DEEP, _ENOUGH = (5.0, 9.0), (15.0, 40.0), 100
 # Deep over rim: at least the second number in six T1-weighted scans, about the first at most in 18 scans of other contrasts.
 _OTHER, _T1 = 0.98, 1.05
-# The darkest twentieth of the brain over its median, below which CSF is dark.
-_DARK = 0.6
 # mm: blocks in which frames are compared, as noise is low in them; and how far alike frames may differ, as a share of the signal.
 _BLOCK, _ALIKE = 9.0, 0.05
 # How many times brighter the brightest of alike frames may be, but for the first ones.
 _BRIGHTER, _FIRST = 1.3, 2
 
 
-class Contrast(typing.NamedTuple):
-    """What a picture says of its contrast.
-
-    Parameters
-    ----------
-    deep : float or None
-        Intensity of white matter over that of the cortex and its surroundings; None where the picture does not tell.
-    dark : float or None
-        The darkest twentieth of the brain over its median.
-    """
-
-    deep: float | None
-    dark: float | None
-
-    @property
-    def is_t1(self):
-        """Whether white matter is brighter than the cortex, and CSF is dark: True, False, or None in between."""
-        if self.deep is None or _OTHER < self.deep < _T1:
-            return None
-        return self.deep >= _T1 and self.dark < _DARK
-
-
-def contrast_of_brain(frame, zooms):
-    """Compare the middle of a brain with its rim.
+def white_over_grey(frame, zooms):
+    """Compare the middle of a brain, which is mostly white matter, with its rim, which is mostly cortex.
 
     Parameters
     ----------
@@ -58,20 +33,27 @@ def contrast_of_brain(frame, zooms):
 
     Returns
     -------
-    Contrast
+    float or None
+        Median intensity of the middle over that of the rim; None where no brain is found, or too little of it.
     """
     coarse, zooms = coarsened(without_far(frame), zooms)
     try:
         brain = ndimage.binary_fill_holes(scan_mask(coarse, tuple(zooms)))
     except InputError:
-        return Contrast(None, None)
+        return None
     # A slab's cut faces are no surface.
     depth = ndimage.distance_transform_edt(np.pad(brain, 1, mode="edge"), sampling=zooms)[1:-1, 1:-1, 1:-1]
     rim, deep = (coarse[(low < depth) & (depth <= high) & (coarse != 0)] for low, high in (_RIM, _DEEP))
-    inside = coarse[brain & (coarse != 0)]
-    if min(len(rim), len(deep)) < _ENOUGH or not np.median(rim) > 0 or not np.median(inside) > 0:
-        return Contrast(None, None)
-    return Contrast(float(np.median(deep) / np.median(rim)), float(np.percentile(inside, 5) / np.median(inside)))
+    if min(len(rim), len(deep)) < _ENOUGH or not np.median(rim) > 0:
+        return None
+    return float(np.median(deep) / np.median(rim))
+
+
+def looks_like_t1(ratio):
+    """Return whether white over grey matter is as in T1-weighted scans: True, False, or None where the picture does not tell."""
+    if ratio is None or _OTHER < ratio < _T1:
+        return None
+    return ratio >= _T1
 
 
 def frames_alike(frames, zooms):

@@ -8,7 +8,7 @@ from keras_mri.io.bids.names import kind_of
 
 # Kind of scan, as BIDS writes it, and the words that speak of it; the first that fits counts: "T2 FLAIR" is FLAIR, "ep2d diff" is dwi.
 _WORDS = tuple(
-    (kind, re.compile(rf"\b(?:{words})\b"))
+    (kind, re.compile(rf"(?<!\w)(?:{words})(?!\w)"))
     for kind, words in (
         ("dwi", r"dwi\w*|dti\w*|hardi|noddi|diff\w*|b\d{3,4}"),
         ("asl", r"p?c?asl\w*|perf\w*"),

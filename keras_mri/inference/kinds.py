@@ -6,20 +6,22 @@ import typing
 import numpy as np
 
 from keras_mri.errors import InputError, remark
+from keras_mri.imaging.foreground import patch_foreground
 from keras_mri.imaging.recognition.contrasts import frames_alike, looks_like_t1, white_over_grey
 from keras_mri.io.bids.descriptions import kind_in_name, no_scan_by_name
 from keras_mri.io.bids.metadata import nearest
 from keras_mri.io.bids.names import entities
 from keras_mri.io.bids.sequences import kind_in_sidecar, no_magnitude
 
-# Frames that are compared, and frames from which on alike ones are a run rather than a few volumes.
-_COMPARED, _RUN = 12, 10
+# Frames that are compared, at most and at least (the first ones of a few may be far from steady state), and frames from which on alike
+# ones are a run rather than a few volumes.
+_COMPARED, _FEWEST, _RUN = 12, 5, 10
 # EPI of a single shot has voxels from the first side on, mm; from the second on if so few of them lie along the longest side in the plane.
 _COARSE, _MIDDLE, _MATRIX = 1.9, 1.4, 160
 # Below white matter so many times darker than the cortex, or brighter, the picture contradicts a name.
 _DARKER, _BRIGHTER = 0.95, 1.15
 _T1, _NOT_T1 = ("T1w", "inplaneT1", "UNIT1"), ("T2w", "FLAIR", "PDw")
-# Share of negative voxels that magnitudes do not have.
+# Share of negative voxels, noise in air left out, that magnitudes do not have.
 _NEGATIVE = 0.05
 
 
@@ -108,9 +110,8 @@ def _has_b_values(volume):
 def _by_frames(volume):
     """Return what a series of frames is; None for a volume, and for a few frames that are alike."""
     count = volume.n_frames
-    if count < 3:
+    if count < _FEWEST:
         return None
-    # The first frame of a short series may be far from steady state.
     first = max(1, (count - _COMPARED) // 2)
     if not frames_alike([volume.frame(t) for t in range(first, min(count, first + _COMPARED))], volume.zooms):
         return Kind(None, f"its {count} frames differ, as those of diffusion or of several echoes do")
@@ -144,12 +145,18 @@ def _remark_on_contradictions(volume, kind, ratio):
     if description is not None or "keras_mri" in volume.metadata.facts:
         done = "was denoised already" if "keras_mri" in volume.metadata.facts else f"is a derivative by its name, desc-{description}"
         remark(volume.name, f"{done}: its noise is not that of a scanner")
-    frame = volume.frame(volume.n_frames // 2)
-    negative = np.count_nonzero(frame < 0) / max(1, np.count_nonzero(frame))
+    negative = _negative(volume.frame(volume.n_frames // 2))
     if negative > _NEGATIVE:
-        remark(volume.name, f"{negative:.0%} of its voxels are negative: it may be a phase image or a map; networks restore magnitudes")
+        share = f"{negative:.0%} of what is not near zero is negative"
+        remark(volume.name, f"{share}: it may be a phase image or a map; networks restore magnitudes")
     elif kind.suffix in (*_T1, *_NOT_T1) and ratio() is not None:
         t1 = kind.suffix in _T1
         if ratio() < _DARKER if t1 else ratio() > _BRIGHTER:
             than = "darker" if t1 else "brighter"
             remark(volume.name, f"white matter is {than} than grey matter, as far as can be seen, which is unusual of {kind.suffix}")
+
+
+def _negative(frame):
+    """Return the share of negative voxels among those that noise in air does not reach."""
+    strong = patch_foreground(np.abs(frame))
+    return np.count_nonzero(frame[strong] < 0) / max(1, np.count_nonzero(strong))

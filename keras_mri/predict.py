@@ -111,7 +111,7 @@ def _parser(options):
     parser = running.Parser(
         prog="python -m keras_mri.predict",
         description=f"Apply a trained network to a scan, or to its repetitions. {FURTHER_OPTIONS}. {study_options.USAGE}.",
-        epilog="example: python -m keras_mri.predict auto bold.nii.gz -o denoised.nii.gz --report report.html",
+        epilog="example: python -m keras_mri.predict epi bold.nii.gz -o denoised.nii.gz --report report.html",
     )
     parser.add_argument("model", metavar="MODEL", help=f"{network_help()}; or auto: {automatic.HELP}")
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="NIfTI, 3D or 4D, any shape")

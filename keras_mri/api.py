@@ -16,7 +16,7 @@ from keras_mri.io.mask_files import load_mask
 from keras_mri.io.nifti_reading import Image, open_image, open_scan, read_header
 from keras_mri.io.volumes import Volume
 from keras_mri.saving.checkpoints import Checkpoint
-from keras_mri.systems import get_settings, get_system, that_generate
+from keras_mri.systems import automatic, get_settings, get_system, that_generate
 from keras_mri.systems.network_files import load_network, path_of_network, system_of
 from keras_mri.systems.trained import TrainedNetwork
 
@@ -33,7 +33,8 @@ def restore(network: Network, images: Image | typing.Sequence[Image], *, replace
     Parameters
     ----------
     network : str, path-like, Checkpoint or TrainedNetwork
-        Name of a pre-trained network ("epi", "t1w", …), its file, or what `fit` returned.
+        Name of a pre-trained network ("epi", "t1w", …), its file, or what `fit` returned; or "auto": the pre-trained network that fits
+        the scan by its name, side-car, frames, sides and contrast. `facts["chosen"]` of the result says which one and why.
     images : image or sequence of images
         Path, nibabel image or Volume; a list of repetitions for a Noise2Average network.
     replace_nonfinite : bool
@@ -63,10 +64,14 @@ def restore(network: Network, images: Image | typing.Sequence[Image], *, replace
     chosen = settings.PredictConfig.from_names(name, **options)
     volumes = [open_scan(image, replace_nonfinite) for image in _sequence(images)]
     _check_count(volumes, settings.images)
-    system, checkpoint = get_system(name), checkpoint_of(network)
+    choice = automatic.choose(volumes[0]) if automatic.is_auto(network) else None
+    system, checkpoint = get_system(name), checkpoint_of(choice.path if choice else network)
     for difference in differences_from_training(volumes[0], checkpoint.training, checkpoint.inference, averaged=len(volumes)):
         remark(volumes[0].name, difference)
-    return system.predict(checkpoint, volumes, chosen)
+    restored = system.predict(checkpoint, volumes, chosen)
+    if choice:
+        restored.facts["chosen"] = choice.sentence
+    return restored
 
 
 def fit(
@@ -324,6 +329,8 @@ def checkpoint_of(network: Network) -> Checkpoint:
 def _system_of(network):
     if isinstance(network, (TrainedNetwork, Checkpoint)):
         return checkpoint_of(network).system
+    if automatic.is_auto(network):
+        return automatic.SYSTEM
     if not isinstance(network, (str, os.PathLike)):
         raise InputError(
             "`network` must be a name such as 'epi', the path of a network's file, or a network in memory. "

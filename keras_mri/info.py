@@ -16,8 +16,8 @@ from keras_mri.cli.streams import as_json
 from keras_mri.config import shown
 from keras_mri.inference.training_range import range_of_sides, trained_sigma, trained_zooms
 from keras_mri.saving import checkpoints
-from keras_mri.systems import SYSTEMS, get_settings
-from keras_mri.systems.network_files import path_of_network
+from keras_mri.systems import SYSTEMS, automatic, get_settings
+from keras_mri.systems.network_files import path_of_network, pretrained_networks
 from keras_mri.systems.records import stored_inference
 
 # Characters of a line of words.
@@ -77,8 +77,23 @@ def _about(card):
 
 def _info(arguments):
     parsed = _parser().parse_all(arguments)
+    if automatic.is_auto(parsed.model):
+        print(as_json(_networks_of_auto()) if parsed.json else "\n".join(_lines_of_auto()))
+        return
     facts = describe(path_of_network(parsed.model))
     print(as_json(facts) if parsed.json else "\n".join(lines(facts)))
+
+
+def _networks_of_auto():
+    """Return the networks that `auto` chooses from: dict of name to file (None where it is not at hand) and scans."""
+    known = pretrained_networks()
+    return {name: {"file": str(known[name]) if name in known else None, "scans": scans} for name, scans in automatic.TABLE}
+
+
+def _lines_of_auto():
+    """Return what `auto` is, and what it takes for which scan, as lines of text: list of str."""
+    rows = {name: f"{facts['scans']}; {facts['file'] or 'not at hand'}" for name, facts in _networks_of_auto().items()}
+    return [f"auto: {automatic.HELP}", *(f"  {name:10s}{text}" for name, text in rows.items())]
 
 
 def lines(facts):
@@ -163,7 +178,7 @@ def _parser():
         description="Describe a network file: system, settings, training data.",
         epilog="example: python -m keras_mri.info epi --json",
     )
-    parser.add_argument("model", metavar="MODEL", help=network_help())
+    parser.add_argument("model", metavar="MODEL", help=f"{network_help()}; or auto, for those that it chooses from")
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
     return parser
 

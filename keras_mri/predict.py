@@ -17,7 +17,8 @@ from keras_mri.cli.options import FURTHER_OPTIONS, add_options, add_output_flags
 from keras_mri.errors import InputError
 from keras_mri.io import nifti_writing
 from keras_mri.io.whole_files import check_output
-from keras_mri.systems import get_system
+from keras_mri.systems import automatic, get_system
+from keras_mri.systems.automatic import is_auto
 from keras_mri.systems.network_files import path_of_network, system_of
 
 # Endings of the files that a prediction writes, by the option that names them.
@@ -40,8 +41,11 @@ def _predict(arguments):
         return study.restore_study(line, arguments, api.restore)
     parsed = _parser(line.options).parse_all(line.arguments)
     _check_no_study(parsed.images)
-    model = path_of_network(parsed.model)
-    system = system_of(model)
+    # `auto` needs the scan to choose.
+    model = None if is_auto(parsed.model) else path_of_network(parsed.model)
+    system = system_of(model) if model else automatic.SYSTEM
+    if model is None:
+        automatic.at_hand()
     _check_outputs(parsed)
     chosen = chosen_options(line.options, parsed)
     with running.kept_messages() as messages:
@@ -50,6 +54,7 @@ def _predict(arguments):
             get_system(system)
             # Only here: scikit-image takes a second to import.
             from keras_mri.cli import judged
+        model = model or automatic.choose(images[0]).path
         checkpoint = api.checkpoint_of(model)
         start = time.perf_counter()
         restored = api.restore(checkpoint, images, **vars(chosen))
@@ -108,7 +113,7 @@ def _parser(options):
         description=f"Apply a trained network to a scan, or to its repetitions. {FURTHER_OPTIONS}. {study_options.USAGE}.",
         epilog="example: python -m keras_mri.predict epi bold.nii.gz -o denoised.nii.gz --report report.html",
     )
-    parser.add_argument("model", metavar="MODEL", help=network_help())
+    parser.add_argument("model", metavar="MODEL", help=f"{network_help()}; or auto: {automatic.HELP}")
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="NIfTI, 3D or 4D, any shape")
     parser.add_argument("--model", dest="named", metavar="MODEL", help="the network, instead of the first word")
     parser.add_argument("-o", "--output", type=pathlib.Path, required=True, metavar="OUT", help="image to write: .nii or .nii.gz, or .mgz")

@@ -13,6 +13,7 @@ import typing
 
 from keras_mri.cli import running, study_options
 from keras_mri.cli.options import chosen_options
+from keras_mri.cli.study_networks import Networks
 from keras_mri.cli.study_plan import Plan, planned, remark_on_place
 from keras_mri.config import Options
 from keras_mri.errors import InputError, remark, remarks_kept
@@ -26,7 +27,7 @@ from keras_mri.io.nifti_reading import open_image
 from keras_mri.io.whole_files import replacing
 from keras_mri.report import provenance
 from keras_mri.systems import get_system
-from keras_mri.systems.network_files import load_network, path_of_network, system_of, trained_modalities
+from keras_mri.systems.network_files import trained_modalities
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -37,9 +38,8 @@ class _Job(typing.NamedTuple):
     parsed: argparse.Namespace
     plan: Plan
     restore: typing.Callable  # (checkpoint, image, **options) → Volume
-    checkpoint: object
+    networks: Networks
     chosen: Options
-    made_by: dict
     report: object  # StudyReport or None
 
 
@@ -65,16 +65,15 @@ def restore_study(line, typed, restore):
         If the folder, the network or the options cannot be used at all.
     """
     parsed = study_options.parser(line.options).parse_all(line.arguments)
-    model = path_of_network(parsed.model)
+    networks = Networks(parsed.model)
     chosen = chosen_options(line.options, parsed)
-    system_of(model)
-    plan = planned(parsed, model)
+    plan = planned(parsed, networks.path)
     if parsed.dry_run:
-        _print_plan(plan, parsed, model)
+        _print_plan(plan, parsed, networks.path)
     else:
         command = ["python", "-m", "keras_mri.predict", *map(_without_folder, typed)]
         write_dataset_description(parsed.derivatives, parsed.study, shlex.join(command))
-        failed = _restore_all(_job(parsed, plan, restore, model, chosen))
+        failed = _restore_all(_job(parsed, plan, restore, networks, chosen))
     for text in plan.missing:
         _LOGGER.error("asked for and not found: %s", text)
     return 1 if plan.missing or not parsed.dry_run and failed else 0
@@ -88,7 +87,7 @@ def _without_folder(argument):
 
 def _print_plan(plan, parsed, model):
     """Print which derivative each scan would have, and the remarks that their names give reason for."""
-    trained, kind = trained_modalities(model), kind_of(plan.pairs[0][0])
+    trained, kind = trained_modalities(model) if model else [], kind_of(plan.pairs[0][0])
     if trained and kind and kind not in trained:
         remark(model, f"was trained on {', '.join(trained)} images, and would restore {kind} images")
     for scan, path in plan.pairs:
@@ -98,19 +97,16 @@ def _print_plan(plan, parsed, model):
     _LOGGER.info("%d scan(s); nothing was written", len(plan.pairs))
 
 
-def _job(parsed, plan, restore, model, chosen):
-    name = system_of(model)
+def _job(parsed, plan, restore, networks, chosen):
     with running.native_messages_held_back():
-        get_system(name)
-    checkpoint = load_network(model)
-    made_by = {"network": model.name, "sha256": provenance.digest(model), "system": name, "options": chosen.to_json()}
+        get_system(networks.system)
     report = None
     if parsed.report:
         # Only here: nothing else of a study needs what it imports.
         from keras_mri.cli.study_report import StudyReport
 
-        report = StudyReport(parsed, plan, dict(model=model, checkpoint=checkpoint, options=chosen))
-    return _Job(parsed, plan, restore, checkpoint, chosen, made_by, report)
+        report = StudyReport(parsed, plan, chosen)
+    return _Job(parsed, plan, restore, networks, chosen, report)
 
 
 def _restore_all(job):
@@ -135,7 +131,7 @@ def _attempt(scan, path, job):
             if not ours:
                 return "being made by another job"
             if path.exists() and not job.parsed.overwrite:
-                _remark_on_another(path, job.made_by)
+                _remark_on_another(path, job)
                 return "there already"
             with _sidecar_of_its_image(path):
                 _restore(scan, path, job)
@@ -172,14 +168,14 @@ def _moment_of(path):
     return path.stat().st_mtime_ns if path.exists() else None
 
 
-def _remark_on_another(path, made_by):
+def _remark_on_another(path, job):
     """Remark on a derivative that is there already and was made with another network or other options."""
     before = facts_in(path.with_name(stem(path.name) + ".json")).get("keras_mri")
     if not isinstance(before, dict):
         return
-    if before.get("sha256") != made_by["sha256"]:
+    if not job.networks.made(before):
         remark(path, f"is kept: it was made with another network, {before.get('network')}; replace it with --overwrite")
-    elif before.get("options") != json.loads(json.dumps(made_by["options"])):
+    elif before.get("options") != json.loads(json.dumps(job.chosen.to_json())):
         remark(path, "is kept: it was made with other options; replace it with --overwrite")
 
 
@@ -191,12 +187,13 @@ def _restore(scan, path, job):
     with remarks_kept() as remarks, running.kept_messages() as messages:
         remark_on_place(scan, parsed.study)
         image = open_image(scan, parsed.replace_nonfinite)
-        restored, taken = job.restore(job.checkpoint, image, **vars(job.chosen)), carried(image)
-        facts = {**job.made_by, "versions": provenance.versions()}
+        network = job.networks.of(image, job.chosen)
+        restored, taken = job.restore(network.checkpoint, image, **vars(job.chosen)), carried(image)
+        facts = {**network.made_by, "versions": provenance.versions()}
         # The image after it: where the image is, all of it is, but for the verdict and the remarks, which only the image's frames allow.
         write_companions(path, scan, taken)
         write_sidecar(path, scan, parsed.study, {**facts, "warnings": [*job.plan.remarks, *remarks]}, taken)
-        reporter = job.report.reporter(image, restored, path) if job.report else None
+        reporter = job.report.reporter(image, restored, path, network) if job.report else None
         before, result = restored.source or image, reporter.watched() if reporter else restored
         judge = judge_of(before, result, parsed, restored.facts)
         nifti_writing.save(judge.watched() if judge else result, path, parsed.dtype)

@@ -13,7 +13,7 @@ from keras_mri.errors import InputError
 from keras_mri.io import nifti_writing
 from keras_mri.io.bids.scans import DENOISED, Choice
 from keras_mri.saving import pretrained
-from keras_mri.systems import SYSTEMS, get_settings
+from keras_mri.systems import SYSTEMS, automatic, get_settings
 from keras_mri.systems.network_files import is_network, path_of_network, system_of
 from keras_mri.systems.shared_settings import PredictConfig
 
@@ -102,7 +102,7 @@ def parser(options):
         epilog=f"example: {PROG} epi bids/ derivatives/ participant --participant-label 01, or, as other BIDS Apps: "
         f"{PROG} bids/ derivatives/ participant --model epi",
     )
-    made.add_argument("model", metavar="MODEL", help=network_help())
+    made.add_argument("model", metavar="MODEL", help=f"{network_help()}; or auto: {automatic.HELP}")
     made.add_argument("study", metavar="BIDS_DIR", type=pathlib.Path, help="holds sub-*[/ses-*]/anat|func|…")
     made.add_argument("derivatives", metavar="OUTPUT_DIR", type=pathlib.Path, help="folder for the derivatives, in BIDS layout")
     made.add_argument("level", metavar=_LEVEL, nargs="?", choices=(_LEVEL,), help="analysis level of BIDS Apps")
@@ -146,7 +146,8 @@ def _split(values, name):
 def _add_flags(made, systems):
     for name, (_, text) in _LABELS.items():
         made.add_argument(*_flags_of(name, systems), dest=name, nargs="+", action="extend", metavar="LABEL", help=text)
-    made.add_argument("--modality", metavar="SUFFIX", help="BIDS suffix of the scans (default: what the network was trained on, or bold)")
+    every = "what the network was trained on, or bold; with auto all kinds of scans"
+    made.add_argument("--modality", metavar="SUFFIX", help=f"BIDS suffix of the scans (default: {every})")
     made.add_argument("--description", default=DENOISED, metavar="LABEL", help=f"desc-LABEL of the derivatives (default: {DENOISED})")
     made.add_argument("--dry-run", action="store_true", help="print which derivative each scan would have, and write nothing")
 
@@ -168,6 +169,8 @@ def _model_among(arguments, parsed):
 
 def _options_of(word, arguments):
     """Return the options of the system whose network a word names."""
+    if word is not None and automatic.is_auto(word):
+        return get_settings(automatic.SYSTEM).PredictConfig
     if word is None or not (is_network(word) or pretrained.is_name(word)) or os.path.isdir(word) and not is_network(word):
         return PredictConfig
     model = path_of_network(word)

@@ -10,6 +10,7 @@ from keras_mri.io.bids.derivatives import derivative_path
 from keras_mri.io.bids.scans import is_raw, made_by, study_scans
 from keras_mri.io.intake.endings import check_no_dicom
 from keras_mri.saving import pretrained
+from keras_mri.systems.automatic import KINDS
 from keras_mri.systems.network_files import trained_modalities
 
 
@@ -41,8 +42,8 @@ def planned(parsed, model):
     ----------
     parsed : argparse.Namespace
         From `keras_mri.cli.study_options.parser`.
-    model : pathlib.Path
-        The network's file.
+    model : pathlib.Path or None
+        The network's file; None to choose one for each scan.
 
     Returns
     -------
@@ -60,10 +61,10 @@ def planned(parsed, model):
         if tools is not None:
             by = f", made by {', '.join(tools)}" if tools else ""
             remark(parsed.study, f"is a folder of derivatives{by}: its scans are restored, but their noise is not that of a scanner")
-        modality = parsed.modality.removeprefix("_") if parsed.modality else _modality_of(model)
+        modality = parsed.modality.removeprefix("_") if parsed.modality else _modality_of(model) if model else KINDS
     with remarks_kept() as left_out:
         found = study_scans(parsed.study, modality, choice_of(parsed))
-    without = [f"no {modality} image of {', '.join(found.without)}"] if found.without else []
+    without = [f"no {'restorable' if modality is KINDS else modality} image of {', '.join(found.without)}"] if found.without else []
     pairs = [(scan, derivative_path(scan, parsed.study, parsed.derivatives, parsed.description)) for scan in found.scans]
     _check_one_to_one(pairs, parsed)
     return Plan(pairs, found.missing, remarks, [*left_out, *without])

@@ -17,17 +17,18 @@ class StudyReport:
     parsed : argparse.Namespace
         `study`, `derivatives`, `dtype`.
     plan : keras_mri.cli.study_plan.Plan
-    network : dict
-        `model`, `checkpoint` and `options`, as `keras_mri.report.reporter.Prediction` takes them.
+    options : Options
+        Of the prediction.
     """
 
-    def __init__(self, parsed, plan, network):
-        self._parsed, self._plan, self._network = parsed, plan, network
+    def __init__(self, parsed, plan, options):
+        self._parsed, self._plan, self._options = parsed, plan, options
         self._failures = {}
 
-    def reporter(self, image, restored, path):
-        """Return a Reporter of one scan, whose derivative is going to be `path`."""
-        prediction = Prediction(written=path, dtype=self._parsed.dtype, without_folders=True, **self._network)
+    def reporter(self, image, restored, path, network):
+        """Return a Reporter of one scan, whose derivative is going to be `path`; `network` as `Networks.of` gives it."""
+        used = dict(model=network.path, checkpoint=network.checkpoint, options=self._options)
+        prediction = Prediction(written=path, dtype=self._parsed.dtype, without_folders=True, **used)
         return Reporter([image], restored, prediction)
 
     def write_scan(self, reporter, path, seconds, messages, verdict):

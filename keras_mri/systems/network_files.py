@@ -2,11 +2,12 @@
 
 import dataclasses
 
-from keras_mri.errors import ForeignNetworkError
+from keras_mri.errors import ForeignNetworkError, InputError
 from keras_mri.inference.training_range import modalities_in
 from keras_mri.networks.backends import check_usable
 from keras_mri.saving import checkpoints, pretrained
 from keras_mri.systems import SYSTEMS, get_settings, that_restore
+from keras_mri.systems.automatic import is_auto
 from keras_mri.systems.records import with_inference
 
 
@@ -118,12 +119,14 @@ def pretrained_networks():
 
 def path_of_network(model):
     """Return the path of a network given by its path or by the name of a pre-trained one; see `pretrained.resolve`."""
+    if is_auto(model):
+        raise InputError("`auto` chooses a network for a scan that `predict` restores. Name a network here, for example epi.")
     return pretrained.resolve(model, that_restore())
 
 
 def is_network(word):
     """Tell whether a word of a command line names a network: a file by its ending, or a pre-trained one by its name."""
-    return word.endswith((".h5", ".keras")) or word in pretrained_networks()
+    return word.endswith((".h5", ".keras")) or is_auto(word) or word in pretrained_networks()
 
 
 def _published():

@@ -144,6 +144,24 @@ class Outcome(typing.NamedTuple):
     judged: Volume | None = None
 
 
+def visible_factor(removed, scan):
+    """Return the factor by which a picture of what was removed is half as bright as the scan, so that it can be seen.
+
+    Parameters
+    ----------
+    removed, scan : ndarray of float, any shapes
+        Magnitudes, where they count.
+
+    Returns
+    -------
+    int
+        Round, 5 to 500; 5 where nothing was removed.
+    """
+    highest = np.percentile(removed, 99)
+    wanted = np.percentile(scan, 99) / (2 * highest) if highest > 0 else 0
+    return next((times for times in (500, 200, 100, 50, 20, 10) if times <= wanted), 5)
+
+
 def no_outcome(checkpoint, data, config):
     """Return an Outcome without pictures and files."""
     return Outcome({})

@@ -1,12 +1,13 @@
 import dataclasses
 
+import numpy as np
 import pytest
 
 from keras_mri.errors import CheckpointError
 from keras_mri.io.volumes import Volume
 from keras_mri.saving.checkpoints import Checkpoint
 from keras_mri.systems import SYSTEMS, get_settings, that_generate, that_restore
-from keras_mri.systems.records import Settings, stored_inference, with_inference
+from keras_mri.systems.records import Settings, stored_inference, visible_factor, with_inference
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
@@ -53,3 +54,11 @@ def test_by_default_facts_are_the_voxel_sides_and_images_are_opened(affine, rng)
     volume = Volume.from_array(rng.random((5, 4, 3)), affine)
     assert settings.open_inputs([volume], None) == [volume]
     assert settings.facts([volume], None) == {"zooms": [list(volume.zooms)], "sigma": []}
+
+
+@pytest.mark.parametrize(
+    ("removed", "times"), [(0.0, 5), (0.5, 500), (1.0, 500), (1.01, 200), (3.0, 100), (50.0, 10), (60.0, 5), (1000.0, 5)]
+)
+def test_what_was_removed_is_shown_half_as_bright_as_the_scan(removed, times):
+    """500, 200, 100, 50, 20, 10: the largest that leaves it at most half as bright as 1000."""
+    assert visible_factor(np.full(99, removed), np.full((9, 11), 1000.0)) == times

@@ -61,8 +61,8 @@ def study_scans(folder, modality, choice=EVERYTHING):
     ----------
     folder : str or path-like
         Holds `sub-*[/ses-*]/anat|func|dwi|perf|fmap/sub-*_MODALITY.nii[.gz]`.
-    modality : str
-        The last part of the file name, for example bold.
+    modality : str or sequence of str
+        The last part of the file name, for example bold; of several kinds of scans all.
     choice : Choice
 
     Returns
@@ -74,10 +74,11 @@ def study_scans(folder, modality, choice=EVERYTHING):
     InputError
         If there are no subjects, or nothing that was asked for is there.
     """
-    folder = pathlib.Path(folder)
+    folder, kinds = pathlib.Path(folder), modality
+    modality = modality if isinstance(modality, str) else "restorable"
     subjects, missing = _chosen_subjects(folder, choice.of("sub"))
     places, absent = _places(folder, subjects, choice.of("ses"))
-    groups = {name: images_in(folders, _DATATYPES, modality) for name, folders in places.items()}
+    groups = {name: images_in(folders, _DATATYPES, kinds) for name, folders in places.items()}
     if not any(groups.values()):
         there = modalities_in([place for folders in places.values() for place in folders], _DATATYPES)
         raise InputError(f"no {modality} image in the chosen part of {folder}. Found: {there}. Choose with `modality`.")
@@ -195,12 +196,13 @@ def folders_of(folder, kind):
 
 
 def images_in(places, datatypes, modality=None):
-    """Return the images of subjects or sessions, of one modality or of all, in order of place, datatype and name."""
+    """Return the images of subjects or sessions, of one modality, several or all, in order of place, datatype and name."""
+    wanted = (modality,) if isinstance(modality, str) else modality
     folders = (place / datatype for place in places for datatype in datatypes)
     paths = (path for folder in folders for path in sorted(folder.glob("*")) if path.name.endswith(ENDINGS))
     # Names that begin with a dot are those of other programs: the Finder's ._sub-01_T1w.nii.gz, unfinished copies.
     images = (path for path in paths if not path.name.startswith(".") and not path.is_dir())
-    return [path for path in images if modality in (None, modality_of(path))]
+    return [path for path in images if wanted is None or modality_of(path) in wanted]
 
 
 def modalities_in(places, datatypes):

@@ -28,7 +28,7 @@ from keras_mri.saving import checkpoints, pretrained
 from keras_mri.systems.n2a import published_munet
 from keras_mri.systems.n2a.repetitions import align_repetitions
 from keras_mri.systems.n2a.settings import DENOISED, SETTINGS, inference
-from keras_mri.systems.records import Outcome, System, with_inference
+from keras_mri.systems.records import Outcome, System, visible_factor, with_inference
 from keras_mri.training.callbacks import KeepBest
 from keras_mri.training.clock import current
 
@@ -202,7 +202,7 @@ def outcome(checkpoint, data, config):
     denoised = _denoised(network, data, inference(config, {}), mirror)
     average, first = data.average[..., 0], denoised.frame(0)
     removed = np.abs(average - first)
-    times = _visible(removed[data.mask], average[data.mask])
+    times = visible_factor(removed[data.mask], average[data.mask])
     panels = {
         "first repetition": data.data[0, ..., 0],
         f"average of {len(data.data)}": average,
@@ -213,13 +213,6 @@ def outcome(checkpoint, data, config):
     # Where nothing was restored there is nothing to judge.
     judged = None if _restores_nothing(checkpoint.network) else central_part(denoised)
     return Outcome(panels, {DENOISED: denoised}, data.reference.affine, judged)
-
-
-def _visible(removed, average):
-    """Return a round factor that makes what was removed half as bright as the scan, so that it can be seen: 5 to 500."""
-    highest = np.percentile(removed, 99)
-    wanted = np.percentile(average, 99) / (2 * highest) if highest > 0 else 0
-    return next((times for times in (500, 200, 100, 50, 20, 10) if times <= wanted), 5)
 
 
 def _expect_outcome(network, scan, config):

@@ -30,7 +30,7 @@ from keras_mri.networks.dense_unet import dense_critic, dense_unet, published_le
 from keras_mri.networks.encoder_critic import encoder_critic
 from keras_mri.networks.precision import hidden_layers_in, in_float32, with_hidden_layers_in
 from keras_mri.networks.residual_unet import residual_unet
-from keras_mri.systems.records import Outcome, System, as_volumes
+from keras_mri.systems.records import Outcome, System, as_volumes, visible_factor
 from keras_mri.systems.wgan.run_prediction import denoised_run, is_of_runs
 from keras_mri.systems.wgan.settings import FILTERS, LEAST_FRAMES, PATCH_SHAPE, SETTINGS, SHOWN_FRAMES, SHOWN_SLICES, PredictConfig, as_runs
 from keras_mri.training.pace import Pace
@@ -199,7 +199,10 @@ def _outcome_of_run(checkpoint, volume):
     part.facts.update(volume.facts)
     restored = denoised_run(checkpoint, part, PredictConfig())
     noisy, denoised = run[..., run.shape[3] // 2], restored.frame(run.shape[3] // 2)
-    return Outcome({"removed": noisy - denoised, "as measured": noisy, "denoised": denoised}, affine=volume.affine, judged=restored)
+    removed = np.abs(noisy - denoised)
+    times = visible_factor(removed[noisy != 0], noisy[noisy != 0]) if noisy.any() else 1
+    panels = {f"removed × {times}": times * removed, "as measured": noisy, "denoised": denoised}
+    return Outcome(panels, affine=volume.affine, judged=restored)
 
 
 def _generator(config, frames, levels):

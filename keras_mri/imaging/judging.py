@@ -8,7 +8,7 @@ from keras_mri.imaging.edges import share_along_edges
 from keras_mri.imaging.foreground import noise_foreground
 from keras_mri.imaging.intensity import pedestal_of
 from keras_mri.imaging.metrics import RunStatistics
-from keras_mri.imaging.noise import estimate_sigma
+from keras_mri.imaging.noise import estimate_sigma, sigma_and_source
 from keras_mri.imaging.runs.frame_noise import FrameNoise
 from keras_mri.imaging.runs.time_courses import TimeCourses
 from keras_mri.imaging.verdict import Pair, Verdict
@@ -172,10 +172,14 @@ class Judge:
         _, before, after = self._first
         removed = float(np.sqrt(np.mean(np.square((before - after)[self._region], dtype=np.float64))))
         anatomy = share_along_edges(before, after, self._region)
+        # Air lies outside of the region, and tells more than tissue does.
+        noise, source = sigma_and_source(before)
+        if source == "image":
+            noise = estimate_sigma(np.where(self._region, before, np.float32(0))) or noise
         return dict(
             frames=1,
-            noise=estimate_sigma(np.where(self._region, before, np.float32(0))) or estimate_sigma(before),
-            noise_from="image",
+            noise=noise,
+            noise_from=source,
             removed=removed,
             anatomy=anatomy,
             anatomy_from="edges",

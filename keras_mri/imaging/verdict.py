@@ -37,7 +37,7 @@ class Verdict:
         Where: the brain as found, the mask that was given, or bright voxels where no brain was found.
     noise : float
         Estimated SD of the noise of the input: of a run the median over the region's voxels; 0 where none was found.
-    noise_from : {"differences of frames", "image"}
+    noise_from : {"differences of frames", "air", "image"}
         How it was estimated.
     removed : float
         SD of before − after: root mean square over time, median over the region's voxels; of a volume, root mean square over both.

@@ -8,6 +8,8 @@ from scipy import ndimage, special
 from keras_mri.imaging.differences import along, every_second_difference, spread
 from keras_mri.imaging.intensity import some_of
 
+# Voxels that are enough for an estimate, and the slices (an even number) of a slab of a larger volume.
+_ENOUGH, _SLAB = 3_000_000, 12
 # Fewer voxels are too few to judge by. Fewer of air, or a smaller share of all that is dark, are left over where air was masked.
 _LEAST_VOXELS, _LEAST_AIR, _LEAST_AIR_SHARE = 100, 1000, 0.03
 # Air is darker than the first of these shares of the 95th percentile that noise itself does not reach, over so many voxels a side.
@@ -103,6 +105,23 @@ def air_sigma(volume):
     """
     air = look_at_air(volume)
     return None if air is None else air.sigma
+
+
+def some_slabs(volume):
+    """Return a volume of enough voxels to tell its noise: of a large one slabs across its longest axis, which stand for all of it.
+
+    Parameters
+    ----------
+    volume : ndarray of float32, shape (x, y, z)
+
+    Returns
+    -------
+    ndarray of float32, shape (x, y, z)
+        The volume itself up to three million voxels.
+    """
+    every = 1 + volume.size // _ENOUGH
+    axis = int(np.argmax(volume.shape))
+    return volume if every == 1 else np.compress(np.arange(volume.shape[axis]) // _SLAB % every == 0, volume, axis=axis)
 
 
 def _darkest_air(volume):

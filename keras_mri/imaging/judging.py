@@ -19,7 +19,7 @@ LEAST_FRAMES = 3
 # Successive frames from whose differences smoothness is measured: enough voxels for one number, and it takes most of the time.
 _SMOOTHNESS_FRAMES = 16
 # Numbers that a system may hand over.
-_KNOWN = ("keep_trained", "keep_measured", "spread")
+_KNOWN = ("keep_trained", "keep_measured", "spread", "bias")
 # The fewest voxels of a region.
 _LEAST_VOXELS = 100
 
@@ -37,8 +37,8 @@ class Judge:
         Numbers of the frames that count, in their order, as neighbours of each other: those of one condition. By default all of them.
         Constant frames never count.
     facts : dict, optional
-        What else is known: `keep_trained`, `keep_measured`, `spread` of `Verdict`. Read when the verdict is asked for, so that it may be
-        filled while the frames are computed.
+        What else is known: `keep_trained`, `keep_measured`, `spread`, `bias` of `Verdict`. Read when the verdict is asked for, so that it
+        may be filled while the frames are computed.
 
     Raises
     ------

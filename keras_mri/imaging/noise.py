@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_mri.errors import InputError
-from keras_mri.imaging.air import look_at_air
+from keras_mri.imaging.air import look_at_air, some_slabs
 from keras_mri.imaging.differences import diagonal_haar, spread
 from keras_mri.imaging.foreground import noise_foreground
 from keras_mri.imaging.intensity import far_range
@@ -16,8 +16,6 @@ _LEAST_VOXELS = 100
 _FLUCTUATION = 0.0075
 # The most that fine anatomy leaves in Haar coefficients, as a share of the signal: 2.0 to 6.1 % in scans without visible noise.
 _ANATOMY = 0.06
-# Voxels that are enough for an estimate, and the slices (an even number) of a slab of a larger volume.
-_ENOUGH, _SLAB = 3_000_000, 12
 # No tissue lies so many ranges of the usual intensities beyond them.
 _FAR = 9.0
 
@@ -127,7 +125,7 @@ def sigma_and_source(data):
     data = _without_extremes(data)
     if data.ndim == 4 and data.shape[3] > 1:
         return _sigma_of_run(data), "differences of frames"
-    volume = _some_slabs(data[..., 0] if data.ndim == 4 else data)
+    volume = some_slabs(data[..., 0] if data.ndim == 4 else data)
     image, air_noise = tissue_sigma(volume), look_at_air(volume)
     if air_noise is None:
         return image, "image"
@@ -145,14 +143,6 @@ def _without_extremes(data):
     """Return data whose intensities that no tissue has are exactly 0, and so are left out: the same array if there are none."""
     low, high = far_range(data, _FAR)
     return np.where((data < low) | (data > high), np.float32(0), data) if data.min() < low or data.max() > high else data
-
-
-def _some_slabs(volume):
-    """Return a volume of enough voxels: of a larger one slabs along its longest axis, which stand for all of it."""
-    every = 1 + volume.size // _ENOUGH
-    axis = int(np.argmax(volume.shape))
-    chosen = np.arange(volume.shape[axis]) // _SLAB % every == 0
-    return volume if every == 1 else np.compress(chosen, volume, axis=axis)
 
 
 def tissue_sigma(volume):

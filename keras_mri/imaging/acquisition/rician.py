@@ -90,8 +90,8 @@ def without_bias(measured, denoised, sigma, channels=1):
     for _ in range(_TIMES):
         scaled = np.divide(denoised, effective, out=np.full(measured.shape, _LAST, np.float32), where=effective > 0)
         share = removed / (_around(np.where(valid, _variance(scaled, channels), 0)) / weight * sigma**2 + 1e-30)
-        # Nine tenths are all: some is left by every denoiser, and squares of few voxels scatter.
-        effective = (sigma * np.sqrt(np.minimum(1, share + share**2 / 6))).astype(np.float32)
+        # Three quarters are all: some is left by every denoiser, and squares of few voxels scatter.
+        effective = (sigma * np.sqrt(np.minimum(1, share + share**2 / 2))).astype(np.float32)
     return unbiased(denoised, effective, channels)
 
 

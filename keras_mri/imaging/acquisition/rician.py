@@ -7,9 +7,9 @@ from scipy import ndimage, special
 
 # Signals, in units of σ √channels, of which the mean is tabulated; above the last the bias follows from its expansion. Below the first
 # of the second pair the inverse would be steep.
-_STEP, _LAST, _KNEE = 0.01, 30.0, 1.0
-# Voxels a side over which the removed noise is averaged, and how often its share is worked out anew.
-_AROUND, _TIMES = 7, 2
+_STEP, _LAST, _KNEE = 0.01, 15.0, 1.0
+# Voxels a side of the blocks, three of which the removed noise is averaged over, and how often its share is worked out anew.
+_BLOCK, _TIMES = 3, 2
 
 
 def mean_of_magnitude(signal, channels=1):
@@ -56,13 +56,12 @@ def unbiased(mean, sigma, channels=1):
         Rising with `mean`; 0 at and below the mean of noise alone.
     """
     sigma = np.broadcast_to(np.asarray(sigma, np.float32), mean.shape)
-    scaled = np.divide(mean, sigma, out=np.zeros(mean.shape, np.float32), where=sigma > 0)
     means, signals = _table(channels)
-    signal = np.interp(scaled, means, signals)
-    far = scaled > means[-1]
+    near = mean < means[-1] * sigma
     # Variances of strong signals are 1: E(M²) = A² + 2 n is E(M)² + 1.
-    signal[far] = np.sqrt(np.square(scaled[far], dtype=np.float64) - 2 * channels + 1)
-    return np.where(sigma > 0, signal * sigma, mean).astype(np.float32)
+    result = np.sqrt(np.maximum(np.square(mean, dtype=np.float32) - (2 * channels - 1) * np.square(sigma), 0)).astype(np.float32)
+    result[near] = sigma[near] * np.interp(mean[near] / sigma[near], means, signals)
+    return np.where(sigma > 0, result, mean).astype(np.float32)
 
 
 def without_bias(measured, denoised, sigma, channels=1):
@@ -85,30 +84,47 @@ def without_bias(measured, denoised, sigma, channels=1):
     """
     valid = measured != 0
     weight = np.maximum(_around(valid), 1e-6)
-    removed = _around(np.where(valid, np.square(measured - denoised), 0)) / weight
-    effective = np.full(measured.shape, sigma, np.float32)
+    removed = _around(np.square(np.where(valid, measured - denoised, 0))) / weight
+    effective = np.float32(sigma)
     for _ in range(_TIMES):
-        scaled = np.divide(denoised, effective, out=np.full(measured.shape, _LAST, np.float32), where=effective > 0)
-        share = removed / (_around(np.where(valid, _variance(scaled, channels), 0)) / weight * sigma**2 + 1e-30)
+        expected = _around(np.where(valid, _variance(denoised, effective, channels), 0)) / weight
+        share = removed / (expected * sigma**2 + 1e-30)
         # Three quarters are all: some is left by every denoiser, and squares of few voxels scatter.
-        effective = (sigma * np.sqrt(np.minimum(1, share + share**2 / 2))).astype(np.float32)
+        effective = _spread_out(sigma * np.sqrt(np.minimum(1, share + share**2 / 2)), measured.shape)
     return unbiased(denoised, effective, channels)
 
 
-def _variance(mean, channels):
-    """Return the variance of magnitudes of a certain mean, in units of the noise's: from 0.43 (Rayleigh) to 1."""
-    means, signals = _table(channels)
-    return np.interp(mean, means, _variances(channels)).astype(np.float32)
+def _variance(mean, sigma, channels):
+    """Return the variance of magnitudes of a certain mean, in units of the noise's: from 0.43 (Rayleigh) to 1; 1 where sigma is 0."""
+    variances = _variances(channels)
+    last = len(variances) - 1
+    places = np.minimum(mean * np.float32(1 / _STEP), last * sigma) / np.maximum(sigma, np.float32(1e-30))
+    return np.where(sigma > 0, variances[places.astype(np.int32)], np.float32(1))
 
 
 def _around(data):
-    return ndimage.uniform_filter(data.astype(np.float32), _AROUND, mode="nearest")
+    """Return the mean of each block of voxels and its neighbours: ndarray of float32, smaller by `_BLOCK`."""
+    padded = np.pad(data, [(0, -side % _BLOCK) for side in data.shape], mode="edge")
+    for axis in range(3):
+        padded = sum(padded[(*(slice(None),) * axis, slice(start, None, _BLOCK))].astype(np.float32) for start in range(_BLOCK))
+    return ndimage.uniform_filter(padded / np.float32(_BLOCK**3), 3, mode="nearest")
+
+
+def _spread_out(blocks, shape):
+    """Return what blocks hold, for each voxel and without steps: ndarray of float32."""
+    wide = blocks.astype(np.float32)
+    for axis in range(3):
+        wide = np.repeat(wide, _BLOCK, axis=axis)[(*(slice(None),) * axis, slice(0, shape[axis]))]
+    return ndimage.uniform_filter(wide, _BLOCK, mode="nearest")
 
 
 @functools.lru_cache(maxsize=8)
 def _variances(channels):
+    """Return the variance at every `_STEP` of the mean, up to where it is 1: ndarray of float32."""
+    means, _ = _table(channels)
     signals = _signals(channels)
-    return 2 * channels + signals**2 - mean_of_magnitude(signals, channels) ** 2
+    at = np.arange(0, means[-1], _STEP)
+    return np.interp(at, means, 2 * channels + signals**2 - means**2).astype(np.float32)
 
 
 @functools.lru_cache(maxsize=8)

@@ -1,7 +1,7 @@
 """Does one frame tell the noise of its run? python -m experiments.05_pretrained.sigma [DATA]
 
 Of each run up to eight frames, each alone: the estimate of its noise over that of the run (differences of frames, median over the mask).
-"old" is the estimate of version 0.2: the darkest air, with 0.75 % of the signal for fluctuations, and of the image no more than what all
+"old" is the estimate as it was before: the darkest air, with 0.75 % of the signal for fluctuations, and of the image no more than what all
 anatomy leaves unexplained. Volumes of a diffusion series are compared with differences of their two repetitions. Writes sigma.csv.
 
 Estimates were chosen on the runs called "choosing". Those called "test" were looked at while choosing, to see which cases there are.
@@ -74,7 +74,7 @@ def row(name, frames, sigmas):
 
 
 def old_estimate(volume):
-    """Return the estimate of version 0.2."""
+    """Return the estimate as it was before."""
     air = importlib.import_module("keras_mri.imaging.air")
     image, dark, valid = tissue_sigma(volume), air._darkest_air(volume), volume != 0
     if dark is None:

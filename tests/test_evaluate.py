@@ -179,7 +179,7 @@ def test_the_csv_of_verdicts_has_every_number(runs, capsys, tmp_path):
 def test_a_pair_of_volumes_is_judged_too(scans, capsys):
     truth, noisy, brain = scans
     (row,) = _rows(capsys, ["--before", noisy, truth, "--mask", brain])["images"]
-    assert (row["noise_from"], row["anatomy_from"], row["tsnr_before"], row["verdict"]) == ("image", "edges", None, "noise removed")
+    assert (row["noise_from"], row["anatomy_from"], row["tsnr_before"], row["verdict"]) == ("air", "edges", None, "noise removed")
     assert evaluate.main(["--before", noisy, truth]) == 0
     assert "tsnr" not in capsys.readouterr().out
 

@@ -13,8 +13,9 @@ import pathlib
 import numpy as np
 
 from experiments.data import FOLDER, write_rows
+from keras_mri.imaging.air import air_sigma
 from keras_mri.imaging.foreground import noise_foreground
-from keras_mri.imaging.noise import add_gaussian_noise, air_sigma, estimate_sigma, tissue_sigma
+from keras_mri.imaging.noise import add_gaussian_noise, estimate_sigma, tissue_sigma
 from keras_mri.imaging.runs.noise import MAD_OF_NORMAL, estimate_run_noise
 from keras_mri.io.nifti_reading import open_image
 

@@ -8,7 +8,7 @@ from keras_mri.imaging.edges import share_along_edges
 from keras_mri.imaging.foreground import noise_foreground
 from keras_mri.imaging.intensity import pedestal_of
 from keras_mri.imaging.metrics import RunStatistics
-from keras_mri.imaging.noise import estimate_sigma
+from keras_mri.imaging.noise import estimate_sigma, sigma_and_source
 from keras_mri.imaging.runs.frame_noise import FrameNoise
 from keras_mri.imaging.runs.time_courses import TimeCourses
 from keras_mri.imaging.verdict import Pair, Verdict
@@ -19,7 +19,7 @@ LEAST_FRAMES = 3
 # Successive frames from whose differences smoothness is measured: enough voxels for one number, and it takes most of the time.
 _SMOOTHNESS_FRAMES = 16
 # Numbers that a system may hand over.
-_KNOWN = ("keep_trained", "keep_measured", "spread")
+_KNOWN = ("keep_trained", "keep_measured", "spread", "bias")
 # The fewest voxels of a region.
 _LEAST_VOXELS = 100
 
@@ -37,8 +37,8 @@ class Judge:
         Numbers of the frames that count, in their order, as neighbours of each other: those of one condition. By default all of them.
         Constant frames never count.
     facts : dict, optional
-        What else is known: `keep_trained`, `keep_measured`, `spread` of `Verdict`. Read when the verdict is asked for, so that it may be
-        filled while the frames are computed.
+        What else is known: `keep_trained`, `keep_measured`, `spread`, `bias` of `Verdict`. Read when the verdict is asked for, so that it
+        may be filled while the frames are computed.
 
     Raises
     ------
@@ -172,10 +172,14 @@ class Judge:
         _, before, after = self._first
         removed = float(np.sqrt(np.mean(np.square((before - after)[self._region], dtype=np.float64))))
         anatomy = share_along_edges(before, after, self._region)
+        # Air lies outside of the region, and tells more than tissue does.
+        noise, source = sigma_and_source(before)
+        if source == "image":
+            noise = estimate_sigma(np.where(self._region, before, np.float32(0))) or noise
         return dict(
             frames=1,
-            noise=estimate_sigma(np.where(self._region, before, np.float32(0))) or estimate_sigma(before),
-            noise_from="image",
+            noise=noise,
+            noise_from=source,
             removed=removed,
             anatomy=anatomy,
             anatomy_from="edges",

@@ -37,7 +37,7 @@ class Verdict:
         Where: the brain as found, the mask that was given, or bright voxels where no brain was found.
     noise : float
         Estimated SD of the noise of the input: of a run the median over the region's voxels; 0 where none was found.
-    noise_from : {"differences of frames", "image"}
+    noise_from : {"differences of frames", "air", "image"}
         How it was estimated.
     removed : float
         SD of before − after: root mean square over time, median over the region's voxels; of a volume, root mean square over both.
@@ -54,6 +54,8 @@ class Verdict:
         Share of an activation's amplitude that the network was trained to keep, and that it keeps on this run.
     spread : float, optional
         Amplitude just outside of a test activation, relative to inside.
+    bias : float, optional
+        Median of what was taken from air, because noise gives it to a magnitude image.
 
     Examples
     --------
@@ -77,6 +79,7 @@ class Verdict:
     keep_trained: float | None = None
     keep_measured: float | None = None
     spread: float | None = None
+    bias: float | None = None
 
     @property
     def share(self) -> float | None:
@@ -103,8 +106,8 @@ class Verdict:
         return [f"{name}: {self._numbers()}: {self.word}", *(f"  {remark}" for remark in self.remarks())]
 
     def remarks(self) -> list[str]:
-        """Return the reason where noise was not simply removed, and what was measured with a test activation."""
-        return [*self._reasons(), *self._activation()]
+        """Return the reason where noise was not simply removed, what was measured with a test activation, and the bias that was removed."""
+        return [*self._reasons(), *self._activation(), *self._bias()]
 
     def _reasons(self):
         if self.word == ANATOMY_REMOVED:
@@ -120,6 +123,10 @@ class Verdict:
         if rise > _SMOOTHED_IN_TIME:
             before, after = self.autocorrelation
             yield f"smoothed in time: the correlation of each frame with the next rose from {before:.2f} to {after:.2f}."
+
+    def _bias(self):
+        if self.bias is not None:
+            yield f"the bias that noise gives a magnitude image was removed, {_number(self.bias)} in air; `keep_bias` leaves it."
 
     def _activation(self):
         if self.keep_measured is not None:

@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def restored(volume, scaling, run, mask=None, seen=None):
+def restored(volume, scaling, run, mask=None, seen=None, after=None):
     """Return a Volume whose frames are restored when asked for.
 
     Parameters
@@ -19,16 +19,18 @@ def restored(volume, scaling, run, mask=None, seen=None):
         Where frames are restored; elsewhere they stay exactly as measured. `mask(t)` returns it where each frame has its own.
     seen : keras_mri.inference.extremes.Seen, optional
         What the network has not seen is put back: extreme voxels, exact zeros, a pedestal.
+    after : callable, optional
+        `after(t, result)` returns frame t as it shall be, in the unit of what the network sees; called before anything is put back.
 
     Returns
     -------
     Volume
         On the same grid, with the same header, in the same unit. No voxel is negative if none was measured below 0.
     """
-    return volume.with_frames(restored_frames(volume, scaling, run, mask, seen))
+    return volume.with_frames(restored_frames(volume, scaling, run, mask, seen, after))
 
 
-def restored_frames(volume, scaling, run, mask=None, seen=None):
+def restored_frames(volume, scaling, run, mask=None, seen=None, after=None):
     """Return the function that restores one frame, e.g. for a Volume on a finer grid; parameters as for `restored`.
 
     Returns
@@ -43,6 +45,7 @@ def restored_frames(volume, scaling, run, mask=None, seen=None):
         if inside is not None and not inside.any():
             return volume.frame(t)
         result = np.maximum(scaling.invert(run(t)), lowest)
+        result = result if after is None else after(t, result)
         result = result if seen is None else seen.put_back(t, result)
         return result if inside is None else np.where(inside, result, volume.frame(t))
 

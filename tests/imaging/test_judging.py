@@ -118,7 +118,7 @@ def test_a_volume_is_judged_by_its_edges(rng, affine, frames):
     clean = clean if frames is None else np.stack([clean] * frames, axis=-1)
     noise = rng.normal(0, SIGMA, clean.shape)
     verdict = judged(clean + noise, clean + 0.2 * noise, affine, brain).verdict()
-    assert (verdict.noise_from, verdict.anatomy_from, verdict.tsnr, verdict.frames) == ("image", "edges", None, 1)
+    assert (verdict.noise_from, verdict.anatomy_from, verdict.tsnr, verdict.frames) == ("air", "edges", None, 1)
     assert verdict.noise == pytest.approx(SIGMA, rel=0.2) and verdict.removed == pytest.approx(0.8 * SIGMA, rel=0.02)
     assert verdict.word == NOISE_REMOVED
     blurred = ndimage.gaussian_filter(clean + noise, (0.6, 0.6, 0.6, 0)[: clean.ndim])

@@ -7,11 +7,11 @@ from scipy import stats
 from experiments.data import FOLDER
 from keras_mri.errors import InputError
 from keras_mri.imaging import phantoms
+from keras_mri.imaging.air import air_sigma
 from keras_mri.imaging.noise import (
     MODELS,
     add_gaussian_noise,
     add_rician_noise,
-    air_sigma,
     estimate_sigma,
     sigma_and_source,
     tissue_sigma,

@@ -63,6 +63,12 @@ def test_what_a_system_knows_of_activations_is_shown():
     assert Verdict(**RUN, keep_measured=0.967).remarks() == ["0.97 of a test activation is kept."]
 
 
+def test_a_bias_that_was_removed_is_named():
+    sentence = "the bias that noise gives a magnitude image was removed, 15.4 in air; `keep_bias` leaves it."
+    assert Verdict(**VOLUME, bias=15.44).lines("a")[1:] == [f"  {sentence}"]
+    assert Verdict(**VOLUME, bias=15.44).row()["bias"] == 15.44 and Verdict(**VOLUME).remarks() == []
+
+
 def test_the_row_of_a_table_is_flat_and_has_the_same_names_for_all():
     run, volume = (Verdict(**numbers).row() for numbers in (RUN, VOLUME))
     assert list(run) == list(volume)

@@ -143,6 +143,11 @@ class PredictConfig(SharedPredictConfig):
         path=True,
     )
     tr: float | None = repetition_time_option()
+    keep_bias: bool = option(
+        False,
+        "single volumes: keep the bias that noise gives a magnitude image; by default it is removed where the air shows that there is one",
+        basic=True,
+    )
 
 
 PRESETS = {

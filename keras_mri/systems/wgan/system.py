@@ -18,6 +18,7 @@ from keras_mri.imaging.intensity import fit_image_scaling
 from keras_mri.imaging.noise import add_gaussian_noise, add_rician_noise
 from keras_mri.inference.central_part import central_part
 from keras_mri.inference.extremes import as_seen
+from keras_mri.inference.magnitude import bias_removal
 from keras_mri.inference.restoring import restored
 from keras_mri.inference.tiles import predictor
 from keras_mri.inference.timing import affordable_box, affordable_voxels, expect_pictures
@@ -140,7 +141,11 @@ def predict(checkpoint, images, options):
         window = np.stack([seen.volume.frame(neighbour) for neighbour in _neighbours(t, frames, volume.n_frames)], axis=-1)
         return run(scaling.apply(window))
 
-    return restored(volume, scaling, denoised, mask, seen)
+    facts = {}
+    result = restored(volume, scaling, denoised, mask, seen, None if options.keep_bias else bias_removal(seen.volume, facts))
+    # Filled while frames are computed.
+    result.facts = facts
+    return result
 
 
 def outcome(checkpoint, data, config):

@@ -68,9 +68,9 @@ def test_the_published_preset_is_a_wasserstein_gan_with_gradient_penalty():
     assert (config.learning_rate, config.critic_learning_rate, config.anneal) == (1e-4, 1e-4, False)
 
 
-def test_prediction_adds_a_mask_and_a_repetition_time_to_what_all_systems_share():
+def test_prediction_adds_a_mask_a_repetition_time_and_the_bias_to_what_all_systems_share():
     own = {field.name for field in dataclasses.fields(wgan.PredictConfig)}
-    assert own - {field.name for field in dataclasses.fields(SharedPredictConfig)} == {"mask", "tr"}
+    assert own - {field.name for field in dataclasses.fields(SharedPredictConfig)} == {"mask", "tr", "keep_bias"}
     assert wgan.PredictConfig().mask is None and wgan.PredictConfig().tr is None
 
 

@@ -1,3 +1,4 @@
+import keras
 import nibabel
 import numpy as np
 import pytest
@@ -5,6 +6,7 @@ import pytest
 from keras_mri.errors import InputError
 from keras_mri.imaging import phantoms
 from keras_mri.imaging.metrics import psnr
+from keras_mri.imaging.noise import add_rician_noise
 from keras_mri.io import nifti_reading
 from keras_mri.io.volumes import Volume
 from keras_mri.networks.residual_unet import residual_unet
@@ -202,3 +204,25 @@ def test_ctrl_c_keeps_the_best_network_so_far(eagerly, run_path, caplog):
 @pytest.mark.parametrize(("frames", "parameters"), [(5, 562_913), (1, 614_753)])
 def test_the_default_generator_has_the_parameters_that_the_readme_prints(frames, parameters):
     assert wgan._generator(Config(filters=FILTERS), frames, levels=1).count_params() == parameters
+
+
+def _smoothing_network():
+    """A network of one convolution, a Gaussian of SD 1.2 voxels."""
+    taps = np.exp(-0.5 * (np.arange(-3, 4) / 1.2) ** 2)
+    kernel = np.einsum("i,j,k->ijk", *[taps / taps.sum()] * 3).astype(np.float32)
+    image = keras.Input((None, None, None, 1))
+    layer = keras.layers.Conv3D(1, 7, padding="same", use_bias=False)
+    network = keras.Model(image, layer(image))
+    layer.set_weights([kernel[..., None, None]])
+    return network
+
+
+def test_the_bias_of_magnitude_noise_goes_with_the_noise_unless_it_is_kept(affine, rng):
+    clean, _ = phantoms.head((40, 38, 34))
+    noisy = add_rician_noise(clean, 60.0, rng)
+    checkpoint = checkpoint_for(_smoothing_network(), "wgan", Config())
+    corner = (slice(2, 6),) * 3
+    removed, kept = (wgan.predict(checkpoint, [Volume.from_array(noisy, affine)], PredictConfig(keep_bias=keep)) for keep in (False, True))
+    assert removed.frame(0)[corner].mean() < 0.1 * kept.frame(0)[corner].mean()
+    assert kept.frame(0)[corner].mean() == pytest.approx(60 * np.sqrt(np.pi / 2), rel=0.1)
+    assert set(removed.facts) == {"bias"} and kept.facts == {}

@@ -19,6 +19,7 @@ import numpy as np
 from keras_mri.config import parse_duration
 from keras_mri.imaging.acquisition.scanner_noise import Scanner, add_scanner_noise
 from keras_mri.imaging.metrics import psnr
+from keras_mri.inference.training_range import facts_of_heads
 from keras_mri.io.volumes import Volume
 from keras_mri.networks.precision import hidden_layers_in, in_float32
 from keras_mri.networks.residual_unet import residual_unet
@@ -40,6 +41,12 @@ _KINDS = {
     "Rician": Scanner(magnitude=True),
 }
 _BETWEEN_FILES = 300
+# Suffixes of BIDS, the first one above all.
+_MODALITIES = {
+    "t1w": ("T1w",),
+    "epi": ("bold", "asl", "dwi", "sbref", "epi"),
+    "any": ("T2w", "FLAIR", "PDw", "dwi", "T2starw", "MESE", "inplaneT2", "angio", "T1w", "bold"),
+}
 
 
 class Progress(keras.callbacks.Callback):
@@ -170,7 +177,14 @@ def _config(options):
 
 
 def _facts(pool, options):
-    return {"zooms": [list(image.zooms) for image in pool], "sigma": [0.0, HIGHEST_NOISE]}
+    volumes = [Volume.from_array(image.data.astype(np.float32), np.diag([*image.zooms, 1.0])) for image in pool if image.share > 0]
+    return {
+        "zooms": [list(image.zooms) for image in pool if image.share > 0],
+        "sigma": [0.0, HIGHEST_NOISE],
+        "modalities": list(_MODALITIES[options.scan]),
+        "measured_grid": True,
+        **facts_of_heads(volumes),
+    }
 
 
 def _parser():

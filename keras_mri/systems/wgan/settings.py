@@ -191,17 +191,19 @@ def inference(config, training):
     ----------
     config : Config
     training : dict
-        Facts of the training: `input` is "maps" for a network of runs.
+        Facts of the training: `input` is "maps" for a network of runs; `measured_grid`, that it knows white noise of any scan.
 
     Returns
     -------
     dict
         `scaling`, the policy by which intensities are brought to network units. Of a network of runs: `input`, "maps", and `keep`, the
-        share of an activation that it was trained to keep.
+        share of an activation that it was trained to keep. Of a network of volumes, where they apply: `noise`, "rician", for one that
+        takes the bias of a magnitude away itself; `measured_grid`, for one that is to see zero-filled scans as they were measured.
     """
     if training.get("input") == "maps":
         return {"scaling": config.scaling, "input": "maps", "keep": config.keep}
-    return {"scaling": config.scaling}
+    noise = {"noise": "rician"} if config.noise == "rician" else {}
+    return {"scaling": config.scaling, **noise, **({"measured_grid": True} if training.get("measured_grid") else {})}
 
 
 def inference_of_format_1(config, training):

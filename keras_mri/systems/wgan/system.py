@@ -19,6 +19,7 @@ from keras_mri.imaging.noise import add_gaussian_noise, add_rician_noise
 from keras_mri.inference.central_part import central_part
 from keras_mri.inference.extremes import as_seen
 from keras_mri.inference.magnitude import bias_removal
+from keras_mri.inference.measured_grid import measured_shape, measured_share, on_measured_grid
 from keras_mri.inference.restoring import restored
 from keras_mri.inference.tiles import predictor
 from keras_mri.inference.timing import affordable_box, affordable_voxels, expect_pictures
@@ -135,14 +136,18 @@ def predict(checkpoint, images, options):
     seen = as_seen(volume)
     scaling = fit_image_scaling(seen.volume, checkpoint.inference["scaling"])
     network = with_hidden_layers_in(checkpoint.network, options.precision)
-    run = predictor(network, volume.shape[:3], options.tile, mirror_axes(volume.affine, options.mirror), progress=volume.n_frames == 1)
+    share = measured_share(seen.volume) if checkpoint.inference.get("measured_grid") else (1.0, 1.0, 1.0)
+    shape, axes = measured_shape(volume.shape[:3], share), mirror_axes(volume.affine, options.mirror)
+    run = on_measured_grid(predictor(network, shape, options.tile, axes, progress=volume.n_frames == 1), share)
 
     def denoised(t):
         window = np.stack([seen.volume.frame(neighbour) for neighbour in _neighbours(t, frames, volume.n_frames)], axis=-1)
         return run(scaling.apply(window))
 
     facts = {}
-    result = restored(volume, scaling, denoised, mask, seen, None if options.keep_bias else bias_removal(seen.volume, facts))
+    # A network that was trained on Rician noise takes the bias away itself.
+    keeps = options.keep_bias or checkpoint.inference.get("noise") == "rician"
+    result = restored(volume, scaling, denoised, mask, seen, None if keeps else bias_removal(seen.volume, facts))
     # Filled while frames are computed.
     result.facts = facts
     return result

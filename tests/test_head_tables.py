@@ -152,8 +152,9 @@ def test_tables_have_means_over_heads_and_set_ours_against_what_was_asked(tmp_pa
     assert head_tables.main(["--folder", str(tmp_path)]) == 0
     text = capsys.readouterr().out
     assert "| ours: wgan_t1w |  | 28.50 ± 0.71 | 28.50 ± 0.71 |" in text and "mean ± SD over 2 heads (one, two)" in text
-    # (4 − 2.25) / (4 − 1) of the gain; in quiet voxels (1 − .25) / (1 − .25); 1.5 / 2 is left.
-    assert "0.583 (0.583); 1.000; 0.750" in text and "| ours: wgan_t1w, ge-seepi | ≥ .4, never < 0 | 0.583 (lowest 0.583) |" in text
+    # (4 − 2.25) / (4 − 1) of the gain, 1.5 / 2 is left; (2 − 1.5) / (2 − 1), 1.75 / 1.5², in quiet voxels (1 − .25) / (1 − .25).
+    assert "0.583 (0.583); 0.750" in text and "0.500; 0.778; 1.000" in text
+    assert "| ours: wgan_t1w, ge-seepi | ≥ .4, never < 0 | 0.583 (lowest 0.583) |" in text
     # 1.5² · 4/3 / 2².
     assert "| noise's part of d_in² |  | 0.75 |" in text
     assert "told σ: ≥ −0.3, 0, 0, 0, 0 dB | —, —, +1.00 (+1.00), —, — |" in text

@@ -27,7 +27,7 @@ def main(arguments=None):
     parser.add_argument("--folder", type=pathlib.Path, default=_HERE, help="of the CSV files and the figure (default: beside this file)")
     folder = parser.parse_args(arguments).folder
     real, simulated = rows_of(folder, "real"), rows_of(folder, "simulated")
-    parts = [real_table(real), *(simulated_table(simulated, group, "psnr") for group in _NETWORK_OF), rician_table(simulated)]
+    parts = [real_table(real), other_shares(real), *(simulated_table(simulated, group, "psnr") for group in _NETWORK_OF), rician_table(simulated)]
     parts += [flat_table(simulated), goals(real, simulated), *(simulated_table(simulated, group, "ssim") for group in _NETWORK_OF)]
     print("\n\n".join(part for part in parts if part))
     if real and simulated:
@@ -45,25 +45,27 @@ def rows_of(folder, what):
 
 
 def real_table(rows):
-    """Return the table of real noise: share of the possible gain, the lowest of a frame, and RMS distance out / in."""
+    """Return the table of real noise: share of the possible gain, the lowest of a frame, RMS distance out / in; what the sets are like."""
     sets = _unique(rows, "set")
-    columns = ["method", "told", *(f"{name}: share (lowest); quiet; out/in" for name in sets)]
-    body = []
-    for method in _unique(rows, "method"):
-        mine = [row for row in rows if row["method"] == method]
-        body.append([method, mine[0]["told"], *(_real_cell([row for row in mine if row["set"] == name], rows) for name in sets)])
+    body = [[method, told, *(_real_cell(mine, rows) for mine in found)] for method, told, found in _by_set(rows)]
     facts = ["SD of the noise, % of the mean", "", *(_mean_of(rows, name, "sigma", 2) for name in sets)]
     drift = ["noise's part of d_in²", "", *(_noise_part(rows, name) for name in sets)]
     colour = ["neighbours' correlation x, y, z", "", *(", ".join(_mean_of(rows, name, axis, 2) for axis in "xyz") for name in sets)]
-    title = "Real noise: share of the possible gain in variance (0: as it is, 1: free of noise), in brackets the lowest of a frame; the "
-    title += "same in quiet voxels; RMS distance out / in:"
-    return "\n".join([title, "", *_table(columns, [*body, facts, drift, colour])]) if rows else ""
+    title = "Real noise: share of the possible gain in variance (0: as it is, 1: free of noise), in brackets the lowest of a frame; RMS "
+    title += "distance out / in:"
+    return "\n".join([title, "", *_table(["method", "told", *sets], [*body, facts, drift, colour])]) if rows else ""
+
+
+def other_shares(rows):
+    """Return the table of real noise by other measures: share of RMS, of what noise alone would gain, and in quiet voxels."""
+    body = [[method, *(_other_cell(mine) for mine in found)] for method, _, found in _by_set(rows)]
+    title = "The same in RMS; over the variance of the noise alone, without drift and physiology; in quiet voxels:"
+    return "\n".join([title, "", *_table(["method", *_unique(rows, "set")], body)]) if rows else ""
 
 
 def share_of_set(rows, names=("d_in", "d_out")):
     """Return the share of the possible gain of one method on one set: of the mean squares of the distances of its frames."""
-    before, after = (np.sqrt(np.mean([row[name] ** 2 for row in rows])) for name in names)
-    return gain.share(before, after, rows[0]["count"])
+    return gain.share(*(_rms(rows, name) for name in names), rows[0]["count"])
 
 
 def simulated_table(rows, group, score):
@@ -155,14 +157,32 @@ def _chosen(rows, method, percent):
     return [row for row in rows if row["method"] == method and _case(row) == ("rician", percent)]
 
 
+def _by_set(rows):
+    """Yield each method, what it is told, and its rows of each set."""
+    for method in _unique(rows, "method"):
+        mine = [row for row in rows if row["method"] == method]
+        yield method, mine[0]["told"], [[row for row in mine if row["set"] == name] for name in _unique(rows, "set")]
+
+
 def _real_cell(mine, rows):
     if not mine:
         return ""
     wanted = len({row["frame"] for row in rows if row["set"] == mine[0]["set"]})
     some = "" if len(mine) == wanted else f" [{len(mine)} of {wanted}]"
-    ratio = np.sqrt(np.sum([row["d_out"] ** 2 for row in mine]) / np.sum([row["d_in"] ** 2 for row in mine]))
-    quiet = share_of_set(mine, ("quiet_in", "quiet_out"))
-    return f"{share_of_set(mine):.3f} ({min(row['share'] for row in mine):.3f}); {quiet:.3f}; {ratio:.3f}{some}"
+    before, after = (_rms(mine, name) for name in ("d_in", "d_out"))
+    return f"{share_of_set(mine):.3f} ({min(row['share'] for row in mine):.3f}); {after / before:.3f}{some}"
+
+
+def _other_cell(mine):
+    if not mine:
+        return ""
+    before, after, sigma = (_rms(mine, name) for name in ("d_in", "d_out", "sigma"))
+    shares = gain.share_of_rms(before, after, mine[0]["count"]), gain.share_of_noise(before, after, sigma)
+    return "; ".join(f"{value:.3f}" for value in (*shares, share_of_set(mine, ("quiet_in", "quiet_out"))))
+
+
+def _rms(rows, name):
+    return np.sqrt(np.mean([row[name] ** 2 for row in rows]))
 
 
 def _noise_part(rows, name):

@@ -27,8 +27,9 @@ def main(arguments=None):
     parser.add_argument("--folder", type=pathlib.Path, default=_HERE, help="of the CSV files and the figure (default: beside this file)")
     folder = parser.parse_args(arguments).folder
     real, simulated = rows_of(folder, "real"), rows_of(folder, "simulated")
-    parts = [real_table(real), other_shares(real), *(simulated_table(simulated, group, "psnr") for group in _NETWORK_OF), rician_table(simulated)]
-    parts += [flat_table(simulated), goals(real, simulated), *(simulated_table(simulated, group, "ssim") for group in _NETWORK_OF)]
+    parts = [goals(real, simulated), real_table(real), other_shares(real)]
+    parts += [*(simulated_table(simulated, group, "psnr") for group in _NETWORK_OF), rician_table(simulated), flat_table(simulated)]
+    parts += [*(simulated_table(simulated, group, "ssim") for group in _NETWORK_OF)]
     print("\n\n".join(part for part in parts if part))
     if real and simulated:
         from .head_figure import draw

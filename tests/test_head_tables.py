@@ -179,3 +179,11 @@ def test_networks_have_to_be_named(module, capsys):
         with pytest.raises(SystemExit, match="2"):
             module.main(arguments)
         assert message in capsys.readouterr().err
+
+
+def test_seconds_are_those_of_whole_predictions(tmp_path, write_nifti, rng, capsys):
+    seconds = importlib.import_module("experiments.05_pretrained.seconds")
+    path = write_nifti(rng.random((20, 18, 16), dtype=np.float32))
+    assert seconds.main(["wgan_t1w", "--scan", str(path), "--repeats", "2"]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("wgan_t1w, 20 × 18 × 16 voxels, ") and "then median" in text and "peak memory" in text

@@ -1,12 +1,17 @@
 """The tables of experiments/05_pretrained: share of the possible gain in closed form, crops, rows that outlive a stop, the Markdown."""
 
 import importlib
+import pathlib
 
 import numpy as np
 import pytest
 from skimage.io import imread
 
 from experiments.data import read_rows
+from keras_mri.networks.residual_unet import residual_unet
+from keras_mri.saving import checkpoints
+from keras_mri.systems.network_files import checkpoint_for
+from keras_mri.systems.wgan import settings as wgan
 
 denoisers, gain, head_tables, heads, real_noise, rows, simulated = (
     importlib.import_module(f"experiments.05_pretrained.{name}")
@@ -181,9 +186,56 @@ def test_networks_have_to_be_named(module, capsys):
         assert message in capsys.readouterr().err
 
 
-def test_seconds_are_those_of_whole_predictions(tmp_path, write_nifti, rng, capsys):
+def save_untrained(path, filters):
+    """Save an untrained network, which gives back what it gets."""
+    network = residual_unet((None, None, None, 1), filters, (1, 1))
+    checkpoints.save(checkpoint_for(network, "wgan", wgan.Config()), path)
+    return str(path)
+
+
+@pytest.fixture
+def untrained(tmp_path):
+    return save_untrained(tmp_path / "wgan_epi.h5", (2, 2))
+
+
+def test_seconds_are_those_of_whole_predictions(untrained, write_nifti, rng, capsys):
     seconds = importlib.import_module("experiments.05_pretrained.seconds")
     path = write_nifti(rng.random((20, 18, 16), dtype=np.float32))
-    assert seconds.main(["wgan_t1w", "--scan", str(path), "--repeats", "2"]) == 0
+    assert seconds.main([untrained, "--scan", str(path), "--repeats", "2"]) == 0
     text = capsys.readouterr().out
-    assert text.startswith("wgan_t1w, 20 × 18 × 16 voxels, ") and "then median" in text and "peak memory" in text
+    assert "20 × 18 × 16 voxels, " in text and "then median" in text and "peak memory" in text
+
+
+def test_a_network_is_scored_on_its_heads_and_again_once_its_file_is_another(untrained, tmp_path, monkeypatch, rng):
+    crops = {name: heads.head(name, group, rng.random((16, 16, 16)), np.eye(4)) for name, group in (("a", "EPI"), ("b", "T1w"))}
+    monkeypatch.setattr(heads, "NAMES", tuple(crops))
+    monkeypatch.setattr(heads, "load", crops.get)
+    monkeypatch.setattr(heads, "group_of", lambda name: crops[name].group)
+    monkeypatch.setattr(simulated, "CASES", (("white", 5), ("growing", 5)))
+    for _ in range(2):
+        assert simulated.main(["networks", untrained, "-o", str(tmp_path)]) == 0
+    found = read_rows(tmp_path / "simulated_networks.csv")
+    assert [(row["head"], row["noise"]) for row in found] == [("a", "white"), ("a", "growing")]
+    assert found[0]["method"] == "ours: wgan_epi" and len(found[0]["network"]) == 8
+    # The SD of the noise is 5 % of the range; in growing noise the mean square exceeds the squared mean.
+    assert float(found[0]["psnr"]) == pytest.approx(26.02, abs=0.3) and float(found[1]["psnr"]) < float(found[0]["psnr"])
+    pathlib.Path(untrained).unlink()
+    save_untrained(untrained, (2, 3))
+    assert simulated.main(["networks", untrained, "--all-heads", "-o", str(tmp_path)]) == 0
+    again = read_rows(tmp_path / "simulated_networks.csv")
+    assert len(again) == 4 and again[0]["network"] != found[0]["network"]
+
+
+def test_frames_are_scored_against_the_mean_of_the_others(untrained, tmp_path, white, monkeypatch):
+    frames, ramp, mask = white
+    repeats = real_noise.Repeats("run", ("0", "2"), (0, 2), frames, mask, np.eye(4))
+    monkeypatch.setattr(real_noise, "SETS", {"run": lambda: iter([repeats])})
+    assert real_noise.main(["filters", "--filters", "input", "best Gaussian", "-o", str(tmp_path), "--sets", "run"]) == 0
+    assert real_noise.main(["networks", untrained, "-o", str(tmp_path), "--sets", "run"]) == 0
+    found = {row["method"]: row for row in head_tables.rows_of(tmp_path, "real") if row["frame"] == "2"}
+    # σ is 2 % of a mean of 114.5; the truth of 3 frames adds a third of its variance.
+    assert found["input"]["d_in"] == pytest.approx(100 * SIGMA * np.sqrt(4 / 3) / 114.5, rel=0.02) and found["input"]["share"] == 0
+    assert found["input"]["sigma"] == pytest.approx(100 * SIGMA / 114.5, rel=0.02)
+    # White noise on a ramp is what a Gaussian is good at.
+    assert found["best Gaussian"]["share"] > 0.9
+    assert found["ours: wgan_epi"]["share"] == pytest.approx(0, abs=0.01) and found["ours: wgan_epi"]["zeros"] is None

@@ -192,7 +192,7 @@ def _noise_part(rows, name):
     if not mine:
         return ""
     count = mine[0]["count"]
-    return f"{mine[0]['sigma'] ** 2 * count / (count - 1) / np.mean([row['d_in'] ** 2 for row in mine]):.2f}"
+    return f"{_rms(mine, 'sigma') ** 2 * count / (count - 1) / np.mean([row['d_in'] ** 2 for row in mine]):.2f}"
 
 
 def _mean_of(rows, name, column, digits):

@@ -37,18 +37,28 @@ def skimage_wavelet(volume, sigma):
     return denoise_wavelet(volume, sigma=sigma, method="BayesShrink", mode="soft")
 
 
-def dipy_nlm(volume, sigma):
-    """Non-local means of DIPY, the classic method."""
+def dipy_nlm(volume, sigma, rician=False):
+    """Non-local means of DIPY, the classic method; `rician` for a magnitude image."""
     from dipy.denoise.nlmeans import nlmeans
 
-    return nlmeans(volume.astype(np.float32), sigma=sigma, block_radius=5, rician=False, method="classic")
+    restored = nlmeans(volume.astype(np.float32), sigma=sigma, block_radius=5, rician=rician, method="classic")
+    # It averages squares, whose mean is mean² + σ², and takes σ² off only where it is told that noise is Rician.
+    return restored if rician else np.sqrt(np.maximum(restored**2 - sigma**2, 0))
 
 
 def bm4d(volume, sigma):
-    """BM4D, the yardstick."""
+    """BM4D, the yardstick; `sigma` is the SD of white noise, or the power of each frequency as `spectral_power` gives it."""
     from bm4d import bm4d as run
 
+    # bm4d 4.2.5 calls what NumPy 2.4 no longer has under this name.
+    if not hasattr(np, "trapz"):
+        np.trapz = np.trapezoid
     return run(volume, sigma)
+
+
+def spectral_power(spectrum, sigma):
+    """Return the power of noise in the unit of BM4D, |fftn|²: `spectrum` has mean 1 for noise of SD `sigma`, ndarray (x, y, z)."""
+    return spectrum.size * sigma**2 * spectrum
 
 
 def dipy_mppca(run, sigma, mask):

@@ -2,8 +2,9 @@
 
     python -m experiments.denoising_benchmark t1w -o results
     python -m experiments.denoising_benchmark bold --networks wgan_epi my_network.h5 --percent 1 5 15 --noise rician --seeds 0 1 2
-    python -m experiments.denoising_benchmark scan.nii.gz --mask mask.nii.gz --baselines none
+    python -m experiments.denoising_benchmark scan.nii.gz --mask mask.nii.gz --baselines none --noise "zero-filled .65"
 
+Many heads, real noise, and what was asked of our networks: experiments/05_pretrained, head_tables.py.
 Noise of p % of the maximum is added to a scan. A volume is its own truth; of a run the last frames are taken, their mean is the
 truth and the middle frame is scored. PSNR and SSIM are taken where the truth exceeds 10/255 of the maximum (and inside the mask,
 if there is one). All methods see the same draw. Writes benchmark.csv, benchmark.md and benchmark.png.
@@ -19,6 +20,7 @@ import typing
 import matplotlib
 import numpy as np
 
+from experiments import noise_kinds
 from experiments.baselines import BASELINES, smooth
 from experiments.data import FOLDER, adi_t1w, forrest_bold, method_memory, write_rows
 from keras_mri.errors import InputError
@@ -36,7 +38,9 @@ import matplotlib.pyplot as plt  # noqa: E402
 
 PERCENT, SEEDS, MOST_FRAMES = (1, 3, 5, 7, 9, 15), (0, 1, 2), 26
 QUICK_PERCENT, QUICK_SEEDS, QUICK_FRAMES, QUICK_SHAPE = (1, 5, 15), (0,), 10, (56, 56, 28)
+# The others of noise_kinds.KINDS are drawn frame by frame.
 ADD_NOISE = {"gaussian": add_gaussian_noise, "rician": add_rician_noise}
+NOISES = (*ADD_NOISE, *(kind for kind in noise_kinds.KINDS if kind not in ("white", "rician", "masked")))
 FOREGROUND = 10 / 255
 # Networks of pretrained/ that learnt from the head that is shown, or perhaps from it: scored only if they are named.
 KNOW_THE_HEAD = {"t1w": ("wgan_epi",), "bold": ("wgan_t1w", "n2a_t1w", "ldm_epi")}
@@ -155,7 +159,7 @@ def run(scan, methods, percents, noise, seeds, baseline_seeds, path):
     for number, seed in enumerate(seeds):
         for percent in percents:
             sigma = percent / 100
-            noisy = ADD_NOISE[noise](scan.frames, sigma, np.random.default_rng([seed, round(1000 * percent)]))
+            noisy = with_noise(scan.frames, noise, sigma, np.random.default_rng([seed, round(1000 * percent)]))
             _check_noise(scan, noisy, sigma, noise)
             for name, method in methods.items():
                 # Filters that are told σ differ by hundredths of a decibel from draw to draw.
@@ -176,6 +180,13 @@ def run(scan, methods, percents, noise, seeds, baseline_seeds, path):
                 print(f"seed {seed}  {percent:3g} %  {name:28s} {text}", flush=True)
             write_rows(path, rows)
     return rows
+
+
+def with_noise(frames, noise, sigma, rng):
+    """Return frames (x, y, z, t) with noise of one of `NOISES` and this SD."""
+    if noise in ADD_NOISE:
+        return ADD_NOISE[noise](frames, sigma, rng)
+    return np.stack([noise_kinds.add(noise, frames[..., t], sigma, rng) for t in range(frames.shape[3])], axis=-1)
 
 
 def markdown(rows, facts, command):
@@ -319,7 +330,7 @@ def _parser():
     )
     parser.add_argument("--baselines", nargs="+", default=["all"], metavar="NAME", help="parts of names; all or none (default: all)")
     parser.add_argument("--percent", nargs="+", type=float, metavar="P", help=f"noise SD, %% of the maximum (default: {PERCENT})")
-    parser.add_argument("--noise", choices=sorted(ADD_NOISE), default="gaussian")
+    parser.add_argument("--noise", choices=NOISES, default="gaussian")
     parser.add_argument("--seeds", nargs="+", type=int, metavar="SEED", help=f"of the noise (default: {SEEDS})")
     parser.add_argument("--baseline-seeds", type=int, default=1, metavar="N", help="so many of the seeds for filters (default: 1)")
     parser.add_argument("--quick", action="store_true", help=f"the middle {QUICK_SHAPE} voxels, p = {QUICK_PERCENT}, one seed")

@@ -85,6 +85,17 @@ def test_noise_that_is_not_what_it_should_be_stops_everything(rng):
         benchmark._check_noise(scan, noisy, 0.05, "gaussian")
 
 
+def test_noise_of_other_kinds_is_drawn_anew_for_each_frame(rng):
+    frames = np.full((20, 18, 16, 2), 0.5, np.float32)
+    noise = benchmark.with_noise(frames, "smoothed", 0.1, rng) - frames
+    assert noise.std() == pytest.approx(0.1, rel=0.1) and abs(np.corrcoef(noise[..., 0].ravel(), noise[..., 1].ravel())[0, 1]) < 0.1
+    # White in the third axis, not in the first.
+    noise = benchmark.with_noise(frames, "zero-filled .5", 0.1, rng)[..., 0] - 0.5
+    pairs = (noise[:-1], noise[1:]), (noise[..., :-1], noise[..., 1:])
+    neighbours = [np.corrcoef(first.ravel(), second.ravel())[0, 1] for first, second in pairs]
+    assert neighbours == pytest.approx([0.63, 0], abs=0.1)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [(["nowhere.nii"], "nowhere.nii is not a file"), (["phantom", "--networks", "wgann"], "no pre-trained network 'wgann'")],

@@ -1,13 +1,13 @@
-"""Noise of zero-filled scans, removed on the grid that was measured: there it is white, as in the training."""
+"""Noise that a scanner coloured, removed where it is white, as in the training."""
 
 import numpy as np
 
 from keras_mri.errors import remark
-from keras_mri.imaging.acquisition.acquired_band import acquired_band, band_side, beyond_band, within_band
+from keras_mri.imaging.acquisition.noise_colour import coloured, noise_colour, whitened
 
 
-def measured_share(volume):
-    """Find the part of k-space that a scan holds, by its middle frame, and say so where it is not all.
+def colour_of(volume):
+    """Tell the colour of a scan's noise by its middle frame, and say so where it is not white.
 
     Parameters
     ----------
@@ -16,47 +16,39 @@ def measured_share(volume):
 
     Returns
     -------
-    tuple of float, (x, y, z)
-        Share of the matrix along each axis; 1 where all was measured, or nothing can be told.
+    keras_mri.imaging.acquisition.noise_colour.Colour
     """
-    share = acquired_band(volume.frame(volume.n_frames // 2))
-    if min(share) < 1:
-        sides = measured_shape(volume.shape[:3], share)
-        remark(
-            volume.name,
-            f"its noise ends within k-space, as on a grid of {' × '.join(map(str, sides))} voxels that was filled with zeros; noise is "
-            "removed on that grid",
-        )
-    return share
+    colour = noise_colour(volume.frame(volume.n_frames // 2))
+    if min(colour.share) < 1:
+        sides = " × ".join(map(str, colour.measured_shape(volume.shape[:3])))
+        remark(volume.name, f"its noise is that of a grid of {sides} voxels, filled with zeros in k-space; it is removed on that grid")
+    if max(colour.width):
+        widths = " × ".join(f"{width * np.sqrt(8 * np.log(2)):.1f}" for width in colour.width)
+        remark(volume.name, f"its noise is smooth, as by a Gaussian of {widths} voxels (FWHM); it is removed with that undone")
+    return colour
 
 
-def measured_shape(shape, share):
-    """Return the sides of the grid that was measured: tuple of int."""
-    return tuple(band_side(side, part) for side, part in zip(shape, share))
-
-
-def on_measured_grid(run, share):
-    """Let a denoiser see what was measured, and take what it removes from the image as it is.
+def on_measured_grid(run, colour):
+    """Let a denoiser see a scan with white noise, and take what it removes from the scan as it is.
 
     Parameters
     ----------
     run : callable
         From an ndarray of float32, shape (x', y', z', frames), on the measured grid, to the restored middle frame, shape (x', y', z').
-    share : sequence of float
-        As `measured_share` returns it.
+    colour : keras_mri.imaging.acquisition.noise_colour.Colour
 
     Returns
     -------
     callable
-        From (x, y, z, frames) to (x, y, z). Frequencies that were not measured stay as they are. Where all was measured, `run` itself.
+        From (x, y, z, frames) to (x, y, z). Frequencies that were not measured stay as they are. Where noise is white, `run` itself.
     """
-    if min(share) >= 1:
+    if colour.white:
         return run
 
     def restored(data):
-        inside = np.stack([within_band(data[..., frame], share) for frame in range(data.shape[-1])], axis=-1)
+        inside = np.stack([whitened(data[..., frame], colour) for frame in range(data.shape[-1])], axis=-1)
         middle = data.shape[-1] // 2
         removed = inside[..., middle] - run(inside)
-        return data[..., middle] - beyond_band(removed, data.shape[:3])
+        return data[..., middle] - coloured(removed, data.shape[:3], colour)
 
     return restored

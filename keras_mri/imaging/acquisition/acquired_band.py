@@ -1,8 +1,4 @@
-"""Which part of k-space a scanner measured, read from a scan: beyond it there is no noise, and an image on that part has white noise.
-
-Scanners fill k-space with zeros before they write an image. Noise of such a scan is alike in neighbouring voxels, and a denoiser that
-knows white noise takes it for structure. On the grid that was measured the same noise is white.
-"""
+"""Which part of k-space a scanner measured, read from a scan: scanners fill the rest with zeros, and there is no noise in it."""
 
 import numpy as np
 from scipy import fft, ndimage
@@ -40,49 +36,6 @@ def acquired_band(volume):
         return tuple(_share(_power(volume[part]), axis) for axis, part in enumerate(parts))
     power = _power(volume)
     return tuple(_share(power, axis) for axis in range(3))
-
-
-def within_band(volume, share):
-    """Bring a volume to the grid on which its noise is white: the measured part of its k-space.
-
-    Parameters
-    ----------
-    volume : ndarray of float32, shape (x, y, z)
-    share : sequence of float
-        As `acquired_band` returns it.
-
-    Returns
-    -------
-    ndarray of float32, shape (x', y', z')
-        In the same unit; odd sides where an axis is cut.
-    """
-    for axis, part in enumerate(share):
-        if part < 1:
-            volume = _cropped(volume, axis, band_side(volume.shape[axis], part))
-    return volume.astype(np.float32)
-
-
-def beyond_band(inside, shape):
-    """Bring what `within_band` made to the grid of the scan again: zero-filled.
-
-    Parameters
-    ----------
-    inside : ndarray of float32, shape (x', y', z')
-    shape : tuple of int, (x, y, z)
-
-    Returns
-    -------
-    ndarray of float32, shape `shape`
-    """
-    for axis, side in enumerate(shape):
-        if side != inside.shape[axis]:
-            inside = _filled(inside, axis, side)
-    return inside.astype(np.float32)
-
-
-def band_side(side, share):
-    """Return how many frequencies of an axis a share of its matrix holds: an odd number, or all; int."""
-    return side if share >= 1 else 2 * int(np.floor(share * side / 2 + 1e-6)) + 1
 
 
 def _power(volume):
@@ -135,14 +88,3 @@ def _cliff(power, side):
         return None
     # Zeros stay zeros: what was not measured has less power everywhere beyond.
     return edge if power[edge + 2 :].max(initial=-np.inf) < power[: edge + 1].min() else None
-
-
-def _cropped(volume, axis, count):
-    spectrum = fft.rfft(volume, axis=axis)
-    part = tuple(slice(count // 2 + 1) if a == axis else slice(None) for a in range(3))
-    return fft.irfft(spectrum[part], n=count, axis=axis) * np.float32(count / volume.shape[axis])
-
-
-def _filled(volume, axis, side):
-    spectrum = fft.rfft(volume, axis=axis)
-    return fft.irfft(spectrum, n=side, axis=axis) * np.float32(side / volume.shape[axis])

@@ -14,12 +14,13 @@ import keras
 import numpy as np
 
 from keras_mri.errors import InputError, remark
+from keras_mri.imaging.acquisition.noise_colour import Colour
 from keras_mri.imaging.intensity import fit_image_scaling
 from keras_mri.imaging.noise import add_gaussian_noise, add_rician_noise
 from keras_mri.inference.central_part import central_part
 from keras_mri.inference.extremes import as_seen
 from keras_mri.inference.magnitude import bias_removal
-from keras_mri.inference.measured_grid import measured_shape, measured_share, on_measured_grid
+from keras_mri.inference.measured_grid import colour_of, on_measured_grid
 from keras_mri.inference.restoring import restored
 from keras_mri.inference.tiles import predictor
 from keras_mri.inference.timing import affordable_box, affordable_voxels, expect_pictures
@@ -136,9 +137,9 @@ def predict(checkpoint, images, options):
     seen = as_seen(volume)
     scaling = fit_image_scaling(seen.volume, checkpoint.inference["scaling"])
     network = with_hidden_layers_in(checkpoint.network, options.precision)
-    share = measured_share(seen.volume) if checkpoint.inference.get("measured_grid") else (1.0, 1.0, 1.0)
-    shape, axes = measured_shape(volume.shape[:3], share), mirror_axes(volume.affine, options.mirror)
-    run = on_measured_grid(predictor(network, shape, options.tile, axes, progress=volume.n_frames == 1), share)
+    colour = colour_of(seen.volume) if checkpoint.inference.get("measured_grid") else Colour()
+    shape, axes = colour.measured_shape(volume.shape[:3]), mirror_axes(volume.affine, options.mirror)
+    run = on_measured_grid(predictor(network, shape, options.tile, axes, progress=volume.n_frames == 1), colour)
 
     def denoised(t):
         window = np.stack([seen.volume.frame(neighbour) for neighbour in _neighbours(t, frames, volume.n_frames)], axis=-1)

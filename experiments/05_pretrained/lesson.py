@@ -1,168 +1,137 @@
-"""What happens to a patch on its way into the network that learns, as Keras layers: it runs where the network runs, on any backend."""
+"""Batches that a blind denoiser learns from: patches of noise-free images, another contrast, and noise as scanners write it.
+
+Everything is drawn by NumPy, so it feeds Keras on any backend. Each batch has a generator of its own: (seed, number of the batch).
+"""
 
 import keras
 import numpy as np
-from keras import layers, ops
+from keras import ops
+
+from keras_mri.imaging.acquisition.scanner_noise import add_scanner_noise, draw_scanner
 
 FOREGROUND = 10 / 255
-# What lies in the air counts, but less: nobody looks there.
+# What lies in the air counts, but less.
 _WEIGHT_OF_AIR = 0.2
+# Patches of a scan with measured noise that get it instead of a drawn one, by how much it is multiplied, and patches of other
+# scans that get it.
+_MEASURED, _TIMES, _BORROWED = 0.7, (0.5, 4.0), 0.35
+# Patches whose image goes through the filter of the noise too, as in a scan; in the others only the noise is coloured.
+_FILTERED = 0.4
+# Noise of this SD, and weaker, counts by its own size.
+_EVEN = 0.01
 
 
-class Places(keras.utils.PyDataset):
-    """Batches of where patches begin, and how they are turned: int32, shape (batch, 10); centres lie in the foreground."""
+class Patches(keras.utils.PyDataset):
+    """Batches of (noisy, clean, weight): float32, shape (batch, side, side, side, 1) twice, (batch,); centres lie in the foreground.
 
-    def __init__(self, scans, side, batch_size, steps, seed):
-        super().__init__()
-        self.side, self.batch_size, self.steps, self.rng = side, batch_size, steps, np.random.default_rng(seed)
-        self.shares = np.cumsum([scan.share for scan in scans])
-        self.offsets = np.concatenate([[0], np.cumsum([scan.data.size for scan in scans])[:-1]])
-        self.shapes = np.array([scan.data.shape for scan in scans])
-        self.strides = np.stack([self.shapes[:, 1] * self.shapes[:, 2], self.shapes[:, 2], np.ones(len(scans), int)], axis=1)
-        self.centres = [np.flatnonzero(scan.data > FOREGROUND) for scan in scans]
+    The weight makes an error count in relation to the noise: at 1 % noise, as scanners have it, as much as at 20 %.
+
+    Parameters
+    ----------
+    pool : sequence of keras_mri experiments' `pool.Clean`
+    side, batch_size, steps, seed : int
+    highest : float
+        SD of the strongest noise, network units.
+    silent : float
+        Share of the patches of which a part is exactly 0 and without noise.
+    told_sigma : bool
+        The noisy patch has the map of its noise as a second channel.
+    """
+
+    def __init__(self, pool, side, batch_size, steps, seed, highest=0.32, silent=0.2, told_sigma=False):
+        super().__init__(workers=1, max_queue_size=8)
+        self.pool, self.side, self.batch_size, self.steps, self.seed = pool, side, batch_size, steps, seed
+        self.highest, self.silent, self.told_sigma, self.drawn = highest, silent, told_sigma, 0
+        self.shares = np.cumsum([clean.share for clean in pool])
+        self.centres = [np.flatnonzero(clean.data > FOREGROUND).astype(np.int32) for clean in pool]
+        self.with_noise = [number for number, clean in enumerate(pool) if len(clean.noise)]
 
     def __len__(self):
         return self.steps
 
+    def on_epoch_end(self):
+        """Let the next epoch be other batches."""
+        self.drawn += self.steps
+
     def __getitem__(self, index):
-        numbers = np.searchsorted(self.shares, self.rng.random(self.batch_size) * self.shares[-1])
-        places = np.stack([self._place(number) for number in numbers]).astype(np.int32)
-        return places, np.zeros(self.batch_size, np.float32)
+        rng = np.random.default_rng([self.seed, self.drawn + index])
+        seen, truth, sigma = (np.stack(part) for part in zip(*(self.pair(rng) for _ in range(self.batch_size))))
+        return seen, truth, (_EVEN / (sigma + _EVEN)).astype(np.float32)
 
-    def _place(self, number):
-        """Return a scan's offset, then for each axis of the patch, in an order of its own: first index, number of voxels, stride."""
-        centre = self.rng.choice(self.centres[number])
-        start = np.array(np.unravel_index(centre, self.shapes[number])) - self.side // 2
-        axes = self.rng.permutation(3)
-        return [self.offsets[number], *np.stack([start, self.shapes[number], self.strides[number]], axis=1)[axes].ravel()]
+    def pair(self, rng):
+        """Draw what the network sees, what it should become, both with a channel, and the SD of the noise."""
+        number = int(np.searchsorted(self.shares, rng.random() * self.shares[-1]))
+        start = self._place(number, rng)
+        patch, measured = cut(self.pool[number].data, start, self.side), self._measured_noise(number, start, rng)
+        axes, flips = rng.permutation(3), tuple(slice(None, None, step) for step in rng.choice((1, -1), 3))
+        patch = other_contrast(patch.transpose(axes)[flips], rng)
+        if measured is None:
+            noisy, patch, sd = self._drawn_noise(patch, rng)
+        else:
+            noise = measured.transpose(axes)[flips]
+            noisy, sd = np.maximum(patch + noise, 0), np.full_like(patch, noise.std())
+        keep = kept(patch, rng) if rng.random() < self.silent else True
+        noisy, patch = np.where(keep, noisy, 0).astype(np.float32), np.where(keep, patch, 0).astype(np.float32)
+        return np.stack([noisy, sd] if self.told_sigma else [noisy], axis=-1), patch[..., None], sd.mean()
 
+    def _drawn_noise(self, patch, rng):
+        scanner, sigma = draw_scanner(rng), self.highest * rng.random() ** 2
+        if rng.random() < _FILTERED:
+            for axis, weights in enumerate(scanner.filters(patch.shape)):
+                # Partial Fourier alone is left out: one side of k-space mends the other in the image.
+                if weights is not None and scanner.fourier[axis] == 1:
+                    form = [-1 if a == axis else 1 for a in range(3)]
+                    patch = np.fft.ifft(np.fft.fft(patch, axis=axis) * weights.reshape(form), axis=axis).real
+            patch = np.maximum(patch, 0).astype(np.float32)
+        noisy, sd = add_scanner_noise(patch, sigma, scanner, rng)
+        return noisy, patch, sd
 
-class Patches(layers.Layer):
-    """Look patches up in the scans; beyond a scan's border they are its mirror image. Half of them are flipped, axis by axis."""
+    def _place(self, number, rng):
+        """Return where a patch begins whose centre lies in the foreground."""
+        return np.array(np.unravel_index(rng.choice(self.centres[number]), self.pool[number].data.shape)) - self.side // 2
 
-    def __init__(self, scans, side, seed):
-        super().__init__(trainable=False, dtype="float32")
-        self.side, self.seeds = side, keras.random.SeedGenerator(seed)
-        voxels = np.concatenate([scan.data.ravel() for scan in scans]).astype(np.float32)
-        self.voxels = self.add_weight(shape=voxels.shape, trainable=False, initializer="zeros", dtype="float32")
-        self.voxels.assign(voxels)
-
-    def call(self, places):
-        """Return the patches: float32, shape (batch, side, side, side, 1)."""
-        offset, axes = places[:, 0], ops.reshape(places[:, 1:], (-1, 3, 3))
-        steps = ops.arange(self.side, dtype="int32")
-        flips = keras.random.randint((ops.shape(places)[0], 3, 1), 0, 2, seed=self.seeds)
-        steps = ops.where(ops.equal(flips, 1), self.side - 1 - steps, steps)
-        start, count, stride = axes[..., 0:1], axes[..., 1:2], axes[..., 2:3]
-        period = 2 * count - 2
-        index = (start + steps) % period
-        index = ops.minimum(index, period - index) * stride
-        index = index[:, 0, :, None, None] + index[:, 1, None, :, None] + index[:, 2, None, None, :]
-        return ops.take(self.voxels, index + offset[:, None, None, None])[..., None]
-
-
-class Contrast(layers.Layer):
-    """Give each patch another contrast: a brightness, a power, and for half of them a smooth curve over the intensities; 0 stays 0."""
-
-    def __init__(self, seed):
-        super().__init__(trainable=False, dtype="float32")
-        self.seeds = keras.random.SeedGenerator(seed)
-
-    def call(self, patches):
-        """Return patches of the same shape."""
-        count = ops.shape(patches)[0]
-        patches = ops.power(ops.maximum(patches, 1e-6), ops.exp(self._random(count, -0.4, 0.4)))
-        curved = self._random(count, 0, 1) < 0.5
-        inside = np.pi * ops.minimum(patches, 1.0)
-        curve = self._random(count, -0.2, 0.2) * ops.sin(inside) + self._random(count, -0.08, 0.08) * ops.sin(2 * inside)
-        patches = ops.where(curved, ops.maximum(patches + curve, 0.0), patches)
-        return patches * ops.exp(self._random(count, -0.3, 0.2))
-
-    def _random(self, count, low, high):
-        return keras.random.uniform((count, 1, 1, 1, 1), low, high, seed=self.seeds)
+    def _measured_noise(self, number, start, rng):
+        """Return noise of a run: of the patch itself where it is of one, or of another place and scan; or None."""
+        frames = self.pool[number].noise
+        if frames and rng.random() < _MEASURED:
+            return cut(frames[rng.integers(len(frames))], start, self.side) * np.float32(rng.uniform(*_TIMES))
+        if frames or not self.with_noise or rng.random() >= _BORROWED:
+            return None
+        other = self.with_noise[rng.integers(len(self.with_noise))]
+        frames = self.pool[other].noise
+        noise = cut(frames[rng.integers(len(frames))], self._place(other, rng), self.side)
+        # Of the strength that drawn noise would have had.
+        return noise * np.float32(self.highest * rng.random() ** 2 / max(noise.std(), 1e-6))
 
 
-class Noise(layers.Layer):
-    """Add Gaussian noise, whose SD differs from patch to patch; weak noise is as frequent as its root says.
-
-    In a share of the patches a part is exactly 0 and without noise, as in scans whose air, face or skull was removed: half of these
-    parts are what is dark, half lie beyond a plane. A network that never saw this takes such a scan to be free of noise.
-    """
-
-    def __init__(self, highest, silent, seed):
-        super().__init__(trainable=False, dtype="float32")
-        self.highest, self.silent, self.seeds = highest, silent, keras.random.SeedGenerator(seed)
-
-    def call(self, patches):
-        """Return noisy patches of the same shape, what they should become, and a map of the SD."""
-        shape = ops.shape(patches)
-        sigma = self.highest * ops.square(self._random(shape[0]))
-        keep = ops.logical_or(self._random(shape[0]) >= self.silent, self._measured(patches))
-        patches = ops.where(keep, patches, 0.0)
-        noise = ops.where(keep, sigma * keras.random.normal(shape, seed=self.seeds), 0.0)
-        return patches + noise, patches, ops.broadcast_to(sigma, shape)
-
-    def _measured(self, patches):
-        """Tell what is not cut off."""
-        count, side = ops.shape(patches)[0], patches.shape[1]
-        bright = patches > 0.2 * ops.square(self._random(count))
-        normal = keras.random.normal((count, 1, 1, 1, 3), seed=self.seeds)
-        line = (ops.arange(side, dtype="float32") - (side - 1) / 2) / side
-        height = line[:, None, None] * normal[..., 0] + line[:, None] * normal[..., 1] + line * normal[..., 2]
-        near = height[..., None] < self._random(count) - 0.5
-        return ops.where(self._random(count) < 0.5, bright, near)
-
-    def _random(self, count):
-        return keras.random.uniform((count, 1, 1, 1, 1), seed=self.seeds)
+def cut(data, start, side):
+    """Return a cube that begins at `start`; beyond the border the image is its mirror image; float32."""
+    index = []
+    for first, count in zip(start, data.shape):
+        place = np.abs(np.arange(first, first + side)) % max(2 * count - 2, 1)
+        index.append(np.minimum(place, 2 * count - 2 - place) if count > 1 else np.zeros(side, int))
+    return np.asarray(data[np.ix_(*index)], np.float32)
 
 
-class WeightedError(layers.Layer):
-    """Subtract the truth from what was restored; in the air it counts less."""
-
-    def call(self, restored_and_truth):
-        """Return the error, float32, of the same shape."""
-        restored, truth = restored_and_truth
-        return (restored - truth) * ops.sqrt(ops.where(truth > FOREGROUND, 1.0, _WEIGHT_OF_AIR))
-
-
-def lesson(network, scans, side, highest_noise, seed, contrast=True, silent=0.4, told_sigma=False):
-    """Build the model that trains a network: from places to errors.
-
-    Parameters
-    ----------
-    network : keras.Model
-        From (batch, x, y, z, 1) to the same; from 2 channels if it is told the noise.
-    scans : sequence of Scan
-    side : int
-        Of a patch, voxels.
-    highest_noise : float
-        SD, in network units.
-    seed : int
-    contrast : bool
-        Change the contrast of patches.
-    silent : float
-        Share of the patches of which a part is 0 and without noise.
-    told_sigma : bool
-        Let the network see a map of the noise's SD as a second channel.
-
-    Returns
-    -------
-    keras.Model
-        From int32 (batch, 10) to float32 (batch, side, side, side, 1).
-    """
-    places = keras.Input((10,), dtype="int32")
-    clean = Patches(scans, side, seed)(places)
-    clean = Contrast(seed + 1)(clean) if contrast else clean
-    noisy, clean, sigma = Noise(highest_noise, silent, seed + 2)(clean)
-    restored = network(ops.concatenate([noisy, sigma], axis=-1) if told_sigma else noisy)
-    return keras.Model(places, WeightedError(dtype="float32")([restored, clean]))
+def other_contrast(patch, rng):
+    """Give a patch another contrast: a power, for half of them a smooth curve over the intensities, a brightness; 0 stays 0."""
+    patch = np.maximum(patch, 0) ** np.float32(np.exp(rng.uniform(-0.3, 0.3)))
+    if rng.random() < 0.5:
+        inside = np.pi * np.minimum(patch, 1)
+        patch = np.maximum(patch + rng.uniform(-0.2, 0.2) * np.sin(inside) + rng.uniform(-0.08, 0.08) * np.sin(2 * inside), 0)
+    return (patch * np.exp(rng.uniform(-0.4, 0.2))).astype(np.float32)
 
 
-def root_mean_square(_, errors):
-    """Return the mean over patches of the root of the mean square: a goal that no noise level dominates."""
-    return ops.mean(ops.sqrt(ops.mean(ops.square(errors), axis=(1, 2, 3, 4)) + 1e-10))
+def kept(patch, rng):
+    """Tell what is not cut off: what is bright, as in a masked scan, or one side of a plane, as in a defaced one."""
+    if rng.random() < 0.5:
+        return patch > 0.2 * rng.random() ** 2
+    line = (np.arange(patch.shape[0]) - patch.shape[0] / 2) / patch.shape[0]
+    a, b, c = rng.standard_normal(3)
+    return a * line[:, None, None] + b * line[:, None] + c * line < rng.random() - 0.5
 
 
-def mean_absolute(_, errors):
-    """Return the mean absolute error."""
-    return ops.mean(ops.abs(errors))
+def root_mean_square(truth, restored):
+    """Return the root of the mean square of each patch, of which the air counts less; float32, shape (batch,)."""
+    weight = ops.where(truth > FOREGROUND, 1.0, _WEIGHT_OF_AIR)
+    return ops.sqrt(ops.mean(weight * ops.square(restored - truth), axis=(1, 2, 3, 4)) + 1e-10)

@@ -1,9 +1,10 @@
-"""Train a blind denoiser of pretrained/: python -m experiments.05_pretrained.train t1w|epi OUT.h5 [--time-budget 60m]
+"""Train a blind denoiser of pretrained/: python -m experiments.05_pretrained.train t1w|epi|any OUT.h5 [--time-budget 60m]
 
-    KERAS_BACKEND=jax python -m experiments.05_pretrained.train t1w OUT.h5 --fast-forms --precision bfloat16    # on an accelerator
+    KERAS_BACKEND=jax python -m experiments.05_pretrained.train any OUT.h5 --fast-forms --precision bfloat16    # on an accelerator
 
 The network is `wgan`'s, of single frames, without its critic, and learns on whatever backend Keras uses; `scans` says what from,
-`lesson` how. Writes the network and, beside it, a JSON line of the options, the steps, and the PSNR of the held-out scan.
+`lesson` how. Writes the network every few minutes and, at the end, a JSON line of the options, the steps, and the PSNR of the
+scan that is held out beside it.
 """
 
 import argparse
@@ -16,8 +17,8 @@ import keras
 import numpy as np
 
 from keras_mri.config import parse_duration
+from keras_mri.imaging.acquisition.scanner_noise import Scanner, add_scanner_noise
 from keras_mri.imaging.metrics import psnr
-from keras_mri.imaging.noise import add_gaussian_noise
 from keras_mri.io.volumes import Volume
 from keras_mri.networks.precision import hidden_layers_in, in_float32
 from keras_mri.networks.residual_unet import residual_unet
@@ -31,28 +32,38 @@ from . import fast_forms, lesson, scans
 
 PERCENT = (1, 3, 5, 9, 15)
 HIGHEST_NOISE = 0.32
-_CLIMB, _FLOOR = 0.03, 0.005
-_LOSSES = {"rms": lesson.root_mean_square, "l1": lesson.mean_absolute}
+_CLIMB, _FLOOR = 0.03, 0.01
+# Noise that the held-out scan gets at 5 % beside the white one of each level.
+_KINDS = {
+    "zero-filled": Scanner(matrix=(0.65, 0.65, 1.0)),
+    "smoothed": Scanner(fwhm=(1.2, 1.2, 0.0)),
+    "growing": Scanner(strongest=3.0),
+    "Rician": Scanner(magnitude=True),
+}
+_BETWEEN_FILES = 300
 
 
-class Anneal(keras.callbacks.Callback):
-    """Let the learning rate climb, then fall by a cosine, by the clock or by steps; it changes between epochs, as JAX asks for."""
+class Progress(keras.callbacks.Callback):
+    """Change the learning rate by the clock, tell how it goes, write the network now and then, and stop in time."""
 
-    def __init__(self, pace, highest, steps):
+    def __init__(self, pace, options, write):
         super().__init__()
-        self.pace, self.highest, self.steps = pace, highest, steps
+        self.pace, self.options, self.write, self.written = pace, options, write, 0.0
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Set the rate."""
+        """Let the rate climb, then fall by a cosine; it changes between epochs, as JAX asks for."""
         share = self.pace.progress()
         factor = min(1.0, 0.1 + share / _CLIMB) * (_FLOOR + (1 - _FLOOR) * (1 + math.cos(math.pi * share)) / 2)
-        self.model.optimizer.learning_rate.assign(self.highest * factor)
+        self.model.optimizer.learning_rate.assign(self.options.learning_rate * factor)
 
     def on_epoch_end(self, epoch, logs=None):
-        """Count, tell, and stop in time."""
-        self.pace.step += self.steps
+        """Count, tell, write and stop."""
+        self.pace.step += self.options.steps_per_epoch
         if self.pace.progress() >= 1:
             self.model.stop_training = True
+        elif self.pace.elapsed() - self.written > _BETWEEN_FILES:
+            self.write()
+            self.written = self.pace.elapsed()
         if epoch % 10 == 0 or self.model.stop_training:
             print(f"{self.pace.elapsed():6.0f} s  {self.pace.step:6d} steps  error {logs['loss']:.5f}", flush=True)
 
@@ -63,54 +74,61 @@ def main(options):
     if options.fast_forms:
         fast_forms.use()
     keras.utils.set_random_seed(options.seed)
-    learnt = scans.training_scans(options.scan)
-    print(f"{len(learnt)} scans, {sum(scan.data.size for scan in learnt):,} voxels, {time.perf_counter() - start:.0f} s", flush=True)
-    channels = 2 if options.told_sigma else 1
-    with hidden_layers_in(options.precision):
-        network = residual_unet(
-            (None, None, None, channels), options.filters, options.depths, options.noise_scale, (1, 0) if options.told_sigma else None,
-            with_image=options.with_image,
-        )  # fmt: skip
+    pool = scans.training_pool(options.scan, options.painted, options.seed)
+    print(f"{len(pool)} images, {sum(image.data.size for image in pool):,} voxels, {time.perf_counter() - start:.0f} s", flush=True)
+    network = _network(options)
     if options.initial:
-        network.set_weights(checkpoints.load(options.initial, "wgan").network.get_weights())
-    model = lesson.lesson(
-        network, learnt, options.patch, HIGHEST_NOISE, options.seed, contrast=not options.no_contrast, silent=options.silent,
-        told_sigma=options.told_sigma,
-    )  # fmt: skip
-    pace = Pace(options.steps, options.time_budget)
+        start_from(network, checkpoints.load(options.initial, "wgan").network)
+    pace, path = Pace(options.steps, options.time_budget), pathlib.Path(options.path)
+
+    def write():
+        checkpoint = checkpoint_for(in_float32(network), "wgan", _config(options), _facts(pool, options))
+        checkpoints.save(checkpoint, path)
+        return checkpoint
+
     # `jit_compile=False` where TensorFlow trains: XLA computes bfloat16 on a processor slowly; JAX always compiles.
     optimizer = keras.optimizers.Adam(options.learning_rate, beta_2=0.99, clipnorm=1.0)
-    model.compile(optimizer, loss=_LOSSES[options.loss], jit_compile=keras.backend.backend() == "jax")
-    places = lesson.Places(learnt, options.patch, options.batch_size, options.steps_per_epoch, options.seed)
-    model.fit(places, epochs=10**6, callbacks=[Anneal(pace, options.learning_rate, options.steps_per_epoch)], verbose=0, shuffle=False)
-    seconds = pace.elapsed()
-
-    config = Config(
-        frames=1, adversarial_weight=0.0, seed=options.seed, filters=options.filters, depths=options.depths,
-        noise_scale=options.noise_scale,
-        noise_range=(0.0, HIGHEST_NOISE), batch_size=options.batch_size, patch_shape=(options.patch,) * 3, time_budget=options.time_budget,
-        learning_rate=options.learning_rate, l1_weight=0.0 if options.loss == "rms" else 100.0,
-    )  # fmt: skip
-    facts = {"zooms": [list(scan.zooms) for scan in learnt], "sigma": [0.0, HIGHEST_NOISE]}
-    checkpoint = checkpoint_for(in_float32(network), "wgan", config, facts)
-    path = pathlib.Path(options.path)
-    checkpoints.save(checkpoint, path)
-    row = {**vars(options), "steps": pace.step, "seconds": round(seconds), "parameters": network.count_params(), "device": _device()}
-    row["psnr"] = held_out_psnr(checkpoint, options.scan, options.told_sigma)
+    network.compile(optimizer, loss=lesson.root_mean_square, jit_compile=keras.backend.backend() == "jax")
+    patches = lesson.Patches(
+        pool, options.patch, options.batch_size, options.steps_per_epoch, options.seed, HIGHEST_NOISE, options.silent, options.told_sigma
+    )
+    network.fit(patches, epochs=10**6, callbacks=[Progress(pace, options, write)], verbose=0, shuffle=False)
+    row = {**vars(options), "steps": pace.step, "seconds": round(pace.elapsed()), "parameters": network.count_params()}
+    row["psnr"] = held_out_psnr(write(), options.scan, options.told_sigma)
     print(json.dumps(row), flush=True)
     path.with_suffix(".json").write_text(json.dumps(row) + "\n", encoding="utf-8")
     return row
 
 
+def start_from(network, other):
+    """Take another network's weights; inputs that the other one has not start from weights of 0."""
+    weights = []
+    for mine, given in zip(network.get_weights(), other.get_weights(), strict=True):
+        if mine.shape != given.shape:
+            wider = np.zeros_like(mine)
+            # Contrast is the last input: what is new comes before it.
+            wider[..., -given.shape[-2] :, :] = given
+            given = wider
+        weights.append(given)
+    network.set_weights(weights)
+
+
 def held_out_psnr(checkpoint, kind, told_sigma=False):
-    """Return the PSNR of the held-out scan, dB, by the SD of the noise in % of its maximum."""
+    """Return the PSNR of the held-out scan, dB, by the SD of white noise in % of its maximum, and by the kind of noise at 5 %."""
     measured, truth = scans.held_out(kind)
-    peak = float(truth.max())
-    found = {}
-    for percent in PERCENT:
-        noisy = add_gaussian_noise(measured, percent / 100 * peak, np.random.default_rng(percent))
-        restored = _told(checkpoint.network, noisy, percent / 100 * peak) if told_sigma else blind(checkpoint, noisy)
-        found[percent] = round(psnr(truth, restored, truth > lesson.FOREGROUND * peak, peak), 3)
+    peak, found = float(truth.max()), {}
+    for name in (*PERCENT, *_KINDS):
+        sigma, scanner = (0.05 * peak, _KINDS[name]) if name in _KINDS else (name / 100 * peak, Scanner())
+        noisy, sd = add_scanner_noise(np.maximum(measured, 0), sigma, scanner, np.random.default_rng(5))
+        restored = told(checkpoint.network, noisy, sd) if told_sigma else blind(checkpoint, noisy)
+        inside = truth > lesson.FOREGROUND * peak
+        found[str(name)] = round(psnr(truth, restored, inside, peak), 3)
+        if name in _KINDS:
+            found[f"{name}, input"] = round(psnr(truth, noisy, inside, peak), 3)
+    if kind == "epi":
+        # Real noise: how much of the distance to the mean of the run's other frames is left.
+        restored = told(checkpoint.network, measured, np.full_like(measured, 0.01)) if told_sigma else blind(checkpoint, measured)
+        found["real, out / in"] = round(float((restored - truth)[inside].std() / (measured - truth)[inside].std()), 3)
     return found
 
 
@@ -119,40 +137,52 @@ def blind(checkpoint, noisy):
     return wgan.predict(checkpoint, [Volume.from_array(noisy, np.eye(4))], wgan.PredictConfig()).frame(0)
 
 
-def _told(network, noisy, sigma):
-    padded = np.pad(noisy, [(0, -side % 8) for side in noisy.shape], mode="reflect")
-    seen = np.stack([padded, np.full_like(padded, sigma)], axis=-1)
+def told(network, noisy, sd):
+    """Restore a volume with a network that is told the map of the noise."""
+    margins = [(0, -side % 8) for side in noisy.shape]
+    seen = np.stack([np.pad(noisy, margins, mode="reflect"), np.pad(sd, margins, mode="reflect")], axis=-1)
     return network.predict_on_batch(seen[None])[0, ..., 0][tuple(map(slice, noisy.shape))]
 
 
-def _device():
-    if keras.backend.backend() != "jax":
-        return "processor"
-    import jax
+def _network(options):
+    channels = 2 if options.told_sigma else 1
+    weights = (1, 0) if options.told_sigma else None
+    with hidden_layers_in(options.precision):
+        shape = (None, None, None, channels)
+        return residual_unet(shape, options.filters, options.depths, options.noise_scale, weights, with_image=options.with_image)
 
-    return jax.devices()[0].device_kind
+
+def _config(options):
+    return Config(
+        frames=1, adversarial_weight=0.0, seed=options.seed, filters=options.filters, depths=options.depths,
+        noise_scale=options.noise_scale, noise_range=(0.0, HIGHEST_NOISE), batch_size=options.batch_size,
+        patch_shape=(options.patch,) * 3, time_budget=options.time_budget, learning_rate=options.learning_rate, l1_weight=0.0,
+    )  # fmt: skip
+
+
+def _facts(pool, options):
+    return {"zooms": [list(image.zooms) for image in pool], "sigma": [0.0, HIGHEST_NOISE]}
 
 
 def _parser():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("scan", choices=("t1w", "epi"))
+    parser.add_argument("scan", choices=("t1w", "epi", "any"))
     parser.add_argument("path", help="the .h5 to write")
     parser.add_argument("--time-budget", type=parse_duration)
     parser.add_argument("--steps", type=int, default=20_000, help="updates, where there is no time budget")
+    parser.add_argument("--painted", type=int, default=54, help="heads that are painted")
     parser.add_argument("--filters", type=int, nargs="+", default=(32, 64, 64))
     parser.add_argument("--depths", type=int, nargs="+", default=(2, 3, 3))
-    parser.add_argument("--patch", type=int, default=48, help="voxels of a patch's side")
-    parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--patch", type=int, default=40, help="voxels of a patch's side")
+    parser.add_argument("--batch-size", type=int, default=4)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument(
-        "--steps-per-epoch", type=int, default=100, help="after each epoch the learning rate changes and the clock is looked at"
+        "--steps-per-epoch", type=int, default=20, help="after each epoch the learning rate changes and the clock is looked at"
     )
     parser.add_argument("--noise-scale", type=float, default=0.05)
     parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto")
-    parser.add_argument("--loss", choices=tuple(_LOSSES), default="rms")
     parser.add_argument("--with-image", action="store_true", help="see the image beside its local contrast")
-    parser.add_argument("--no-contrast", action="store_true", help="leave the contrast of the scans as it is")
-    parser.add_argument("--silent", type=float, default=0.4, help="share of patches of which a part is 0 and without noise")
+    parser.add_argument("--silent", type=float, default=0.2, help="share of patches of which a part is 0 and without noise")
     parser.add_argument("--told-sigma", action="store_true", help="see a map of the noise's SD: what blindness costs (not for pretrained/)")
     parser.add_argument("--fast-forms", action="store_true", help="compute convolutions in the forms that an accelerator is fast at")
     parser.add_argument("--initial", help="go on from this network")

@@ -1,5 +1,1 @@
-"""What a scanner does to an anatomy, as arrays: slices with a profile, k-space and its filters, noise.
-
-Here belongs what is drawn to make a scan of a noise-free volume.
-Not here: how the volume was painted (`imaging/painted`), batches (`data`).
-"""
+"""What a scanner does to an image: k-space filters, noise and where it is strong, slices with a profile, the magnitude."""

@@ -1,0 +1,65 @@
+"""Where in a volume noise is strong: smooth maps as of parallel imaging, and steps between slabs."""
+
+import numpy as np
+
+# Control points of a map along each axis; a map is their linear interpolation.
+_POINTS = 4
+
+
+def flat(shape):
+    """Return a map of 1: noise of one strength everywhere; float32, shape `shape`."""
+    return np.ones(shape, np.float32)
+
+
+def central(shape, highest, centre=(0.5, 0.5, 0.5), width=0.35):
+    """Return a map that rises smoothly from 1 to `highest`, as the g-factor of parallel imaging does inside a head.
+
+    Parameters
+    ----------
+    shape : tuple of int, (x, y, z)
+    highest : float
+        At least 1.
+    centre : sequence of float
+        Of the maximum, as parts of the sides.
+    width : float
+        SD of the Gaussian bump, as a part of each side.
+
+    Returns
+    -------
+    ndarray of float32, shape `shape`
+    """
+    bumps = [np.exp(-0.5 * (((np.arange(side) + 0.5) / side - middle) / width) ** 2) for side, middle in zip(shape, centre)]
+    bump = bumps[0][:, None, None] * bumps[1][:, None] * bumps[2]
+    return (1 + (highest - 1) * bump).astype(np.float32)
+
+
+def drawn(shape, highest, rng):
+    """Draw a smooth map between 1 and `highest`; now and then with a step between two slabs.
+
+    Parameters
+    ----------
+    shape : tuple of int, (x, y, z)
+    highest : float
+        At least 1.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray of float32, shape `shape`
+        Smallest value 1, largest `highest`, unless the map has a step.
+    """
+    result = rng.random((_POINTS,) * 3, dtype=np.float32)
+    for axis, side in enumerate(shape):
+        result = np.moveaxis(np.tensordot(_linear(side), result, (1, axis)), 0, axis)
+    low, high = result.min(), result.max()
+    result = (1 + (highest - 1) * (result - low) / max(high - low, 1e-6)).astype(np.float32)
+    if rng.random() < 0.15:
+        edge = rng.integers(shape[2])
+        result[:, :, :edge] *= np.float32(rng.uniform(0.7, 1.4))
+    return result
+
+
+def _linear(side):
+    """Return what interpolates control points linearly at voxels: float32, shape (side, points)."""
+    places = np.linspace(0, _POINTS - 1, side, dtype=np.float32)
+    return np.maximum(0, 1 - np.abs(places[:, None] - np.arange(_POINTS, dtype=np.float32))).astype(np.float32)

@@ -152,6 +152,21 @@ class PredictConfig(SharedPredictConfig):
         high=16,
         unit="N",
     )
+    voxel: float | None = option(
+        None,
+        "with a network of thick slices: voxel side to reach, mm; finer axes stay as they are",
+        auto="1",
+        basic=True,
+        low=0.3,
+        unit="MM",
+    )
+    slice_profile: str | None = option(
+        None,
+        "with a network of thick slices: how the scanner weighted the anatomy across a slice",
+        auto="gaussian for thick slices, kspace for voxels that are as long along several axes",
+        basic=True,
+        choices=("box", "gaussian", "kspace"),
+    )
     mask: str | None = option(
         None,
         "brain mask for the intensity normalisation (NIfTI on the grid of the image)",
@@ -188,13 +203,16 @@ def inference(config, training):
     -------
     dict
         scaling ("mask" or "volume"), simulate (factors along the voxel axes of the simulated sources, or None), tile (voxels of the
-        tiles of a network that normalises over space, as in training; None for any other).
+        tiles of a network that normalises over space, as in training; None for any other), slices (of a network of thick slices, what it
+        was trained on, mm: `voxel`, the range of the voxels that it reached, and `spacing`, that of the distances of slices; None for
+        any other).
     """
     normalizes = config.generator == "unet3d" and config.normalization == "instance"
     return {
         "scaling": config.scaling,
         "simulate": config.simulate and list(config.simulate),
         "tile": list(config.patch_shape or PATCH_SHAPE) if normalizes else None,
+        "slices": None,
     }
 
 

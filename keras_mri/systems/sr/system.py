@@ -30,6 +30,7 @@ from keras_mri.systems.records import Outcome, System
 from keras_mri.systems.sr.pair_sources import open_pairs
 from keras_mri.systems.sr.pairs import Pair, brain_of, split_pairs
 from keras_mri.systems.sr.settings import SETTINGS, SPLIT, inference
+from keras_mri.systems.sr.thick_slices import refine
 from keras_mri.training.pace import Pace
 
 __all__ = ["SYSTEM", "outcome", "predict", "prepare", "train"]
@@ -118,13 +119,13 @@ def train(data, config, callbacks=()):
 
 
 def predict(checkpoint, images, options):
-    """Restore a scan, every voxel of it, on its own grid or a finer one.
+    """Restore a scan, every voxel of it, on its own grid or a finer one; with a network of thick slices see `thick_slices.refine`.
 
     Parameters
     ----------
     checkpoint : keras_mri.saving.checkpoints.Checkpoint
     images : sequence of one str, path-like or Volume
-        3D, any shape.
+        3D, any shape; for a network of thick slices also 4D.
     options : PredictConfig
 
     Returns
@@ -137,12 +138,15 @@ def predict(checkpoint, images, options):
     Raises
     ------
     InputError
-        If the image is not 3D.
+        If the image cannot be used, or an option belongs to another kind of network.
     """
-    volume = open_image(images[0])
+    volume, stored = open_image(images[0]), checkpoint.inference
+    _check_options(options, stored.get("slices"))
+    if stored.get("slices"):
+        network = with_hidden_layers_in(checkpoint.network, options.precision)
+        return refine(volume, stored["slices"], options, lambda shape, axes: predictor(network, shape, options.tile, axes, progress=True))
     if volume.n_frames > 1:
         raise InputError(f"this network restores 3D volumes. Received: {volume.name} of shape {volume.shape}. Split it.")
-    stored = checkpoint.inference
     factors, simulated = options.upsample or (1, 1, 1), stored["simulate"]
     if options.upsample and simulated and any((f > 1) != (g > 1) for f, g in zip(factors, simulated)):
         trained, asked = " × ".join(f"{factor:g}" for factor in simulated), " × ".join(map(str, factors))
@@ -187,6 +191,22 @@ def outcome(checkpoint, data, config):
     dark = images[..., 1].min()
     panels = {f"source ({part})": images[..., 0] - dark, "restored": restored - dark, "target": images[..., 1] - dark}
     return Outcome(panels, {SPLIT: data.table()}, pair.target.affine)
+
+
+def _check_options(options, slices):
+    """Raise InputError if an option is one of the other kind of network, which would do nothing."""
+    idle = ("upsample", "mask") if slices else ("voxel", "slice_profile")
+    named = [f"`{name}`" for name in idle if vars(options)[name] is not None]
+    if named and slices:
+        raise InputError(
+            f"{' and '.join(named)} cannot be used with a network of thick slices, which knows the grid from the scan. "
+            "Name the voxel side to reach instead, in mm: `voxel` 1."
+        )
+    if named:
+        raise InputError(
+            f"{' and '.join(named)} can be used with a network of thick slices only, such as the pre-trained sr. This one was trained on "
+            "pairs of scans: it takes `upsample`, how many times more voxels along each axis."
+        )
 
 
 def _shown(data):

@@ -1,31 +1,12 @@
-"""The network of thick slices: two channels in, and the one that a training starts from."""
+"""The network that a training for thick slices starts from."""
 
 import logging
 
 from keras_mri.errors import CheckpointError, InputError
-from keras_mri.networks.residual_unet import residual_unet
 from keras_mri.saving import checkpoints, pretrained
 
 _LOGGER = logging.getLogger(__name__)
 _PRETRAINED = "sr_any.h5"
-
-
-def network_of_slices(filters, depths, detail_scale):
-    """Build a `residual_unet` that sees interpolated slices and distances, and adds what it finds to the former.
-
-    Parameters
-    ----------
-    filters, depths : sequence of int
-        As for `residual_unet`.
-    detail_scale : float
-        Size of what the slices lack, in network units.
-
-    Returns
-    -------
-    keras.Model
-        From (batch, x, y, z, 2) to (batch, x, y, z, 1), slices along z.
-    """
-    return residual_unet((None, None, None, 2), filters, depths, detail_scale, frame_weights=(1.0, 0.0), with_image=True)
 
 
 def first_network(config):

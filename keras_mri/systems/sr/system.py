@@ -26,13 +26,13 @@ from keras_mri.networks import patchgan
 from keras_mri.networks.backends import check_trains
 from keras_mri.networks.geometry import geometry
 from keras_mri.networks.precision import hidden_layers_in, in_float32, with_hidden_layers_in
-from keras_mri.networks.residual_unet import residual_unet
+from keras_mri.networks.residual_unet import residual_unet, thick_slices_unet
 from keras_mri.networks.unet3d import check_patch, unet3d
 from keras_mri.systems.records import Outcome, System
 from keras_mri.systems.sr.pair_sources import open_pairs
 from keras_mri.systems.sr.pairs import Pair, brain_of, split_pairs
 from keras_mri.systems.sr.settings import SETTINGS, SPLIT, inference
-from keras_mri.systems.sr.slice_network import first_network, network_of_slices
+from keras_mri.systems.sr.slice_network import first_network
 from keras_mri.systems.sr.stacks import stack_shown
 from keras_mri.systems.sr.thick_slices import refine
 from keras_mri.training.pace import Pace
@@ -46,6 +46,8 @@ _EPSILON = 1e-8
 _OVERLAP = 12
 # What a source lacks is about this large, in SDs of its brain.
 _DETAIL_SCALE = 0.2
+# What thick slices lack, in robust maxima.
+_SLICES_LACK = 0.1
 
 
 def settle(config):
@@ -261,7 +263,7 @@ def _generator(config, start):
     if start is not None:
         return with_hidden_layers_in(start, config.precision)
     if config.thick_slices:
-        return network_of_slices(config.filters, config.depths, _DETAIL_SCALE)
+        return thick_slices_unet(config.filters, config.depths, _SLICES_LACK)
     if config.generator == "unet3d":
         return unet3d(config.base_filters, config.levels, config.residual, config.normalization, detail_scale=_DETAIL_SCALE)
     return residual_unet((None, None, None, 1), config.filters, config.depths, _DETAIL_SCALE, with_image=True)

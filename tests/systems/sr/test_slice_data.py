@@ -9,13 +9,14 @@ import tensorflow as tf
 from keras_mri.errors import InputError
 from keras_mri.imaging import phantoms
 from keras_mri.io.volumes import Volume
+from keras_mri.networks.residual_unet import thick_slices_unet
 from keras_mri.saving import checkpoints
 from keras_mri.systems.network_files import checkpoint_for
 from keras_mri.systems.sr import system as sr
 from keras_mri.systems.sr.augmentation import with_thick_slices
 from keras_mri.systems.sr.settings import Config, PredictConfig
 from keras_mri.systems.sr.slice_data import slice_data
-from keras_mri.systems.sr.slice_network import first_network, network_of_slices
+from keras_mri.systems.sr.slice_network import first_network
 from keras_mri.systems.sr.stacks import drawn_stacks
 from tests.systems.contract import check_contract, trained
 
@@ -84,7 +85,7 @@ def test_the_contract(tmp_path, write_nifti):
 
 def test_the_picture_and_the_split_of_a_training(scans):
     config = sr.settle(Config(**TINY))
-    made = sr.outcome(checkpoint_for(network_of_slices((2, 3), (1, 1), 0.2), "sr", config), sr.prepare(scans, config), config)
+    made = sr.outcome(checkpoint_for(thick_slices_unet((2, 3), (1, 1), 0.2), "sr", config), sr.prepare(scans, config), config)
     assert list(made.panels) == ["slices (test)", "restored", "target"] and "_split.tsv" in made.files
 
 
@@ -92,7 +93,7 @@ def test_the_picture_and_the_split_of_a_training(scans):
 def shipped(tmp_path, monkeypatch):
     """A network of thick slices where the pre-trained ones are."""
     monkeypatch.setattr("keras_mri.saving.pretrained.FOLDERS", [tmp_path])
-    network = network_of_slices((2, 3), (1, 1), 0.2)
+    network = thick_slices_unet((2, 3), (1, 1), 0.2)
     network.get_layer("residual").set_weights([np.full((1, 1, 1, 2, 1), 0.1), np.zeros(1)])
     checkpoints.save(checkpoint_for(network, "sr", Config(**TINY)), tmp_path / "sr_any.h5")
     return network
@@ -153,6 +154,6 @@ def test_training_sharpens_slices_of_a_head_it_has_not_seen():
     thick = Volume.from_array(
         (unseen @ profile_matrix(33, 11, 1.0, 3.0, 3.0, "gaussian").T).astype(np.float32), np.diag([1.0, 1.0, 3.0, 1.0])
     )
-    plain = checkpoint_for(network_of_slices((2, 3), (1, 1), 0.2), "sr", config)
+    plain = checkpoint_for(thick_slices_unet((2, 3), (1, 1), 0.2), "sr", config)
     cubic, fine = (sr.predict(made, [thick], PredictConfig()).frame(0) for made in (plain, checkpoint_for(network, "sr", config)))
     assert psnr(unseen, fine, brain) > psnr(unseen, cubic, brain) + 1

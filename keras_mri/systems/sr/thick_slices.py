@@ -122,7 +122,7 @@ def refine(volume, trained, options, predictor):
     if not plan:
         sides = " × ".join(f"{side:.3g}" for side in volume.zooms)
         remark(volume.name, f"its voxels of {sides} mm are not coarser than the {voxel:g} mm to reach: it is returned as it is")
-        return volume.with_frames(volume.frame)
+        return volume.with_frames(volume.frame, {"unchanged": True})
     _say_what_is_unknown(volume, plan, trained)
     if volume.n_frames > 1:
         remark(volume.name, f"its {volume.n_frames} frames are brought to the finer grid one by one")

@@ -282,8 +282,8 @@ def write_scans(folder):
         _write(folder / f"{name}.nii.gz", data)
     _write(folder / "low.nii.gz", coarse, voxel=6.0)
     _write(folder / "thick.nii.gz", phantoms.head((24, 20, 6))[0], voxel=(1.0, 1.0, 4.0))
-    for name in ("thin1", "thin2"):
-        _write(folder / f"{name}.nii.gz", noisy["t1w"], voxel=1.0)
+    for name, data in (("thin1", noisy["t1a"]), ("thin2", noisy["t1b"])):
+        _write(folder / f"{name}.nii.gz", data, voxel=1.0)
     for subject in ("01", "02", "03", "04", "05"):
         for session in ("1", "2"):
             for kind, suffix, data in (("anat", "T1w", head + rng.normal(0, 10, head.shape)), ("func", "bold", run)):

@@ -18,6 +18,8 @@ _SD = 1 / np.sqrt(8 * np.log(2))
 _SAME = 1e-3
 # Share of the mean power of a slice below which a combination of slices is taken for rounding.
 _RIDGE = 1e-8
+# Steps of a bisection, over forty powers of e.
+_HALVINGS = 30
 
 
 def profile_matrix(n_fine, n_thick, fine, spacing, thickness, profile):
@@ -92,7 +94,7 @@ def distance_to_slices(n_fine, n_thick):
     return (np.abs(positions - nearest) * n_fine / n_thick).astype(np.float32)
 
 
-def kept(result, measured, matrix):
+def kept(result, measured, matrix, tolerance=0.0, inside=None):
     """Change a fine image as little as possible so that it would be measured as the slices were.
 
     Parameters
@@ -102,16 +104,22 @@ def kept(result, measured, matrix):
         In the unit of `result`.
     matrix : ndarray of float64, shape (n_thick, n_fine)
         How slices are measured: from `profile_matrix`.
+    tolerance : float
+        RMS difference from the slices that may stay, such as part of their noise; 0: none.
+    inside : ndarray of bool, shape (..., n_thick), optional
+        Where it is looked at; everywhere by default.
 
     Returns
     -------
     ndarray of float32, shape (..., n_fine)
-        The least-squares nearest to `result` among the images x with `matrix` x = `measured`.
+        The least-squares nearest to `result` among the images x whose `matrix` x is as near to `measured`. `result` itself if it is.
     """
-    power = matrix @ matrix.T
-    ridge = _RIDGE * np.trace(power) / len(power) * np.eye(len(power))
-    back = np.linalg.solve(power + ridge, matrix).astype(np.float32)
     missing = measured - result @ matrix.T.astype(np.float32)
+    power, directions = np.linalg.eigh(matrix @ matrix.T)
+    ridge = _ridge(missing, power, directions, tolerance, inside)
+    if ridge is None:
+        return result
+    back = (directions / (power + ridge) @ directions.T @ matrix).astype(np.float32)
     return (result + missing @ back).astype(np.float32)
 
 
@@ -124,6 +132,25 @@ def _check(fine_side, thick_side, thickness, profile):
         raise InputError(
             f"`n_fine` · `fine` and `n_thick` · `spacing` must be one field of view. Received: {fine_side:g} and {thick_side:g} mm."
         )
+
+
+def _ridge(missing, power, directions, tolerance, inside):
+    """Return what is added to the power of the slices, so that a difference of the tolerance stays; None if it is not larger now."""
+    least = _RIDGE * power.mean()
+    if tolerance <= 0:
+        return least
+    lines = missing if inside is None else missing[inside.any(axis=-1)]
+    count = missing.size if inside is None else np.count_nonzero(inside)
+    squares = ((lines @ directions.astype(np.float32)) ** 2).sum(axis=tuple(range(lines.ndim - 1)), dtype=np.float64) / max(count, 1)
+    if squares.sum() <= tolerance**2:
+        return None
+    low, high = np.log(least), np.log(power.max() / _RIDGE)
+    for _ in range(_HALVINGS):
+        middle = np.exp((low + high) / 2)
+        # (I + A Aᵀ / ridge)⁻¹ of the difference stays.
+        left = (squares * (middle / (power + middle)) ** 2).sum()
+        low, high = (np.log(middle), high) if left < tolerance**2 else (low, np.log(middle))
+    return np.exp(low)
 
 
 def _in_slices(n_fine, n_thick):

@@ -1,7 +1,8 @@
 """Scans with thick slices on a finer grid: one axis after the other, the coarsest first, each as a stack of slices along the last axis.
 
 A network of thick slices sees the slices, interpolated along their axis, beside the distance of each voxel from the nearest slice. What it
-returns is changed as little as possible so that averaging over the profile of the slices gives what was measured.
+returns is changed as little as possible so that averaging over the profile of the slices gives what was measured, but for part of its
+noise: exact agreement would bring the noise back, and with it any error of the profile (experiments/08_super_resolution).
 """
 
 import typing
@@ -12,6 +13,7 @@ from keras_mri.errors import InputError, remark
 from keras_mri.imaging.acquisition.slice_profiles import distance_to_slices, interpolation_matrix, kept, profile_matrix
 from keras_mri.imaging.intensity import fit_image_scaling
 from keras_mri.imaging.kspace import finer_step
+from keras_mri.imaging.noise import estimate_sigma
 from keras_mri.inference.extremes import as_seen
 from keras_mri.inference.restoring import lowest_intensity, restored_frames
 from keras_mri.io.grids import mirror_axes
@@ -26,8 +28,8 @@ DISTANCE = 4.0
 COARSE, MOST = 1.1, 8.0
 # Zooms are written in float32.
 _ROUNDED = 1e-4
-# The outputs of a finer grid that are not to fall below zero and the slices that are to be kept are brought together so often.
-_ROUNDS = 3
+# Share of the SD of the slices' noise by which the result may differ from them, and of the robust maximum from which on tissue counts.
+_OF_NOISE, _TISSUE = 0.5, 0.1
 
 
 class Refinement(typing.NamedTuple):
@@ -129,6 +131,7 @@ def refine(volume, trained, options, predictor):
     seen = as_seen(volume)
     scaling = fit_image_scaling(seen.volume, "percentile")
     lowest = scaling.apply(lowest_intensity(seen.volume))
+    tolerance = _OF_NOISE * estimate_sigma(seen.volume.frame(0)) / scaling.scale
     runs, shape = [], list(volume.shape[:3])
     for step in plan:
         shape[step.axis] = step.voxels
@@ -139,7 +142,7 @@ def refine(volume, trained, options, predictor):
     def finer(t):
         image = scaling.apply(seen.volume.frame(t))
         for step, run in zip(plan, runs):
-            image = refined(image, step, run, lowest)
+            image = refined(image, step, run, lowest, tolerance)
         return image
 
     frames = restored_frames(volume, scaling, finer, seen=seen)
@@ -147,7 +150,7 @@ def refine(volume, trained, options, predictor):
     return on_finer_grid(volume, (*shape, *volume.shape[3:]), finer_step(factors), lambda t: _with_zeros(frames(t), volume.frame(t), plan))
 
 
-def refined(image, step, run, lowest=-np.inf):
+def refined(image, step, run, lowest=-np.inf, tolerance=0.0):
     """Refine one axis of an image.
 
     Parameters
@@ -159,15 +162,16 @@ def refined(image, step, run, lowest=-np.inf):
         The network, from (x, y, z, 2) to (x, y, z), with the axis as the last one.
     lowest : float
         No voxel of the result falls below it.
+    tolerance : float
+        RMS difference from the slices that may stay.
 
     Returns
     -------
     ndarray of float32, shape (x, y, z) with more voxels along the axis
     """
     slices, matrix = np.ascontiguousarray(np.moveaxis(image, step.axis, -1)), step.matrix
-    result = run(network_input(slices, step.voxels))
-    for _ in range(_ROUNDS if np.isfinite(lowest) else 1):
-        result = kept(np.maximum(result, lowest), slices, matrix)
+    result = np.maximum(run(network_input(slices, step.voxels)), lowest)
+    result = kept(result, slices, matrix, tolerance, np.abs(slices) > _TISSUE)
     return np.moveaxis(np.maximum(result, lowest), -1, step.axis)
 
 

@@ -112,6 +112,22 @@ def test_an_image_that_agrees_with_the_slices_stays_as_it_is(rng):
     np.testing.assert_allclose(kept(result, result @ rows.T, rows), result, atol=1e-5)
 
 
+@pytest.mark.parametrize("profile", ["box", "gaussian", "kspace"])
+def test_a_difference_of_the_tolerance_stays(profile, rng):
+    rows = matrix(24, 6, 1.0, profile)
+    result, measured = (rng.normal(size=(40, 30, side)).astype(np.float32) for side in (24, 6))
+    inside = np.zeros(measured.shape, bool)
+    inside[:20] = True
+    exact = kept(result, measured, rows)
+    for where, seen in ((slice(None), None), (slice(20), inside)):
+        found = kept(result, measured, rows, 0.2, seen)
+        assert np.sqrt(np.mean((found @ rows.T - measured)[where] ** 2)) == pytest.approx(0.2, rel=1e-3)
+        # Less is changed than for exact agreement.
+        assert np.linalg.norm(found - result) < np.linalg.norm(exact - result)
+    np.testing.assert_array_equal(kept(result, measured, rows, 9.0), result)
+    np.testing.assert_allclose(kept(result, measured, rows, 1e-9), exact, atol=1e-3)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

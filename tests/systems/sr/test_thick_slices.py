@@ -17,6 +17,7 @@ from keras_mri.networks.residual_unet import residual_unet
 from keras_mri.saving import checkpoints
 from keras_mri.systems.network_files import checkpoint_for
 from keras_mri.systems.sr import system as sr
+from keras_mri.systems.sr import thick_slices
 from keras_mri.systems.sr.settings import Config, PredictConfig
 from keras_mri.systems.sr.thick_slices import network_input, refinements_of
 
@@ -29,6 +30,12 @@ def network(residual=0.0, of_distance=0.0):
     built = residual_unet((None, None, None, 2), (2, 3), (1, 1), 1.0, frame_weights=(1.0, of_distance), with_image=True)
     built.get_layer("residual").set_weights([np.zeros((1, 1, 1, 2, 1)), np.full(1, residual)])
     return built
+
+
+@pytest.fixture(autouse=True)
+def exactly(monkeypatch):
+    """Without a tolerance for noise, which the smooth images here have not."""
+    monkeypatch.setattr(thick_slices, "_OF_NOISE", 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +84,14 @@ def test_what_was_measured_is_kept(axis, profile):
     np.testing.assert_allclose(np.moveaxis(fine, axis, -1) @ matrix.T, np.moveaxis(scan.frame(0), axis, -1), rtol=1e-3)
     tiled = sr.predict(checkpoint, [scan], PredictConfig(slice_profile=profile, tile=(20, 20, 20))).frame(0)
     np.testing.assert_allclose(tiled, fine, rtol=1e-4)
+
+
+def test_slices_may_differ_by_half_the_sd_of_their_noise(monkeypatch, rng):
+    monkeypatch.setattr(thick_slices, "_OF_NOISE", 0.5)
+    data = 500 + rng.normal(0, 20, (24, 23, 12)).astype(np.float32)
+    fine = sr.predict(of_slices(network(0.3)), [Volume.from_array(data, affine_of(SIDES))], PredictConfig()).frame(0)
+    difference = fine @ profile_matrix(48, 12, 1.0, 4.0, 4.0, "gaussian").T - data
+    assert np.sqrt((difference**2).mean()) == pytest.approx(10, rel=0.1)
 
 
 def test_a_network_that_adds_nothing_gives_the_cubic_spline_and_what_the_slices_lack(plain):

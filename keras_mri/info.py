@@ -155,6 +155,9 @@ def _input_in_words(facts):
     )
     if used.get("input") == "maps":
         return "a run of 10 frames or more, of any size; frames are denoised together"
+    spacing = used["slices"].get("spacing") if isinstance(used.get("slices"), dict) else None
+    if isinstance(spacing, list) and len(spacing) == 2:
+        return f"a volume, or a run frame by frame, of {size}, with slices {spacing[0]} to {spacing[1]} mm apart, which become finer voxels"
     if facts["system"] == "n2a":
         each = f"with {channels} frames together" if channels > 1 else "3D or 4D"
         return f"two or more repetitions of a scan on one grid, {each}, {size}"

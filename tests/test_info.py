@@ -156,9 +156,14 @@ def test_remarks_of_the_training_are_listed(network, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("shape", [[], [None, 1], [None, None, None, "1"], [None, None, None, None]])
-@pytest.mark.parametrize("inference", [None, [], {"grid": 3, "axis": []}, {"grid": {"shape": 4}}])
+@pytest.mark.parametrize(
+    "inference", [None, [], {"grid": 3, "axis": []}, {"grid": {"shape": 4}}, {"slices": {"spacing": 4}}, {"slices": 1}]
+)
 def test_an_input_that_no_network_of_ours_has_is_described_as_it_is(shape, inference):
     facts = {"network": {"input_shape": shape}, "inference": inference, "system": "ldm"}
     assert info._input_in_words(facts).startswith("an array of shape (")
     facts["network"]["input_shape"] = [None, None, None, 1]
     assert info._input_in_words(facts) == "a volume, or a run frame by frame, of any size"
+    facts["inference"] = {"slices": {"voxel": [0.8, 1.2], "spacing": [1.3, 6.6]}}
+    expected = "a volume, or a run frame by frame, of any size, with slices 1.3 to 6.6 mm apart, which become finer voxels"
+    assert info._input_in_words(facts) == expected

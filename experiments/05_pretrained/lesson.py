@@ -112,11 +112,11 @@ class Patches(keras.utils.PyDataset):
 
 
 def cut(data, start, side):
-    """Return a cube that begins at `start`; beyond the border the image is its mirror image; float32."""
+    """Return a cube, or a block of three sides, that begins at `start`; beyond the border the image is its mirror image; float32."""
     index = []
-    for first, count in zip(start, data.shape):
-        place = np.abs(np.arange(first, first + side)) % max(2 * count - 2, 1)
-        index.append(np.minimum(place, 2 * count - 2 - place) if count > 1 else np.zeros(side, int))
+    for first, count, length in zip(start, data.shape, np.broadcast_to(side, 3)):
+        place = np.abs(np.arange(first, first + length)) % max(2 * count - 2, 1)
+        index.append(np.minimum(place, 2 * count - 2 - place) if count > 1 else np.zeros(length, int))
     return np.asarray(data[np.ix_(*index)], np.float32)
 
 
@@ -133,9 +133,9 @@ def kept(patch, rng):
     """Tell what is not cut off: what is bright, as in a masked scan, or one side of a plane, as in a defaced one."""
     if rng.random() < 0.5:
         return patch > 0.2 * rng.random() ** 2
-    line = (np.arange(patch.shape[0]) - patch.shape[0] / 2) / patch.shape[0]
+    x, y, z = ((np.arange(side) - side / 2) / side for side in patch.shape)
     a, b, c = rng.standard_normal(3)
-    return a * line[:, None, None] + b * line[:, None] + c * line < rng.random() - 0.5
+    return a * x[:, None, None] + b * y[:, None] + c * z < rng.random() - 0.5
 
 
 def root_mean_square(truth, restored):

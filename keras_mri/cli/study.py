@@ -188,7 +188,8 @@ def _restore(scan, path, job):
         remark_on_place(scan, parsed.study)
         image = open_image(scan, parsed.replace_nonfinite)
         network = job.networks.of(image, job.chosen)
-        restored, taken = job.restore(network.checkpoint, image, **vars(job.chosen)), carried(image)
+        restored = job.restore(network.checkpoint, image, **vars(job.chosen))
+        taken = carried(image, restored)
         facts = {**network.made_by, "versions": provenance.versions()}
         # The image after it: where the image is, all of it is, but for the verdict and the remarks, which only the image's frames allow.
         write_companions(path, scan, taken)

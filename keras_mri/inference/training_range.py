@@ -121,7 +121,7 @@ def differences_from_training(volume, training, config, averaged=1):
     remarks = (
         _modality_remark(volume, training),
         _head_remark(seen, training),
-        _zooms_remark(volume, training),
+        _zooms_remark(volume, training, config),
         _contrast_remark(seen, training),
         _sigma_remark(seen, training, config, averaged),
     )
@@ -168,10 +168,10 @@ def _telling_frame(seen):
     return middle if middle.min() < middle.max() else next((frame for frame in seen.frames() if frame.any()), middle)
 
 
-def _zooms_remark(volume, training):
+def _zooms_remark(volume, training, config):
     zooms = trained_zooms(training)
-    # A system that works on one grid checks the grid of a scan itself.
-    if not len(zooms) or "grid" in training:
+    # A system that works on one grid checks the grid of a scan itself; a network of thick slices was trained on what it makes of them.
+    if not len(zooms) or "grid" in training or config.get("slices"):
         return None
     here, low, high = np.sort(volume.zooms), zooms.min(axis=0), zooms.max(axis=0)
     # Sides are compared by size: which axis is which differs from scan to scan.

@@ -107,7 +107,7 @@ def on_finer_grid(volume, shape, step, read_frame):
     Parameters
     ----------
     volume : Volume
-    shape : tuple of int, (x, y, z)
+    shape : tuple of int, (x, y, z) or (x, y, z, t)
         The shape of the new grid.
     step : ndarray of float64, shape (4, 4)
         Voxel indices of the new grid to those of the old one.
@@ -127,7 +127,7 @@ def on_finer_grid(volume, shape, step, read_frame):
         unit = next((factor for factor in (1000.0, 0.001) if np.isclose(unit, factor)), 1.0)
         forms = {name: _form(header, name) for name in ("qform", "sform")}
         header.set_data_shape(shape)
-        header.set_zooms([side / unit for side in grids.zooms(affine)])
+        header.set_zooms([*(side / unit for side in grids.zooms(affine)), *header.get_zooms()[3:]])
         for name, (form, code) in forms.items():
             if form is not None:
                 getattr(header, f"set_{name}")(form @ step, int(code))

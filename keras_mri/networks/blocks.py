@@ -82,9 +82,25 @@ def middle_frame(inputs):
     half = inputs.shape[-1] // 2
     if half == 0:
         return inputs
-    # Cropping3D cuts the three axes before the last, so frames go there and back.
+    return channels_of(inputs, half, half + 1)
+
+
+def channels_of(inputs, start, stop):
+    """Pick neighbouring channels, exactly.
+
+    Parameters
+    ----------
+    inputs : keras tensor, shape (batch, x, y, z, channels)
+    start, stop : int
+        The first channel and the one after the last.
+
+    Returns
+    -------
+    keras tensor of float32, shape (batch, x, y, z, stop - start)
+    """
+    # Cropping3D cuts the three axes before the last, so channels go there and back.
     tensor = layers.Permute((4, 1, 2, 3), dtype="float32")(inputs)
-    tensor = layers.Cropping3D(((half, half), (0, 0), (0, 0)), dtype="float32")(tensor)
+    tensor = layers.Cropping3D(((start, inputs.shape[-1] - stop), (0, 0), (0, 0)), dtype="float32")(tensor)
     return layers.Permute((2, 3, 4, 1), dtype="float32")(tensor)
 
 

@@ -23,6 +23,8 @@ _MODALITIES = {
     "wgan_run": ("bold", "asl"),
     "wgan_t1w": ("T1w",),
 }
+# Names of networks that take any scan: not SCAN alone, but what they do to it.
+_SHORT = {"sr_any": "sr"}
 # Neither an ending nor a folder: that would be a path.
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -70,14 +72,15 @@ def networks(restoring, folders=None):
     Returns
     -------
     dict of str to pathlib.Path
-        By name: SYSTEM_SCAN as its file is called, for example "wgan_epi", and, where it restores scans, SCAN alone, "epi".
+        By name: SYSTEM_SCAN as its file is called, for example "wgan_epi", and, where it restores scans, SCAN alone, "epi". The network
+        "sr_any" is "sr": it makes voxels finer, where "any" denoises.
     """
     folders = FOLDERS if folders is None else folders
     files = {path.stem: path for folder in reversed(folders) for path in sorted(pathlib.Path(folder).glob("*_*.h5"))}
     short = {}
     for system in reversed(restoring):
         prefix = f"{system}_"
-        short.update({stem.removeprefix(prefix): path for stem, path in files.items() if stem.startswith(prefix)})
+        short.update({_SHORT.get(stem, stem.removeprefix(prefix)): path for stem, path in files.items() if stem.startswith(prefix)})
     return {**short, **files}
 
 

@@ -41,6 +41,11 @@ def test_voxels_of_another_size_are_named_with_the_trained_ones(zooms):
     assert remark == f"its voxels are {here} mm; the network was trained on 2 × 2 × 2.2 to 3 × 3 × 3.3 mm, and is applied all the same"
 
 
+def test_a_network_of_thick_slices_was_trained_on_the_voxels_that_it_makes():
+    slices = {**PERCENTILE, "slices": {"voxel": [0.8, 1.2], "spacing": [1.3, 6.6]}}
+    assert differences_from_training(scan((1.0, 1.0, 5.0)), {"zooms": [[1.0, 1.0, 1.0]]}, slices) == []
+
+
 @pytest.mark.parametrize("config", [PERCENTILE, {"scaling": "minmax"}, {"percentiles": [0.0, 99.9]}])
 def test_noise_above_the_trained_range_is_told(config):
     (remark,) = differences_from_training(scan(sigma=300), {**TRAINING, "sigma": [0.0, 0.05]}, config)

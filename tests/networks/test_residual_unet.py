@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from keras_mri.errors import InputError
-from keras_mri.networks.residual_unet import residual_slice_unet, residual_unet
+from keras_mri.networks.residual_unet import residual_slice_unet, residual_unet, thick_slices_unet
 
 
 def test_parameters_by_hand():
@@ -55,6 +55,31 @@ def test_the_default_of_super_resolution_by_hand():
 def test_levels_must_agree():
     with pytest.raises(InputError, match=r"filters=\(4, 8\), depths=\(1,\)"):
         residual_unet((None, None, None, 1), (4, 8), (1,))
+    with pytest.raises(InputError, match=r"filters=\(4, 8\), depths=\(1,\)"):
+        thick_slices_unet((4, 8), (1,))
+
+
+def test_the_network_of_thick_slices_starts_as_the_identity_on_the_image(rng):
+    data = rng.random((2, 8, 6, 4, 2), dtype=np.float32)
+    network = thick_slices_unet((4, 6), (1, 2))
+    np.testing.assert_array_equal(network.predict_on_batch(data)[..., 0], data[..., 0])
+    # Image, contrast and distance: 3→4, down 4→6 (2³), 6→6 twice, up 6→4 (2³), 4→4, head 4→1.
+    expected = (27 * 3 * 4 + 4) + (8 * 4 * 6 + 6) + 2 * (27 * 6 * 6 + 6) + (8 * 6 * 4 + 4) + (27 * 4 * 4 + 4) + (4 + 1)
+    assert network.count_params() == expected
+
+
+def test_the_network_of_thick_slices_sees_the_distance_but_keeps_it_out_of_the_contrast(rng):
+    data = rng.random((1, 8, 6, 4, 2), dtype=np.float32)
+    network = thick_slices_unet((4, 6), (1, 1), detail_scale=0.1)
+    seen = keras.Model(network.inputs, network.get_layer("seen").output).predict_on_batch(data)
+    np.testing.assert_array_equal(seen[..., [0, 2]], data)
+    # Away from the border the local mean is that of 5³ voxels; here the whole of z and more.
+    image = np.pad(data[0, ..., 0], 2, constant_values=np.nan)
+    wanted = (data[0, 3, 3, 2, 0] - np.nanmean(image[3:8, 3:8, 2:7])) / 0.1
+    np.testing.assert_allclose(seen[0, 3, 3, 2, 1], wanted, rtol=1e-4)
+    network.get_layer("residual").set_weights([np.ones((1, 1, 1, 4, 1), np.float32), np.zeros(1, np.float32)])
+    moved = network.predict_on_batch(data + np.array([0, 1], np.float32))
+    assert np.abs(moved - network.predict_on_batch(data)).max() > 1e-3
 
 
 def test_the_default_network_of_slices_has_the_number_of_parameters_of_the_readme():

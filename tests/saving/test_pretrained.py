@@ -70,6 +70,15 @@ def test_the_order_of_the_systems_decides_whose_a_short_name_is(folders):
     assert pretrained.networks(that_restore(), folders)["epi"].name == "wgan_epi.h5"
 
 
+def test_the_network_of_thick_slices_is_called_as_its_system(folders):
+    for name in ("sr_any", "wgan_any"):
+        (folders[1] / f"{name}.h5").touch()
+        known = pretrained.networks(("wgan", "sr", "n2a"), folders)
+        # The denoiser of any scan is "any", whether it is there or not.
+        assert known["sr"] == known["sr_any"] == folders[1] / "sr_any.h5"
+        assert known.get("any") == (folders[1] / "wgan_any.h5" if name == "wgan_any" else None)
+
+
 def test_a_name_is_resolved_and_a_path_is_left_alone(folders, tmp_path, monkeypatch):
     assert pretrained.resolve("epi", ("wgan",), folders) == folders[0] / "wgan_epi.h5"
     for path in ("epi.h5", "networks/epi", "./epi", "scan.nii.gz", str(tmp_path / "epi")):

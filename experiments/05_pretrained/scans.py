@@ -1,9 +1,11 @@
 """What the pre-trained denoisers learn from, and what chooses between tries; persons of a test take no part.
 
-network  painted label maps (heads 1 to 18)      real scans                                              held to
-t1w      0.75 to 1.4 mm, most like a T1w          T1w of studyforrest, coarser, and of clinical 8–10      T1w of prisma-mini
-epi      1.7 to 4 mm, slices to 6 mm              mean of prisma-epi, with its frames' noise; short EPIs  BOLD of prisma-mini
-any      0.7 to 3 mm, slices to 6 mm, any kind    all of these, T2w and FLAIR of clinical 8 to 10         FLAIR of clinical 4
+network  painted label maps (heads 1 to 18)      real scans, coarser than they came: less noise         held to
+t1w      0.75 to 1.4 mm, most like a T1w          T1w of studyforrest and of clinical heads 8–10         T1w of prisma-mini
+epi      1.7 to 4 mm, slices to 6 mm              clinical heads 8–10; mean of prisma-epi                BOLD of prisma-mini
+any      0.7 to 3 mm, slices to 6 mm, any kind    all of these, and T2w and FLAIR of clinical 8–10       FLAIR of clinical head 4
+
+epi and any also get the noise of prisma-epi's frames and of short EPIs.
 """
 
 import dataclasses
@@ -11,6 +13,7 @@ import dataclasses
 import numpy as np
 
 from experiments.data import FOLDER
+from keras_mri.imaging.acquisition.frame_differences import frame_differences
 from keras_mri.imaging.intensity import fit_scaling
 from keras_mri.imaging.kspace import resampled
 from keras_mri.imaging.painted.label_maps import drawn_image
@@ -33,20 +36,21 @@ _EPI = {
     "epi-short/siemens_me_e2.nii.gz": slice(0, 3),
     "epi-short/siemens_sag_PSL.nii.gz": slice(0, 6),
 }
-# Sides of the voxels, mm, that k-space of a structural scan is cut to: coarser ones have less noise of their own.
+# Sides of the voxels, mm, that k-space of a structural scan is cut to: noise of their own, which would teach to keep noise, goes.
 _STRUCTURAL = {
     "t1w": {
-        "forrest-t1w/T1w.nii.gz": ((1.2, 1.2, 1.2), (1.5, 1.5, 1.5), (2.0, 2.0, 2.0)),
-        "clinical/head08_t1w.nii.gz": ((1.3, 1.3, 3.0),),
-        "clinical/head09_t1w.nii.gz": ((1.3, 1.3, 3.0),),
-        "clinical/head10_t1w.nii.gz": ((1.3, 1.3, 3.0),),
+        "forrest-t1w/T1w.nii.gz": ((1.4, 1.4, 1.4), (1.7, 1.7, 1.7), (2.0, 2.0, 2.0)),
+        "clinical/head08_t1w.nii.gz": ((1.6, 1.6, 3.0),),
+        "clinical/head09_t1w.nii.gz": ((1.6, 1.6, 3.0),),
+        "clinical/head10_t1w.nii.gz": ((1.6, 1.6, 3.0),),
     },
     "other": {
-        "clinical/head08_flair.nii.gz": ((1.1, 1.1, 3.0),),
-        "clinical/head09_flair.nii.gz": ((1.1, 1.1, 3.0),),
-        "clinical/head09_t2w.nii.gz": ((0.9, 0.9, 3.3),),
-        "clinical/head10_flair.nii.gz": ((1.3, 1.3, 3.0),),
+        "clinical/head08_flair.nii.gz": ((1.4, 1.4, 3.0),),
+        "clinical/head09_flair.nii.gz": ((1.4, 1.4, 3.0),),
+        "clinical/head09_t2w.nii.gz": ((1.2, 1.2, 3.3),),
+        "clinical/head10_flair.nii.gz": ((1.6, 1.6, 3.0),),
     },
+    "epi": {f"clinical/head{name}.nii.gz": ((2.4, 2.4, 3.3),) for name in ("08_flair", "09_flair", "09_t2w", "10_t1w")},
 }
 # Frames of prisma-epi whose noise is taken: each against the mean of those near it that have its label.
 _NOISE_FRAMES, _NEAR = range(0, 100, 4), 50
@@ -112,10 +116,10 @@ def clean(name, data, zooms, noise=()):
 
 
 def _real(kind):
-    structural = {**(_STRUCTURAL["t1w"] if kind != "epi" else {}), **(_STRUCTURAL["other"] if kind == "any" else {})}
-    scans = [_coarser(name, sides) for name, several in structural.items() for sides in several]
-    scans += [_prisma_epi()] if kind != "t1w" else []
-    return scans + [scan for name, frames in _EPI.items() if kind != "t1w" for scan in _means_of(name, frames)]
+    """Return real scans that are nearly free of noise, and those that lend theirs."""
+    groups = {"t1w": ("t1w",), "epi": ("epi",), "any": ("t1w", "other", "epi")}[kind]
+    scans = [_coarser(name, sides) for group in groups for name, several in _STRUCTURAL[group].items() for sides in several]
+    return scans if kind == "t1w" else [*scans, _prisma_epi(), *(_lender(name, frames) for name, frames in _EPI.items())]
 
 
 def _prisma_epi():
@@ -130,16 +134,13 @@ def _prisma_epi():
     return dataclasses.replace(clean("prisma-epi, mean", run.mean(axis=3), image.zooms, noise), share=3.0)
 
 
-def _means_of(name, frames):
+def _lender(name, frames):
+    """Return a scan of which only the noise is used: the mean of two or three frames is no truth, but their differences are noise."""
     image = open_image(FOLDER / name)
     run = np.stack([image.frame(t) for t in range(frames.start, frames.stop)], axis=-1)
-    mean = run.mean(axis=3)
-    coarse = [round(side / 1.25) for side in mean.shape]
-    zooms = [zoom * side / new for zoom, side, new in zip(image.zooms, mean.shape, coarse)]
-    # The mean of two or three frames is no truth on its own grid, but their differences are noise that patches of other scans get.
-    noise = [run[..., t] - run[..., t - 1] for t in range(1, run.shape[3])]
-    lender = dataclasses.replace(clean(f"{name}, its noise", mean, image.zooms, noise), share=0.0)
-    return [clean(f"{name}, coarser", resampled(mean, coarse), zooms), lender]
+    noise = frame_differences(run)
+    lender = clean(f"{name}, its noise", run.mean(axis=3), image.zooms, [noise[..., t] for t in range(noise.shape[3])])
+    return dataclasses.replace(lender, share=0.0)
 
 
 def _coarser(name, sides):

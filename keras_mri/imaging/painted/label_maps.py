@@ -11,6 +11,8 @@ from keras_mri.imaging.kspace import resampled
 from keras_mri.imaging.painted import shapes
 from keras_mri.imaging.painted.tissues import draw_contrast
 
+# SD of the Gaussian that smooths texture, mm.
+_GRAIN = (1.0, 4.0)
 # Voxels around the head that stay.
 _MARGIN = 8
 # SD of the blur before an image is measured, as a part of its voxels: k-space cut alone would ring at every edge.
@@ -107,7 +109,7 @@ def drawn_image(labels, voxel, rng, contrast=None):
     labels = cut_to_head(labels)
     shape = shapes.moved(labels, shapes.drawn_affine(rng), shapes.drawn_deformation(labels.shape, rng), bool(rng.integers(2)))
     drawn = draw_contrast(np.flatnonzero(np.bincount(labels.ravel())), rng, contrast)
-    image = paint(shape, drawn, rng, grain=rng.uniform(0.3, 2.5))
+    image = paint(shape, drawn, rng, grain=rng.uniform(*_GRAIN))
     image = np.maximum(image, 0) * bias_field(image.shape, rng)
     return measured(image, voxel, rng)
 

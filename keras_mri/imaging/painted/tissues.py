@@ -45,8 +45,9 @@ _TYPICAL = {
     },
 }  # fmt: skip
 CONTRASTS = (*_TYPICAL, "free")
-# Structures of one tissue differ by so much; texture inside a structure has up to this SD, as parts of its brightness.
-_WITHIN, _TEXTURE = 0.06, 0.07
+# Structures of one tissue differ by so much; texture inside a structure has up to this SD, as parts of its brightness. Strong fine
+# texture could not be told from noise by anyone, and teaches to keep noise.
+_WITHIN, _TEXTURE = 0.06, 0.03
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,6 +17,7 @@ from keras_mri.io.nifti_reading import open_image
 from keras_mri.io.volumes import Volume
 from keras_mri.systems.network_files import load_network, path_of_network
 from keras_mri.systems.sr import system as sr
+from keras_mri.systems.sr.settings import PredictConfig
 
 matplotlib.use("Agg")
 
@@ -40,7 +41,7 @@ def main(network="sr_any"):
     _simulated(axes[0], checkpoint)
     for row, (title, (scan, looked, place)) in zip(axes[1:], THICK.items()):
         image = _slab(open_image(FOLDER / scan), looked, place)
-        fine = sr.predict(checkpoint, [image], sr.PredictConfig(voxel=_VOXEL))
+        fine = sr.predict(checkpoint, [image], PredictConfig(voxel=_VOXEL))
         axis = heads.axial_axis(image.affine)
         _draw(row, title, image, {"cubic": _cubic(image.frame(0), axis, fine.shape[axis]), "sr_any": fine.frame(0)}, looked)
     figure.savefig(pathlib.Path(__file__).with_name("figure.png"), dpi=75)
@@ -51,7 +52,7 @@ def _simulated(row, checkpoint):
     axis = next(iter(thick.matrices))
     found = {
         "cubic": _cubic(thick.slices.frame(0), axis, thick.truth.shape[axis]),
-        "sr_any": sr.predict(checkpoint, [thick.slices], sr.PredictConfig(voxel=thick.voxel)).frame(0),
+        "sr_any": sr.predict(checkpoint, [thick.slices], PredictConfig(voxel=thick.voxel)).frame(0),
         "thin scan": thick.truth,
     }
     _draw(row, "adi-t1t2, T1w, made 4 mm", thick.slices, found, 0, 0.45)

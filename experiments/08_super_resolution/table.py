@@ -17,6 +17,7 @@ from keras_mri.imaging.intensity import fit_scaling
 from keras_mri.imaging.metrics import psnr, ssim
 from keras_mri.systems.network_files import load_network, path_of_network
 from keras_mri.systems.sr import system as sr
+from keras_mri.systems.sr.settings import PredictConfig
 
 heads = importlib.import_module("experiments.08_super_resolution.heads")
 
@@ -54,7 +55,7 @@ def main(options):
 def restored_by(method, thick, checkpoint):
     """Bring thick slices to the grid of the truth: ndarray of float32, shape (x, y, z)."""
     if method == "sr_any":
-        return sr.predict(checkpoint, [thick.slices], sr.PredictConfig(voxel=thick.voxel)).frame(0)
+        return sr.predict(checkpoint, [thick.slices], PredictConfig(voxel=thick.voxel)).frame(0)
     image = thick.slices.frame(0)
     for axis, matrix in thick.matrices.items():
         slices = np.moveaxis(image, axis, -1)

@@ -140,6 +140,9 @@ def _input_in_words(facts):
     )
     if used.get("input") == "maps":
         return "a run of 10 frames or more, of any size; frames are denoised together"
+    if isinstance(used.get("slices"), dict):
+        low, high = used["slices"].get("spacing") or ("?", "?")
+        return f"a volume, or a run frame by frame, of {size}, with slices {low} to {high} mm apart, which become finer voxels"
     if facts["system"] == "n2a":
         each = f"with {channels} frames together" if channels > 1 else "3D or 4D"
         return f"two or more repetitions of a scan on one grid, {each}, {size}"

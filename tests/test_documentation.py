@@ -281,6 +281,9 @@ def write_scans(folder):
     for name, data in images.items():
         _write(folder / f"{name}.nii.gz", data)
     _write(folder / "low.nii.gz", coarse, voxel=6.0)
+    _write(folder / "thick.nii.gz", phantoms.head((24, 20, 6))[0], voxel=(1.0, 1.0, 4.0))
+    for name, data in (("thin1", noisy["t1a"]), ("thin2", noisy["t1b"])):
+        _write(folder / f"{name}.nii.gz", data, voxel=1.0)
     for subject in ("01", "02", "03", "04", "05"):
         for session in ("1", "2"):
             for kind, suffix, data in (("anat", "T1w", head + rng.normal(0, 10, head.shape)), ("func", "bold", run)):
@@ -294,6 +297,7 @@ def write_scans(folder):
 
 def _write(path, data, voxel=3.0):
     path.parent.mkdir(parents=True, exist_ok=True)
-    image = nibabel.Nifti1Image(data.astype(np.float32), np.diag([voxel, voxel, voxel, 1.0]))
-    image.header.set_zooms([voxel] * 3 + [2.0] * (data.ndim - 3))
+    sides = np.broadcast_to(voxel, 3)
+    image = nibabel.Nifti1Image(data.astype(np.float32), np.diag([*sides, 1.0]))
+    image.header.set_zooms([*sides] + [2.0] * (data.ndim - 3))
     nibabel.save(image, path)

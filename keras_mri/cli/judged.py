@@ -17,7 +17,7 @@ _ON_THE_GRID = "needs a result on the grid of its input, frame by frame, from a 
 
 
 def judge_of(before, result, options, facts=None):
-    """Return the Judge of a prediction; None where the result is on another grid than its input, or fills what was missing.
+    """Return the Judge of a prediction; None where the result is on another grid than its input, fills what was missing, or is the input.
 
     Parameters
     ----------
@@ -26,13 +26,14 @@ def judge_of(before, result, options, facts=None):
         Of this prediction; `mask` is used where the system has one.
     facts : dict, optional
         The `facts` of the restored Volume; may be filled while frames are computed. Of several conditions of a run, the longest is judged.
+        `unchanged` is true of a scan that was returned as it is.
 
     Returns
     -------
     Judge or None
     """
     said = vars(options)
-    if said.get("missing") is not None or not comparable(before, result):
+    if said.get("missing") is not None or (facts or {}).get("unchanged") or not comparable(before, result):
         return None
     mask = said.get("mask")
     conditions = (facts or {}).get("inspection", {}).get("conditions")

@@ -191,7 +191,8 @@ def _restore(scan, path, job):
     with remarks_kept() as remarks, running.kept_messages() as messages:
         remark_on_place(scan, parsed.study)
         image = open_image(scan, parsed.replace_nonfinite)
-        restored, taken = job.restore(job.checkpoint, image, **vars(job.chosen)), carried(image)
+        restored = job.restore(job.checkpoint, image, **vars(job.chosen))
+        taken = carried(image, restored)
         facts = {**job.made_by, "versions": provenance.versions()}
         # The image after it: where the image is, all of it is, but for the verdict and the remarks, which only the image's frames allow.
         write_companions(path, scan, taken)

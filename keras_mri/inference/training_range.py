@@ -72,7 +72,8 @@ def differences_from_training(volume, training, config, averaged=1):
     list of str
         One sentence for each difference, without a full stop; empty if there is none, or the file has no record.
     """
-    remarks = (_modality_remark(volume, training), _zooms_remark(volume, training), _sigma_remark(volume, training, config, averaged))
+    zooms = _zooms_remark(volume, training, config)
+    remarks = (_modality_remark(volume, training), zooms, _sigma_remark(volume, training, config, averaged))
     return [remark for remark in remarks if remark]
 
 
@@ -83,10 +84,10 @@ def _modality_remark(volume, training):
     return f"is a {kind} image by its name; the network was trained on {', '.join(trained)}, and is applied all the same"
 
 
-def _zooms_remark(volume, training):
+def _zooms_remark(volume, training, config):
     zooms = trained_zooms(training)
-    # A system that works on one grid checks the grid of a scan itself.
-    if not len(zooms) or "grid" in training:
+    # A system that works on one grid checks the grid of a scan itself; a network of thick slices was trained on what it makes of them.
+    if not len(zooms) or "grid" in training or config.get("slices"):
         return None
     here, low, high = np.sort(volume.zooms), zooms.min(axis=0), zooms.max(axis=0)
     # Sides are compared by size: which axis is which differs from scan to scan.

@@ -17,14 +17,16 @@ from keras_mri.io.whole_files import explained, replacing
 BIDS_VERSION = "1.10.0"
 # Suffix of a scan, the ending of a file that it needs, and the suffix of that file if it is another.
 _COMPANIONS = (("dwi", ".bval", None), ("dwi", ".bvec", None), ("asl", ".tsv", "aslcontext"))
+# What a side-car says of the slices of a scan.
+_OF_SLICES = ("SliceThickness", "SpacingBetweenSlices", "SliceTiming")
 # Share of exact zeros around a brain that nearly fills its box, an ellipsoid: 1 - π/6, and some of it for its being no ellipsoid.
 _LEAST_ZEROS = 0.4
 _README = """# Scans restored by keras_mri
 
 Each image here is the scan of the same folder and name in the raw dataset, without its noise. The grid, the header
-and the unit of the intensities are those of the scan. The `.json` file beside it has the metadata of the scan
-(collected from all side-cars that apply), `Sources`, and under `keras_mri` the network, its options and versions, warnings,
-and the verdict: how much noise was there, and what was removed.
+and the unit of the intensities are those of the scan; after super-resolution the grid is finer. The `.json` file beside it
+has the metadata of the scan (collected from all side-cars that apply), `Sources`, and under `keras_mri` the network, its
+options and versions, warnings, and the verdict: how much noise was there, and what was removed.
 
 First written by keras_mri {version}: `{command}`
 
@@ -100,19 +102,23 @@ def write_dataset_description(derivatives, study, command):
         _write_text(folder / ".bidsignore", "*.html\n")
 
 
-def carried(image):
+def carried(image, result=None):
     """Return what a derivative takes over from its scan, and name by remarks what is missing or cannot be read.
 
     Parameters
     ----------
     image : Volume
         From a file of the study.
+    result : Volume, optional
+        The derivative: on another grid it has other slices, and takes over nothing of theirs.
 
     Returns
     -------
     Carried
     """
     facts = dict(image.metadata.facts)
+    if result is not None and result.shape[:3] != image.shape[:3]:
+        facts = {name: fact for name, fact in facts.items() if name not in _OF_SLICES}
     if not isinstance(facts.get("SkullStripped"), bool):
         facts["SkullStripped"] = _lies_in_zeros(image)
         if facts["SkullStripped"]:

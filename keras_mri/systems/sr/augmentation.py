@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from keras_mri.data.pipelines import draw_seed
 
-_TURN, _MOVE, _JITTER, _LEVEL, _NOISE, _GAIN = range(9, 15)
+_TURN, _MOVE, _JITTER, _LEVEL, _NOISE, _GAIN, _STACK = range(9, 16)
 # How often a source is scaled, is shifted, and gets noise.
 _JITTER_SHARE, _NOISE_SHARE = 0.5, 0.25
 # Largest rotation about each axis (rad) and shift along it (voxels).
@@ -123,12 +123,44 @@ def with_random_gain(patches, seed, largest):
     return patches.enumerate().map(change, num_parallel_calls=tf.data.AUTOTUNE)
 
 
+def with_thick_slices(patches, seed, stacks, noise):
+    """Measure patches in thick slices along their last axis, with noise, and interpolate these.
+
+    Parameters
+    ----------
+    patches : tf.data.Dataset of float32, shape (x, y, side + 2 · context, 1)
+        Targets and what surrounds them along the last axis.
+    seed : int
+    stacks : keras_mri.systems.sr.stacks.Stacks
+    noise : float
+        Highest SD of the noise of a slice.
+
+    Returns
+    -------
+    tf.data.Dataset of float32, shape (x, y, side, 3)
+        Interpolated slices, distance from the nearest slice, target.
+    """
+    blur, spread, distance = (tf.constant(part) for part in stacks)
+    side, window = blur.shape[1:]
+    context = (window - side) // 2
+
+    def measure(number, patch):
+        draw = tf.random.stateless_uniform([], draw_seed([seed, 0], number, _STACK), maxval=blur.shape[0], dtype=tf.int32)
+        sigma = noise * tf.random.stateless_uniform([], draw_seed([seed, 0], number, _LEVEL))
+        drawn = tf.random.stateless_normal([*patch.shape[:2], spread.shape[2]], draw_seed([seed, 0], number, _NOISE))
+        source = tf.linalg.matvec(blur[draw], patch[..., 0]) + sigma * tf.linalg.matvec(spread[draw], drawn)
+        return tf.stack([source, tf.broadcast_to(distance[draw], source.shape), patch[:, :, context : context + side, 0]], axis=-1)
+
+    return patches.enumerate().map(measure, num_parallel_calls=tf.data.AUTOTUNE)
+
+
 def corrupted_pairs(patches, batch_size, seed, jitter=0.0, noise=0.0):
     """Make batches of (source, target); sources are scaled, shifted and noisy by chance, targets are not.
 
     Parameters
     ----------
-    patches : tf.data.Dataset of float32, shape (x, y, z, 2)
+    patches : tf.data.Dataset of float32, shape (x, y, z, channels)
+        The target is the last channel. More than one channel of the source are those of thick slices, which are to be disturbed before.
     batch_size : int
     seed : int
     jitter : float
@@ -138,11 +170,11 @@ def corrupted_pairs(patches, batch_size, seed, jitter=0.0, noise=0.0):
 
     Returns
     -------
-    tf.data.Dataset of (float32, shape (batch, x, y, z, 1)) twice
+    tf.data.Dataset of (float32, shape (batch, x, y, z, channels - 1); float32, shape (batch, x, y, z, 1))
     """
 
     def disturb(number, patch):
-        source, target = patch[..., :1], patch[..., 1:]
+        source, target = patch[..., :-1], patch[..., -1:]
         draw = tf.random.stateless_uniform([4], draw_seed([seed, 0], number, _JITTER))
         change = jitter * tf.where(draw[:2] < _JITTER_SHARE, 2 * draw[2:] - 1, 0.0)
         source = source * (1 + change[0]) + change[1]

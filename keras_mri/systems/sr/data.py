@@ -14,10 +14,10 @@ from keras_mri.systems.sr.augmentation import corrupted_pairs, with_quarter_turn
 from keras_mri.systems.sr.settings import PATCH_SHAPE
 from keras_mri.training.clock import in_time
 
-_VALIDATION_PATCHES = 24
-_STEPS_PER_EPOCH = 100
+VALIDATION_PATCHES = 24
+STEPS_PER_EPOCH = 100
 # Voxel sides that differ by less are as good as equal: heads differ by more.
-_SAME_SIDE = 0.1
+SAME_SIDE = 0.1
 
 
 def pair_data(parts, config, factor):
@@ -45,8 +45,8 @@ def pair_data(parts, config, factor):
     scans = _scans(parts.training, config)
     subjects = [pair.subject for pair in parts.training[: len(scans)]]
     if parts.slabs:
-        scans, held_out = _divided(scans, subjects)
-    scans, held_out = ([_thick(scan, factor) for scan in part] for part in (scans, held_out))
+        scans, held_out = divided(scans, subjects)
+    scans, held_out = ([thick_enough(scan, factor) for scan in part] for part in (scans, held_out))
     patch_shape = config.patch_shape or fitting_patch(PATCH_SHAPE, [scan.data for scan in scans], factor)
     # A held-out slab may be thinner than a patch; the network takes any shape.
     validation_shape = fitting_patch(patch_shape, [scan.data for scan in held_out], factor)
@@ -58,14 +58,14 @@ def pair_data(parts, config, factor):
         patches = listed_patches(fixed, patch_shape, 2, config.seed)
         steps = config.steps_per_epoch or max(1, sum(len(source.corners) for source in fixed) // config.batch_size)
     else:
-        scans = [_near_brain(scan, patch_shape) for scan in scans]
-        corners = _as_many([foreground_corners(scan.mask, patch_shape) for scan in scans], subjects)
+        scans = [near_brain(scan, patch_shape) for scan in scans]
+        corners = as_many([foreground_corners(scan.mask, patch_shape) for scan in scans], subjects)
         patches = random_patches([PatchSource(scan.data, places) for scan, places in zip(scans, corners)], patch_shape, 2, config.seed)
-        steps = config.steps_per_epoch or _STEPS_PER_EPOCH
+        steps = config.steps_per_epoch or STEPS_PER_EPOCH
     patches = _augmented(patches, parts.training[0], config, patch_shape)
-    each = -(-_VALIDATION_PATCHES // len(held_out))
-    held_out = [_near_brain(scan, validation_shape) for scan in held_out]
-    chosen = [_in_brain(scan, validation_shape, each, rng) for scan in held_out]
+    each = -(-VALIDATION_PATCHES // len(held_out))
+    held_out = [near_brain(scan, validation_shape) for scan in held_out]
+    chosen = [in_brain(scan, validation_shape, each, rng) for scan in held_out]
     # Fewer held-out patches than a batch would give no batch, and with it no best network.
     batch = min(config.batch_size, sum(len(source.corners) for source in chosen))
     validation = corrupted_pairs(listed_patches(chosen, validation_shape, 2), batch, config.seed)
@@ -91,24 +91,43 @@ def turning_plane(zooms, patch_shape, factors):
     for plane in ((0, 1), (0, 2), (1, 2)):
         first, second = ((patch_shape[axis], factors[axis]) for axis in plane)
         sides = [zooms[axis] for axis in plane]
-        if first == second and max(sides) <= (1 + _SAME_SIDE) * min(sides):
+        if first == second and max(sides) <= (1 + SAME_SIDE) * min(sides):
             return plane
     return None
 
 
-class _Scan(typing.NamedTuple):
-    """Source and target in network units, shape (x, y, z, 2), and where the brain is."""
+class Scan(typing.NamedTuple):
+    """A scan in network units and where its brain is.
+
+    Parameters
+    ----------
+    data : ndarray of float32, shape (x, y, z, channels)
+        Source and target, or the target alone where sources are made of patches.
+    mask : ndarray of bool, shape (x, y, z)
+    """
 
     data: np.ndarray
     mask: np.ndarray
 
 
 def _scans(pairs, config):
-    return [_Scan(*pair.z_scores(config.scaling)) for pair in in_time(pairs, [pair.target.name for pair in pairs])]
+    return [Scan(*pair.z_scores(config.scaling)) for pair in in_time(pairs, [pair.target.name for pair in pairs])]
 
 
-def _divided(scans, subjects):
-    """Hold out the slices with the last fifth of the brain; of one subject's scans at one plane, so that no copy knows another's."""
+def divided(scans, subjects):
+    """Hold out the slices with the last fifth of the brain; of one subject's scans at one plane, so that no copy knows another's.
+
+    Parameters
+    ----------
+    scans : list of Scan
+    subjects : list of str
+        Of each scan.
+
+    Returns
+    -------
+    tuple of list of Scan
+        For training, and held out.
+    """
     planes, parts = {}, ([], [])
     for scan, subject in zip(scans, subjects):
         if subject not in planes:
@@ -119,12 +138,12 @@ def _divided(scans, subjects):
         side = scan.mask.shape[axis]
         for part, kept in zip(parts, (slice(0, max(1, math.floor(share * side))), slice(min(side - 1, math.ceil(share * side)), None))):
             window = tuple(kept if a == axis else slice(None) for a in range(3))
-            part.append(_Scan(scan.data[window], scan.mask[window]))
+            part.append(Scan(scan.data[window], scan.mask[window]))
     return parts
 
 
-def _near_brain(scan, patch_shape):
-    """Keep what patches centred in the brain can reach: a third of a usual scan."""
+def near_brain(scan, patch_shape):
+    """Keep what patches centred in the brain can reach, a third of a usual scan: Scan."""
     if not scan.mask.any():
         return scan
     window = []
@@ -133,17 +152,29 @@ def _near_brain(scan, patch_shape):
         window.append(slice(low, min(side, max(part.stop - 1 - size // 2, low) + size)))
     window = tuple(window)
     # Copied, so that the rest can be forgotten.
-    return _Scan(scan.data[window].copy(), scan.mask[window].copy())
+    return Scan(scan.data[window].copy(), scan.mask[window].copy())
 
 
-def _as_many(corners, subjects):
-    """Thin out the corners of each subject's scans to those of the smallest: its coarser copies have fewer, and count as much."""
+def as_many(corners, subjects):
+    """Thin out the corners of each subject's scans to those of the smallest: its coarser copies have fewer, and count as much.
+
+    Parameters
+    ----------
+    corners : list of ndarray of int32, shape (corners, 3)
+    subjects : list of str
+        Of each scan.
+
+    Returns
+    -------
+    list of ndarray
+    """
     least = {name: min(len(places) for places, other in zip(corners, subjects) if other == name) for name in set(subjects)}
     return [places[np.linspace(0, len(places) - 1, least[name]).astype(int)] for places, name in zip(corners, subjects)]
 
 
-def _thick(scan, factor):
-    return _Scan(thickened(scan.data, factor), thickened(scan.mask[..., None], factor)[..., 0])
+def thick_enough(scan, factor):
+    """Repeat the outermost voxels of a scan that is thinner than one block of the network: Scan."""
+    return Scan(thickened(scan.data, factor), thickened(scan.mask[..., None], factor)[..., 0])
 
 
 def _augmented(patches, pair, config, patch_shape):
@@ -162,7 +193,8 @@ def _anywhere(scan, patch_shape, count, rng):
     return _source(scan, rng.integers(last + 1, size=(count, 3)))
 
 
-def _in_brain(scan, patch_shape, count, rng):
+def in_brain(scan, patch_shape, count, rng):
+    """Choose patches centred in the brain once and for all: keras_mri.data.pipelines.PatchSource."""
     corners = foreground_corners(scan.mask, patch_shape)
     return _source(scan, corners[rng.integers(len(corners), size=count)])
 

@@ -32,7 +32,7 @@ def open_pairs(paths, config, replace_nonfinite=False):
     Parameters
     ----------
     paths : sequence of str, path-like, nibabel image or Volume
-        One BIDS folder; or images, with `config.simulate`; or nothing, with `config.pairs`.
+        One BIDS folder; or images, with `config.simulate` or `config.thick_slices`; or nothing, with `config.pairs`.
     config : keras_mri.systems.sr.settings.Config
     replace_nonfinite : bool
         Read NaN and infinity as 0 instead of refusing them.
@@ -53,11 +53,11 @@ def open_pairs(paths, config, replace_nonfinite=False):
         if paths:
             raise InputError(f"`pairs` names all scans. Received also: {', '.join(map(str, paths))}. Leave these out.")
         pairs = [_opened(row, config.resample, replace_nonfinite) for row in read_table(config.pairs)]
-    elif config.simulate and paths and not folders:
+    elif (config.simulate or config.thick_slices) and paths and not folders:
         images = [as_seen(open_scan(path, replace_nonfinite)).volume for path in paths]
         # Images in memory tell no subject: each counts as one of its own.
         subjects = [subject_of(path) if _is_path(path) else f"image {number}" for number, path in enumerate(paths, start=1)]
-        groups = [_simulated(image, config.simulate, config.coarser, subject) for subject, image in zip(subjects, images)]
+        groups = [_from_one(image, config, subject) for subject, image in zip(subjects, images)]
         pairs = list(itertools.chain.from_iterable(groups))
     elif len(folders) == len(paths) == 1 and not config.simulate and config.source_session and config.target_session:
         found = session_pairs(folders[0], config.source_session, config.target_session, config.modality, config.skip_incomplete)
@@ -67,7 +67,8 @@ def open_pairs(paths, config, replace_nonfinite=False):
             f"it is not clear which scans are source and target. Received: {', '.join(map(str, paths)) or 'no images'}. Expected one of\n"
             "  BIDS_FOLDER `source_session` 1 `target_session` 2 [`modality` T1w]\n"
             "  `pairs` TABLE.tsv                        with the columns subject, source, target\n"
-            "  IMAGE… `simulate` 2 2 1                  sources made from the images by k-space truncation"
+            "  IMAGE… `simulate` 2 2 1                  sources made from the images by k-space truncation\n"
+            "  IMAGE… `thick_slices` 2 6                sources made from the images as thick slices, 2 to 6 mm apart"
         )
     _check_copies(pairs)
     return pairs
@@ -155,6 +156,14 @@ def _opened(row, resample, replace_nonfinite):
         _LOGGER.info("%s: source interpolated on the target's grid", row["subject"])
         source = resampled_to(source, target)
     return Pair(row["subject"], source, target, mask=row.get("mask"))
+
+
+def _from_one(image, config, subject):
+    """Make the pairs of one image; of thick slices, which are made of patches, the source is the image itself."""
+    if config.thick_slices:
+        check_3d(image)
+        return [Pair(subject, image, image, simulated=True)]
+    return _simulated(image, config.simulate, config.coarser, subject)
 
 
 def _simulated(image, factors, coarser, subject):

@@ -15,6 +15,11 @@ EXAMPLE = "python -m keras_mri.train sr study/ --source-session 1 --target-sessi
 # Voxels of a training patch, where the options do not say.
 PATCH_SHAPE = (40, 40, 40)
 
+# What does nothing in a training for thick slices, which makes its sources otherwise.
+_NOT_OF_SLICES = (
+    "simulate", "pairs", "source_session", "target_session", "coarser", "resample", "sampling", "scaling", "mirror_training", "affine",
+    "gain", "jitter", "generator", "conditional",
+)  # fmt: skip
 _OPTIONS_OF = {"residual_unet": ("filters", "depths"), "unet3d": ("base_filters", "levels", "normalization", "residual")}
 
 
@@ -47,6 +52,20 @@ class Config(TrainConfig):
         low=1.0,
         high=4.0,
         unit="N",
+    )
+    thick_slices: tuple[float, float] | None = option(
+        None,
+        "train for thick slices on single thin scans: lowest and highest distance of the slices that are simulated, mm",
+        basic=True,
+        low=1.0,
+        high=12.0,
+        unit="MM",
+    )
+    initial: str | None = option(
+        None,
+        "with --thick-slices: initial weights: none (random), pretrained, or a network file (.h5) of thick slices",
+        auto="pretrained where it is at hand and no other layers are asked for, otherwise none",
+        basic=True,
     )
     resample: bool = option(False, "resample sources to the grid of their targets (cubic interpolation)", basic=True)
 
@@ -106,7 +125,9 @@ class Config(TrainConfig):
     discriminator_beta_1: float = option(0.5, "decay rate of the first moment in the discriminator's Adam", low=0.0, high=0.999)
     conditional: bool = option(False, "conditional discriminator: the source is a second input")
     l1_weight: float = option(100.0, "weight of the L1 loss", low=0.0)
-    adversarial_weight: float = option(1.0, "weight of the adversarial loss; 0 trains on the L1 loss alone", low=0.0)
+    adversarial_weight: float | None = option(
+        None, "weight of the adversarial loss; 0 trains on the L1 loss alone", auto="1, or 0 with --thick-slices", low=0.0
+    )
     warm_up: float = option(0.7, "fraction of the training on the L1 loss alone, before the discriminator is used", low=0.0, high=1.0)
 
     anneal: bool = option(True, "cosine decay of the learning rate")
@@ -127,6 +148,7 @@ class Config(TrainConfig):
         if self.source_session and self.source_session == self.target_session:
             raise InputError(f"`source_session` and `target_session` must differ. Received: {self.source_session!r} twice.")
         self._check_generator()
+        self._check_slices()
 
     def _check_generator(self):
         """Raise if the two lists of levels disagree, or an option of the other generator was changed, which would do nothing."""
@@ -137,6 +159,19 @@ class Config(TrainConfig):
             idle = [f"`{name}`" for name in names if getattr(self, name) != defaults[name]]
             if idle and generator != self.generator:
                 raise InputError(f"{', '.join(idle)} belong(s) to `generator` {generator}. Received: `generator` {self.generator}.")
+
+    def _check_slices(self):
+        """Raise if the training is for thick slices and an option that does nothing then was changed, or the other way round."""
+        if not self.thick_slices:
+            if self.initial is not None:
+                raise InputError(f"`initial` needs `thick_slices`, from … to … mm. Received: `initial` {self.initial} without it.")
+            return
+        if self.thick_slices[0] > self.thick_slices[1]:
+            raise InputError(f"`thick_slices` names the lower distance first. Received: {self.thick_slices}.")
+        defaults = {field.name: field.default for field in dataclasses.fields(self)}
+        idle = [f"`{name}`" for name in _NOT_OF_SLICES if getattr(self, name) != defaults[name]]
+        if idle:
+            raise InputError(f"`thick_slices` makes the sources, and {', '.join(idle)} would do nothing. Leave one of them out.")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -185,7 +220,8 @@ PRESETS = {
         coarser=(1.0,),
         mirror_training="left-right", affine=0.5, gain=0.0, jitter=0.1, noise=0.01,
         generator="unet3d", base_filters=32, levels=4, normalization="instance", residual=False,
-        discriminator_filters=64, discriminator_layers=3, discriminator_learning_rate=2e-4, warm_up=0.0,
+        discriminator_filters=64, discriminator_layers=3, discriminator_learning_rate=2e-4, adversarial_weight=1.0,
+        warm_up=0.0,
         anneal=False, beta_1=0.5, beta_2=0.999,
     ),
 }  # fmt: skip
@@ -202,12 +238,17 @@ def inference(config, training):
     Returns
     -------
     dict
-        scaling ("mask" or "volume"), simulate (factors along the voxel axes of the simulated sources, or None), tile (voxels of the
-        tiles of a network that normalises over space, as in training; None for any other), slices (of a network of thick slices, what it
-        was trained on, mm: `voxel`, the range of the voxels that it reached, and `spacing`, that of the distances of slices; None for
-        any other).
+        scaling ("mask" or "volume"; "percentile" of thick slices), simulate (factors along the voxel axes of the simulated sources, or
+        None), tile (voxels of the tiles of a network that normalises over space, as in training; None for any other), slices (of a
+        network of thick slices, what it was trained on, mm: `voxel`, the range of the voxels that it reached, and `spacing`, that of
+        the distances of slices; None for any other).
     """
     normalizes = config.generator == "unet3d" and config.normalization == "instance"
+    if config.thick_slices:
+        # What a scan's voxels were, of the sides that served as a slice axis; 1 mm where nobody knows.
+        sides = [side for zooms in training.get("zooms") or () for side in zooms if side <= config.thick_slices[0]] or [1.0]
+        slices = {"voxel": [min(sides), max(sides)], "spacing": list(config.thick_slices)}
+        return {"scaling": "percentile", "simulate": None, "tile": None, "slices": slices}
     return {
         "scaling": config.scaling,
         "simulate": config.simulate and list(config.simulate),
@@ -239,7 +280,7 @@ SETTINGS = Settings(
     PredictConfig=PredictConfig,
     presets=PRESETS,
     example=EXAMPLE,
-    images_argument=dict(nargs="*", help="one BIDS folder; or, with --simulate, NIfTI images, 3D; nothing with --pairs"),
+    images_argument=dict(nargs="*", help="one BIDS folder; or, with --thick-slices or --simulate, NIfTI images, 3D; nothing with --pairs"),
     open_inputs=open_inputs,
     results=(SPLIT,),
     keeps_last=True,

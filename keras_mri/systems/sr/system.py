@@ -5,6 +5,7 @@ References
 Isola et al., CVPR 2017. arXiv:1611.07004
 """
 
+import dataclasses
 import functools
 import logging
 import math
@@ -12,7 +13,7 @@ import math
 import keras
 
 from keras_mri.errors import InputError, remark
-from keras_mri.imaging.intensity import fit_zscore
+from keras_mri.imaging.intensity import fit_scaling, fit_zscore
 from keras_mri.imaging.kspace import finer_step, resampled
 from keras_mri.inference.extremes import as_seen
 from keras_mri.inference.restoring import restored, restored_frames
@@ -23,17 +24,20 @@ from keras_mri.io.nifti_headers import on_finer_grid
 from keras_mri.io.nifti_reading import open_image
 from keras_mri.networks import patchgan
 from keras_mri.networks.backends import check_trains
+from keras_mri.networks.geometry import geometry
 from keras_mri.networks.precision import hidden_layers_in, in_float32, with_hidden_layers_in
-from keras_mri.networks.residual_unet import residual_unet
+from keras_mri.networks.residual_unet import residual_unet, thick_slices_unet
 from keras_mri.networks.unet3d import check_patch, unet3d
 from keras_mri.systems.records import Outcome, System
 from keras_mri.systems.sr.pair_sources import open_pairs
 from keras_mri.systems.sr.pairs import Pair, brain_of, split_pairs
 from keras_mri.systems.sr.settings import SETTINGS, SPLIT, inference
+from keras_mri.systems.sr.slice_network import first_network
+from keras_mri.systems.sr.stacks import stack_shown
 from keras_mri.systems.sr.thick_slices import refine
 from keras_mri.training.pace import Pace
 
-__all__ = ["SYSTEM", "outcome", "predict", "prepare", "train"]
+__all__ = ["SYSTEM", "outcome", "predict", "prepare", "settle", "train"]
 
 _LOGGER = logging.getLogger(__name__)
 _EPSILON = 1e-8
@@ -42,6 +46,24 @@ _EPSILON = 1e-8
 _OVERLAP = 12
 # What a source lacks is about this large, in SDs of its brain.
 _DETAIL_SCALE = 0.2
+# What thick slices lack, in robust maxima.
+_SLICES_LACK = 0.1
+
+
+def settle(config):
+    """Return the options with the weight of the adversarial loss: none for thick slices, where nothing is to be invented.
+
+    Parameters
+    ----------
+    config : Config
+
+    Returns
+    -------
+    Config
+    """
+    if config.adversarial_weight is not None:
+        return config
+    return dataclasses.replace(config, adversarial_weight=0.0 if config.thick_slices else 1.0)
 
 
 def prepare(images, config):
@@ -80,7 +102,8 @@ def train(data, config, callbacks=()):
     Returns
     -------
     keras.Model
-        Functional, float32, from (batch, x, y, z, 1) to the same, in network units; the epoch with the best held-out error.
+        Functional, float32, from (batch, x, y, z, 1) to the same, in network units; the epoch with the best held-out error. Of thick
+        slices, from (batch, x, y, z, 2).
 
     Raises
     ------
@@ -90,18 +113,20 @@ def train(data, config, callbacks=()):
     check_trains()
     # Only here: they need TensorFlow, and using a network does not.
     from keras_mri.systems.sr.data import pair_data
+    from keras_mri.systems.sr.slice_data import slice_data
     from keras_mri.training.adversarial import AdversarialModel, Rules, discriminator_losses
     from keras_mri.training.two_phases import NewOptimizers, fit_in_two_phases
 
-    levels, normalization = _shape_of_generator(config)
+    start = first_network(config)
+    levels, normalization = _shape_of_generator(config, start)
     if config.patch_shape:
         check_patch(config.patch_shape, levels, normalization)
     keras.utils.set_random_seed(config.seed)
-    batches = pair_data(data, config, factor=2**levels)
+    batches = (slice_data if config.thick_slices else pair_data)(data, config, factor=2**levels)
     check_patch(batches.patch_shape, levels, normalization)
     pace = Pace(config.epochs * batches.steps, config.time_budget)
     with hidden_layers_in(config.precision) as precision:
-        network = _generator(config)
+        network = _generator(config, start)
         discriminator = _discriminator(config, batches.patch_shape)
     _LOGGER.info(
         "%d parameters, discriminator %d, patches of %s voxels, %s",
@@ -144,7 +169,7 @@ def predict(checkpoint, images, options):
     _check_options(options, stored.get("slices"))
     if stored.get("slices"):
         network = with_hidden_layers_in(checkpoint.network, options.precision)
-        return refine(volume, stored["slices"], options, lambda shape, axes: predictor(network, shape, options.tile, axes, progress=True))
+        return refine(volume, stored["slices"], options, _predictor_of(network, options.tile, progress=True))
     if volume.n_frames > 1:
         raise InputError(f"this network restores 3D volumes. Received: {volume.name} of shape {volume.shape}. Split it.")
     factors, simulated = options.upsample or (1, 1, 1), stored["simulate"]
@@ -182,15 +207,25 @@ def outcome(checkpoint, data, config):
     keras_mri.systems.records.Outcome
     """
     pair = _shown(data)
-    part = "test" if data.test else "partly trained on"
+    make = _panels_of_slices if config.thick_slices else _panels_of_pair
+    return Outcome(make(checkpoint, pair, config, "test" if data.test else "partly trained on"), {SPLIT: data.table()}, pair.target.affine)
+
+
+def _panels_of_pair(checkpoint, pair, config, part):
     images, mask = pair.z_scores(config.scaling)
     images = images[bounding_box(mask)]
     images = images[affordable_box(images.shape[:3])]
     restored = _predictor(checkpoint.network, images.shape[:3], inference(config, {})["tile"])(images[..., :1])
     # Panels are drawn from black at 0: the darkest voxel of the target.
     dark = images[..., 1].min()
-    panels = {f"source ({part})": images[..., 0] - dark, "restored": restored - dark, "target": images[..., 1] - dark}
-    return Outcome(panels, {SPLIT: data.table()}, pair.target.affine)
+    return {f"source ({part})": images[..., 0] - dark, "restored": restored - dark, "target": images[..., 1] - dark}
+
+
+def _panels_of_slices(checkpoint, pair, config, part):
+    image = pair.target.frame(0)
+    image = fit_scaling(image).apply(image)[bounding_box(pair.brain)]
+    shown = stack_shown(image[affordable_box(image.shape)], pair, config.thick_slices, _predictor_of(checkpoint.network))
+    return {f"slices ({part})": shown.pop("slices"), **shown}
 
 
 def _check_options(options, slices):
@@ -219,14 +254,25 @@ def _predictor(network, shape, tile=None, axes=(), progress=None):
     return predictor(network, shape, tile, axes, _OVERLAP, progress)
 
 
-def _generator(config):
+def _predictor_of(network, tile=None, progress=None):
+    """Return what makes the predictor of a network of thick slices for a shape and axes of mirror images."""
+    return lambda shape, axes=(): predictor(network, shape, tile, axes, progress=progress)
+
+
+def _generator(config, start):
+    if start is not None:
+        return with_hidden_layers_in(start, config.precision)
+    if config.thick_slices:
+        return thick_slices_unet(config.filters, config.depths, _SLICES_LACK)
     if config.generator == "unet3d":
         return unet3d(config.base_filters, config.levels, config.residual, config.normalization, detail_scale=_DETAIL_SCALE)
     return residual_unet((None, None, None, 1), config.filters, config.depths, _DETAIL_SCALE, with_image=True)
 
 
-def _shape_of_generator(config):
+def _shape_of_generator(config, start):
     """Return how often the generator halves the grid, and its normalisation."""
+    if start is not None:
+        return int(math.log2(geometry(start).stride)), "none"
     return (config.levels, config.normalization) if config.generator == "unet3d" else (len(config.filters) - 1, "none")
 
 
@@ -244,4 +290,4 @@ def _adam(config, beta_1, learning_rate):
     return optimizers.Adam(learning_rate, beta_1=beta_1, beta_2=config.beta_2, epsilon=_EPSILON, global_clipnorm=config.clip_norm)
 
 
-SYSTEM = System(settings=SETTINGS, train=train, predict=predict, outcome=outcome, prepare=prepare)
+SYSTEM = System(settings=SETTINGS, train=train, predict=predict, outcome=outcome, settle=settle, prepare=prepare)

@@ -21,9 +21,9 @@ from keras_mri.systems.sr.slice_facts import slice_axis, thickness_of
 # Voxel side that is reached where nobody says another, mm.
 VOXEL = 1.0
 # Fine voxels that are one unit of the distance that the network sees.
-_DISTANCE = 4.0
+DISTANCE = 4.0
 # An axis is coarse from this many target voxels on, and can be refined up to so many.
-_COARSE, _MOST = 1.1, 8.0
+COARSE, MOST = 1.1, 8.0
 # Zooms are written in float32.
 _ROUNDED = 1e-4
 # The outputs of a finer grid that are not to fall below zero and the slices that are to be kept are brought together so often.
@@ -83,7 +83,7 @@ def refinements_of(volume, voxel=VOXEL, profile=None):
     for axis in sorted(range(3), key=lambda axis: -zooms[axis]):
         slices, spacing = volume.shape[axis], zooms[axis]
         voxels = round(slices * spacing / voxel)
-        if spacing <= _COARSE * voxel or voxels <= slices:
+        if spacing <= COARSE * voxel or voxels <= slices:
             continue
         _check(volume, spacing, slices, voxel)
         stack = axis == across
@@ -122,7 +122,7 @@ def refine(volume, trained, options, predictor):
     if not plan:
         sides = " × ".join(f"{side:.3g}" for side in volume.zooms)
         remark(volume.name, f"its voxels of {sides} mm are not coarser than the {voxel:g} mm to reach: it is returned as it is")
-        return volume.with_frames(volume.frame)
+        return volume.with_frames(volume.frame, {"unchanged": True})
     _say_what_is_unknown(volume, plan, trained)
     if volume.n_frames > 1:
         remark(volume.name, f"its {volume.n_frames} frames are brought to the finer grid one by one")
@@ -188,7 +188,7 @@ def network_input(slices, voxels):
     count = slices.shape[-1]
     channels = np.empty((*slices.shape[:-1], voxels, 2), np.float32)
     channels[..., 0] = slices @ interpolation_matrix(voxels, count).T.astype(np.float32)
-    channels[..., 1] = distance_to_slices(voxels, count) / np.float32(_DISTANCE)
+    channels[..., 1] = distance_to_slices(voxels, count) / np.float32(DISTANCE)
     return channels
 
 
@@ -198,10 +198,10 @@ def moved(sides, axis):
 
 
 def _check(volume, spacing, slices, voxel):
-    if spacing > (1 + _ROUNDED) * _MOST * voxel:
-        least = np.ceil(100 * spacing / _MOST - _ROUNDED) / 100
+    if spacing > (1 + _ROUNDED) * MOST * voxel:
+        least = np.ceil(100 * spacing / MOST - _ROUNDED) / 100
         raise InputError(
-            f"`voxel` can be {_MOST:g} times finer than the slices at most. Received: {voxel:g} mm for {volume.name}, whose voxels are "
+            f"`voxel` can be {MOST:g} times finer than the slices at most. Received: {voxel:g} mm for {volume.name}, whose voxels are "
             f"{spacing:.3g} mm long. Use {least:g} or more."
         )
     if slices < 2:
@@ -217,7 +217,7 @@ def _say_what_is_unknown(volume, plan, trained):
     spacings = [step.spacing for step in plan]
     for name, values, words in (("voxel", reached, "the voxels to reach are {} mm"), ("spacing", spacings, "its slices are {} mm apart")):
         low, high = trained[name]
-        outside = [value for value in values if not low / _COARSE <= value <= high * _COARSE]
+        outside = [value for value in values if not low / COARSE <= value <= high * COARSE]
         if outside:
             said = words.format(f"{outside[0]:.3g}")
             remark(volume.name, f"{said}; the network was trained on {low:g} to {high:g} mm, and is applied all the same")

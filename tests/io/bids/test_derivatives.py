@@ -7,6 +7,7 @@ import pytest
 from keras_mri.errors import remarks_kept
 from keras_mri.io.bids.derivatives import carried, derivative_path, write_companions, write_dataset_description, write_sidecar
 from keras_mri.io.nifti_reading import open_image
+from keras_mri.io.volumes import Volume
 
 
 @pytest.mark.parametrize(
@@ -88,6 +89,15 @@ def test_a_sidecar_goes_on_from_the_scan_s_own(tmp_path, study, written):
     assert facts.get("RepetitionTime") == (2.0 if written and "2.0" in written else None)
     assert facts["Sources"] == ["bids:raw:sub-01/func/sub-01_bold.nii.gz"] and facts["keras_mri"] == {"network": "n.h5"}
     assert facts["SkullStripped"] is False
+
+
+def test_on_another_grid_nothing_is_taken_over_of_the_slices(study):
+    image = study("sub-01/anat/sub-01_T2w.nii.gz")
+    of_slices = {"SliceThickness": 3.0, "SpacingBetweenSlices": 3.3, "SliceTiming": [0.0, 0.5, 1.0]}
+    (image.file.parent / "sub-01_T2w.json").write_text(json.dumps({"EchoTime": 0.1, **of_slices}))
+    finer = Volume(image.frame, (5, 4, 10), image.affine, image.header, image.name, source=image)
+    assert carried(image).facts == carried(image, image).facts == {"EchoTime": 0.1, **of_slices, "SkullStripped": False}
+    assert carried(image, finer).facts == {"EchoTime": 0.1, "SkullStripped": False}
 
 
 def test_a_sidecar_has_what_the_scan_inherits_because_its_own_folder_inherits_nothing(tmp_path, study):

@@ -18,6 +18,12 @@ from keras_mri.systems.sr import settings as sr
         (dict(pairs="pairs.tsv", source_session="1", target_session="2"), "`pairs` names the scans"),
         (dict(source_session="1"), "go together"),
         (dict(source_session="1", target_session="1"), "must differ. Received: '1' twice"),
+        (dict(thick_slices=(6.0, 2.0)), r"`thick_slices` names the lower distance first. Received: \(6.0, 2.0\)"),
+        (dict(thick_slices=(0.5, 2.0)), "`thick_slices` must be at least 1.0"),
+        (dict(thick_slices=(2.0, 6.0), simulate=(2.0, 2.0, 1.0)), "`thick_slices` makes the sources, and `simulate` would do nothing"),
+        (dict(thick_slices=(2.0, 6.0), pairs="pairs.tsv", gain=0.1), "and `pairs`, `gain` would do nothing. Leave one of them out"),
+        (dict(thick_slices=(2.0, 6.0), generator="unet3d", filters=(16, 64, 96)), "and `generator` would do nothing"),
+        (dict(initial="none"), "`initial` needs `thick_slices`"),
         (dict(adversarial_loss="wgan"), "`adversarial_loss` must be one of lsgan, bce, hinge. Received: 'wgan'"),
         (dict(normalization="batch"), "`normalization` must be one of none, instance"),
         (dict(levels=0), "`levels` must be at least 1. Received: 0"),
@@ -61,3 +67,21 @@ def test_no_path_gets_into_the_network_file():
 def test_every_option_explains_itself():
     silent = [f.name for c in (sr.Config, sr.PredictConfig) for f in dataclasses.fields(c) if len(f.metadata["help"].split()) < 2]
     assert not silent
+
+
+@pytest.mark.parametrize(("values", "weight"), [({}, 1.0), (dict(thick_slices=(2.0, 6.0)), 0.0), (dict(adversarial_weight=0.5), 0.5)])
+def test_thick_slices_are_trained_without_an_adversary_unless_it_is_asked_for(values, weight):
+    from keras_mri.systems.sr.system import settle
+
+    assert settle(sr.Config(**values)).adversarial_weight == weight
+
+
+def test_the_file_of_thick_slices_says_what_it_was_trained_on():
+    config, pairs = sr.Config(thick_slices=(2.0, 6.0)), sr.Config()
+    assert sr.inference(config, {"zooms": [[1.0, 0.8, 0.9], [1.0, 1.0, 3.0]]}) == {
+        "scaling": "percentile",
+        "simulate": None,
+        "tile": None,
+        "slices": {"voxel": [0.8, 1.0], "spacing": [2.0, 6.0]},
+    }
+    assert sr.inference(config, {})["slices"]["voxel"] == [1.0, 1.0] and sr.inference(pairs, {})["slices"] is None

@@ -28,8 +28,6 @@ from . import lesson, scans
 denoisers = importlib.import_module("experiments.05_pretrained.train")
 
 DETAIL_SCALE = 0.1
-# What the file says it was trained on, mm: voxels reached and distances of slices.
-TRAINED = {"voxel": [0.8, 1.2], "spacing": [1.3, 6.6]}
 # Middle planes of a scan that chooses, and distances of its slices, voxels.
 _PLANES, _SPACINGS = 64, (2, 4, 6)
 
@@ -47,7 +45,7 @@ def main(options):
     pace, path = Pace(options.steps, options.time_budget), pathlib.Path(options.path)
 
     def write():
-        checkpoint = checkpoint_of(in_float32(network), options)
+        checkpoint = checkpoint_of(in_float32(network), options, pool)
         checkpoints.save(checkpoint, path)
         return checkpoint.network
 
@@ -63,15 +61,15 @@ def main(options):
     return row
 
 
-def checkpoint_of(network, options):
+def checkpoint_of(network, options, pool):
     """Return the network with what `predict` needs: Checkpoint."""
     config = Config(
-        simulate=(1.0, 1.0, 4.0), seed=options.seed, filters=options.filters, depths=options.depths, batch_size=options.batch_size,
+        thick_slices=lesson.SPACING, seed=options.seed, filters=options.filters, depths=options.depths, batch_size=options.batch_size,
         patch_shape=options.patch, time_budget=options.time_budget, learning_rate=options.learning_rate, adversarial_weight=0.0,
+        noise=lesson.NOISE, initial="none",
     )  # fmt: skip
-    facts = {"zooms": [[1.0, 1.0, 1.0]], "sigma": [0.0, lesson.NOISE]}
-    stored = {**inference(config, facts), "scaling": "volume", "simulate": None, "tile": None, "slices": TRAINED}
-    return checkpoints.Checkpoint(network, "sr", config.to_json(), facts, stored)
+    facts = {"zooms": [[round(side, 2) for side in image.zooms] for image in pool], "sigma": [0.0, lesson.NOISE]}
+    return checkpoints.Checkpoint(network, "sr", config.to_json(), facts, inference(config, facts))
 
 
 def gains(network):

@@ -26,7 +26,6 @@ from keras_mri.saving import checkpoints
 from keras_mri.systems.network_files import checkpoint_for
 from keras_mri.systems.wgan import system as wgan
 from keras_mri.systems.wgan.settings import Config
-from keras_mri.training.pace import Pace
 
 from . import fast_forms, lesson, scans
 
@@ -44,28 +43,37 @@ _BETWEEN_FILES = 300
 
 
 class Progress(keras.callbacks.Callback):
-    """Change the learning rate by the clock, tell how it goes, write the network now and then, and stop in time."""
+    """Change the learning rate by the clock or by steps, tell how it goes, write the network now and then, and stop in time."""
 
-    def __init__(self, pace, options, write):
+    def __init__(self, options, write):
         super().__init__()
-        self.pace, self.options, self.write, self.written = pace, options, write, 0.0
+        self.options, self.write, self.written, self.steps, self.start = options, write, 0.0, 0, time.perf_counter()
+
+    def elapsed(self):
+        """Return the seconds of training."""
+        return time.perf_counter() - self.start
+
+    def share(self):
+        """Return how much of the training is over, 0 to 1."""
+        return min(1.0, self.elapsed() / self.options.time_budget if self.options.time_budget else self.steps / self.options.steps)
 
     def on_epoch_begin(self, epoch, logs=None):
         """Let the rate climb, then fall by a cosine; it changes between epochs, as JAX asks for."""
-        share = self.pace.progress()
+        share = self.share()
         factor = min(1.0, 0.1 + share / _CLIMB) * (_FLOOR + (1 - _FLOOR) * (1 + math.cos(math.pi * share)) / 2)
         self.model.optimizer.learning_rate.assign(self.options.learning_rate * factor)
 
     def on_epoch_end(self, epoch, logs=None):
         """Count, tell, write and stop."""
-        self.pace.step += self.options.steps_per_epoch
-        if self.pace.progress() >= 1:
+        self.steps += self.options.steps_per_epoch
+        if self.share() >= 1:
             self.model.stop_training = True
-        elif self.pace.elapsed() - self.written > _BETWEEN_FILES:
+        elif self.elapsed() - self.written > _BETWEEN_FILES:
             self.write()
-            self.written = self.pace.elapsed()
+            self.written = self.elapsed()
         if epoch % 10 == 0 or self.model.stop_training:
-            print(f"{self.pace.elapsed():6.0f} s  {self.pace.step:6d} steps  error {logs['loss']:.5f}", flush=True)
+            rate = float(self.model.optimizer.learning_rate)
+            print(f"{self.elapsed():6.0f} s  {self.steps:6d} steps  error {logs['loss']:.5f}  rate {rate:.1e}", flush=True)
 
 
 def main(options):
@@ -79,7 +87,7 @@ def main(options):
     network = _network(options)
     if options.initial:
         start_from(network, checkpoints.load(options.initial, "wgan").network)
-    pace, path = Pace(options.steps, options.time_budget), pathlib.Path(options.path)
+    path = pathlib.Path(options.path)
 
     def write():
         checkpoint = checkpoint_for(in_float32(network), "wgan", _config(options), _facts(pool, options))
@@ -92,8 +100,9 @@ def main(options):
     patches = lesson.Patches(
         pool, options.patch, options.batch_size, options.steps_per_epoch, options.seed, HIGHEST_NOISE, options.silent, options.told_sigma
     )
-    network.fit(patches, epochs=10**6, callbacks=[Progress(pace, options, write)], verbose=0, shuffle=False)
-    row = {**vars(options), "steps": pace.step, "seconds": round(pace.elapsed()), "parameters": network.count_params()}
+    progress = Progress(options, write)
+    network.fit(patches, epochs=10**6, callbacks=[progress], verbose=0, shuffle=False)
+    row = {**vars(options), "steps": progress.steps, "seconds": round(progress.elapsed()), "parameters": network.count_params()}
     row["psnr"] = held_out_psnr(write(), options.scan, options.told_sigma)
     print(json.dumps(row), flush=True)
     path.with_suffix(".json").write_text(json.dumps(row) + "\n", encoding="utf-8")

@@ -14,7 +14,7 @@ import numpy as np
 from keras_mri.imaging.acquisition import kspace_filters, noise_maps
 
 # How often a draw has each, and how far they go.
-_ZERO_FILLED, _PARTIAL, _SMOOTHED, _UNEVEN, _MAGNITUDE, _COILS = 0.5, 0.25, 0.4, 0.5, 0.6, 0.25
+_ZERO_FILLED, _PARTIAL, _SMOOTHED, _UNEVEN, _MAGNITUDE, _COILS = 0.4, 0.2, 0.3, 0.4, 0.5, 0.25
 _LEAST_MATRIX, _LEAST_FOURIER, _WIDEST, _STRONGEST = 0.5, 0.625, 1.8, 4.0
 
 

@@ -21,7 +21,6 @@ from keras_mri.networks.precision import hidden_layers_in, in_float32
 from keras_mri.networks.residual_unet import thick_slices_unet
 from keras_mri.saving import checkpoints
 from keras_mri.systems.sr.settings import Config, inference
-from keras_mri.training.pace import Pace
 
 from . import lesson, scans
 
@@ -42,7 +41,7 @@ def main(options):
         network = thick_slices_unet(options.filters, options.depths, DETAIL_SCALE)
     if options.initial:
         network.set_weights(checkpoints.load(options.initial, "sr").network.get_weights())
-    pace, path = Pace(options.steps, options.time_budget), pathlib.Path(options.path)
+    path = pathlib.Path(options.path)
 
     def write():
         checkpoint = checkpoint_of(in_float32(network), options, pool)
@@ -53,8 +52,9 @@ def main(options):
     optimizer = keras.optimizers.Adam(options.learning_rate, beta_2=0.99, clipnorm=1.0)
     network.compile(optimizer, loss=lesson.LOSSES[options.loss], jit_compile=keras.backend.backend() == "jax")
     patches = lesson.Patches(pool, options.patch, options.batch_size, options.steps_per_epoch, options.seed)
-    network.fit(patches, epochs=10**6, callbacks=[denoisers.Progress(pace, options, write)], verbose=0, shuffle=False)
-    row = {**vars(options), "steps": pace.step, "seconds": round(pace.elapsed()), "parameters": network.count_params()}
+    progress = denoisers.Progress(options, write)
+    network.fit(patches, epochs=10**6, callbacks=[progress], verbose=0, shuffle=False)
+    row = {**vars(options), "steps": progress.steps, "seconds": round(progress.elapsed()), "parameters": network.count_params()}
     row["psnr"] = gains(write())
     print(json.dumps(row), flush=True)
     path.with_suffix(".json").write_text(json.dumps(row) + "\n", encoding="utf-8")

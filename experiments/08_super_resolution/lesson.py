@@ -22,7 +22,7 @@ _PROFILES, _SHARES = ("box", "gaussian", "kspace"), (0.35, 0.4, 0.25)
 # Distances that are encoded in k-space, as 3D acquisitions do it, are short: beyond these the profile is a Gaussian.
 _LONGEST_ENCODED = 2.6
 # SD of the noise of the thick slices, network units; how often there is any, and how often it is what a scanner makes of it, not white.
-NOISE, _NOISY, _COLOURED = 0.03, 0.7, 0.3
+NOISE, _NOISY, _COLOURED = 0.02, 0.6, 0.3
 # Patches of which a part is exactly 0, as in a masked or defaced scan.
 _SILENT = 0.15
 # Errors far below this, of patches of air, count no more.

@@ -41,6 +41,8 @@ def main(options):
     for (head, contrast), files in (heads.CHOOSING if options.choosing else heads.TESTED).items():
         image, mask = heads.opened(*files)
         for form in options.forms:
+            if FORMS[form][1] == "kspace" and max(image.zooms) > 1.01 * min(image.zooms):
+                continue  # `predict` reaches cubes
             thick = heads.thick(image, mask, *FORMS[form])
             for method in options.methods:
                 start = time.perf_counter()

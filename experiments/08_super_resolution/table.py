@@ -47,8 +47,9 @@ def main(options):
             for method in options.methods:
                 start = time.perf_counter()
                 restored = restored_by(method, thick, checkpoint)
+                seconds = time.perf_counter() - start
                 row = dict(head=head, contrast=contrast, form=form, method=method, **scores(thick, restored))
-                rows.append({**row, "seconds": time.perf_counter() - start})
+                rows.append({**row, "seconds": seconds})
                 print(", ".join(f"{key} {value}" for key, value in rows[-1].items()), file=sys.stderr, flush=True)
     if options.output:
         write_rows(options.output, rows)

@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 
 from keras_mri.imaging.acquisition.scanner_noise import add_scanner_noise, draw_scanner
-from keras_mri.imaging.acquisition.slice_profiles import distance_to_slices, interpolation_matrix, profile_matrix
+from keras_mri.imaging.acquisition.slice_profiles import distance_to_slices, interpolation_matrix, kept, profile_matrix
 
 denoisers = importlib.import_module("experiments.05_pretrained.lesson")
 
@@ -19,18 +19,23 @@ SPACING = (1.3, 6.6)
 # Thickness in distances of slices; so many scans have slices that just touch.
 THICKNESS, _TOUCHING = (0.6, 1.1), 0.4
 _PROFILES, _SHARES = ("box", "gaussian", "kspace"), (0.35, 0.4, 0.25)
-# SD of the noise of the thick slices, network units; how often it is what a scanner makes of it, not white.
-NOISE, _COLOURED = 0.03, 0.3
+# Distances that are encoded in k-space, as 3D acquisitions do it, are short: beyond these the profile is a Gaussian.
+_LONGEST_ENCODED = 2.6
+# SD of the noise of the thick slices, network units; how often there is any, and how often it is what a scanner makes of it, not white.
+NOISE, _NOISY, _COLOURED = 0.02, 0.6, 0.3
 # Patches of which a part is exactly 0, as in a masked or defaced scan.
 _SILENT = 0.15
-# Fine slices beyond the patch that are measured too: its ends are seldom those of the stack.
-_BEYOND = 24
+# Errors far below this, of patches of air, count no more.
+_LEAST_ERROR = 0.004
 # Fine voxels that are one unit of the distance that the network sees.
 _DISTANCE = 4.0
 
 
 class Patches(keras.utils.PyDataset):
-    """Batches of (seen, truth): float32, shapes (batch, x, y, z, 2) and (batch, x, y, z, 1); slices lie along z.
+    """Batches of what the network sees, what keeps its result to the slices, and the truth; slices lie along z, a stack fills a patch.
+
+    ((seen, projection, measured), truth): float32, shapes (batch, x, y, z, 2), (batch, z, z), (batch, x, y, z) and (batch, x, y, z, 1).
+    A result is kept to what was measured as projection @ result + measured: see `keeping`.
 
     Parameters
     ----------
@@ -55,27 +60,26 @@ class Patches(keras.utils.PyDataset):
 
     def __getitem__(self, index):
         rng = np.random.default_rng([self.seed, self.drawn + index])
-        return tuple(np.stack(part) for part in zip(*(self.pair(rng) for _ in range(self.batch_size))))
+        *inputs, truth = (np.stack(part) for part in zip(*(self.example(rng) for _ in range(self.batch_size))))
+        return tuple(inputs), truth
 
-    def pair(self, rng):
-        """Draw what the network sees and what it should make of it: float32, shapes (x, y, z, 2) and (x, y, z, 1)."""
-        whole = denoisers.other_contrast(self._piece(rng), rng)
+    def example(self, rng):
+        """Draw what the network sees, what keeps its result, and what it should make of it."""
+        truth = denoisers.other_contrast(self._piece(rng), rng)
         if rng.random() < _SILENT:
-            whole = np.where(denoisers.kept(whole, rng), whole, 0).astype(np.float32)
-        seen = interpolated(with_noise(whole @ drawn_matrix(whole.shape[-1], rng).T.astype(np.float32), rng), whole.shape[-1])
-        first = rng.integers(whole.shape[-1] - self.shape[-1] + 1)
-        part = slice(first, first + self.shape[-1])
-        return seen[:, :, part], whole[:, :, part, None]
+            truth = np.where(denoisers.kept(truth, rng), truth, 0).astype(np.float32)
+        matrix = drawn_matrix(truth.shape[-1], rng)
+        slices = with_noise(truth @ matrix.T.astype(np.float32), rng)
+        return interpolated(slices, truth.shape[-1]), *keeping(slices, matrix), truth[..., None]
 
     def _piece(self, rng):
-        """Cut a longer patch from the pool and turn it so that its slices lie along the last axis."""
+        """Cut a patch from the pool and turn it so that its slices lie along the last axis."""
         number = int(np.searchsorted(self.shares, rng.random() * self.shares[-1]))
         image = self.pool[number]
         axis = image.axes[rng.integers(len(image.axes))]
         x, y = rng.permutation([other for other in range(3) if other != axis])
-        # Of any length, so that distances of slices are seldom whole.
         shape = np.zeros(3, int)
-        shape[[x, y, axis]] = (*self.shape[:2], self.shape[2] + _BEYOND + rng.integers(-4, 5))
+        shape[[x, y, axis]] = self.shape
         centre = np.unravel_index(rng.choice(self.centres[number]), image.data.shape)
         piece = denoisers.cut(image.data, np.array(centre) - shape // 2, shape).transpose(x, y, axis)
         return piece[tuple(slice(None, None, step) for step in rng.choice((1, -1), 3))]
@@ -86,12 +90,14 @@ def drawn_matrix(n_fine, rng):
     slices = max(2, round(n_fine / np.exp(rng.uniform(*np.log(SPACING)))))
     spacing = n_fine / slices
     thickness = 1.0 if rng.random() < _TOUCHING else rng.uniform(*THICKNESS)
-    return profile_matrix(n_fine, slices, 1.0, spacing, thickness * spacing, rng.choice(_PROFILES, p=_SHARES))
+    profile = rng.choice(_PROFILES, p=_SHARES)
+    profile = "gaussian" if profile == "kspace" and spacing > _LONGEST_ENCODED else profile
+    return profile_matrix(n_fine, slices, 1.0, spacing, thickness * spacing, profile)
 
 
 def with_noise(slices, rng):
     """Add noise to slices and return the magnitude: ndarray of float32, same shape."""
-    sigma = NOISE * rng.random() ** 1.5
+    sigma = NOISE * rng.random() ** 1.5 if rng.random() < _NOISY else 0.0
     if rng.random() < _COLOURED:
         # Slices share no noise.
         slices = add_scanner_noise(np.abs(slices), sigma, draw_scanner(rng), rng)[0]
@@ -108,10 +114,51 @@ def interpolated(slices, n_fine):
     return seen
 
 
-def mean_absolute(truth, restored):
-    """Return the mean absolute error, of which the air counts less."""
-    weight = ops.where(truth > denoisers.FOREGROUND, 1.0, 0.2)
-    return ops.mean(weight * ops.abs(restored - truth))
+def keeping(slices, matrix):
+    """Return `slice_profiles.kept` as a linear map: of a result, and of what was measured.
+
+    Parameters
+    ----------
+    slices : ndarray of float32, shape (x, y, slices)
+    matrix : ndarray of float64, shape (slices, n_fine)
+
+    Returns
+    -------
+    projection : ndarray of float32, shape (n_fine, n_fine)
+        Onto what the slices do not see.
+    measured : ndarray of float32, shape (x, y, n_fine)
+        The least image that would be measured so.
+    """
+    n_fine = matrix.shape[1]
+    projection = kept(np.eye(n_fine, dtype=np.float32), np.zeros((n_fine, len(matrix)), np.float32), matrix).T
+    return projection, kept(np.zeros((*slices.shape[:-1], n_fine), np.float32), slices, matrix)
 
 
-LOSSES = {"rms": denoisers.root_mean_square, "l1": mean_absolute}
+def keeping_network(network):
+    """Return a network whose result is kept to what was measured, for training: its inputs are those of `Patches`.
+
+    Parameters
+    ----------
+    network : keras.Model
+        From (batch, x, y, z, 2) to (batch, x, y, z, 1).
+
+    Returns
+    -------
+    keras.Model
+        It shares the weights.
+    """
+    seen, projection, measured = (keras.Input(shape) for shape in ((None,) * 3 + (2,), (None,) * 2, (None,) * 3))
+    result = ops.einsum("bxyzc,bwz->bxywc", network(seen), projection)
+    return keras.Model([seen, projection, measured], result + ops.expand_dims(measured, -1))
+
+
+def logarithm(truth, restored):
+    """Return half the logarithm of each patch's mean square error, of which the air counts less; float32, shape (batch,).
+
+    A patch counts by the ratio by which its error falls, as decibels do, however large the error of its thick slices is.
+    """
+    error = denoisers.root_mean_square(truth, restored)
+    return ops.log(error + _LEAST_ERROR)
+
+
+LOSSES = {"rms": denoisers.root_mean_square, "log": logarithm}

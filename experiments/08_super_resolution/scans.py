@@ -21,7 +21,7 @@ _CONTRASTS = ("T1w", "T2w", "free", "FLAIR", "T1w", "free", "T2w")
 _FORMS = ("alike", "alike", "fine plane", "alike", "fine plane", "coarse plane", "alike", "coarse axis")
 # Voxels along which slices may be made thick, mm: what a network reaches, and a little more.
 _REACHED = 1.35
-_PAINTED = 0.6
+_PAINTED, _LABEL_MAP = 0.5, "label map"
 # Sides of the voxels that k-space of a real scan is cut to, mm.
 _STRUCTURAL = {
     "forrest-t1w/T1w.nii.gz": ((0.8, 0.8, 0.8), (1.0, 1.0, 1.0), (1.2, 1.2, 1.2), (1.0, 0.7, 0.7), (1.0, 1.8, 1.8), (1.8, 1.0, 1.0)),
@@ -53,8 +53,14 @@ class Fine:
 
 def training_pool(painted, seed):
     """Return what the network learns from, `painted` painted heads among it: list of Fine."""
-    drawn = [painted_head(number, seed) for number in range(painted)]
-    return _shared(drawn, _PAINTED) + _shared(_real(), 1 - _PAINTED)
+    return shared([painted_head(number, seed) for number in range(painted)] + _real())
+
+
+def shared(pool):
+    """Return the pool with the shares of its patches: painted heads together, and in each part the cube root of an image's voxels."""
+    painted = [image for image in pool if image.name.startswith(_LABEL_MAP)]
+    real = [image for image in pool if not image.name.startswith(_LABEL_MAP)]
+    return _shared(painted, _PAINTED) + _shared(real, 1 - _PAINTED)
 
 
 def painted_head(number, seed, heads=HEADS):
@@ -63,7 +69,7 @@ def painted_head(number, seed, heads=HEADS):
     head, contrast = heads[number % len(heads)], _CONTRASTS[number % len(_CONTRASTS)]
     labels = np.asarray(open_image(FOLDER / "label-maps" / f"head{head:02d}_labels.nii.gz").frame(0), np.int16)
     zooms = drawn_zooms(_FORMS[number % len(_FORMS)], rng)
-    return fine(f"label map {head:02d}, {contrast}", drawn_image(labels, zooms, rng, contrast), zooms)
+    return fine(f"{_LABEL_MAP} {head:02d}, {contrast}", drawn_image(labels, zooms, rng, contrast), zooms)
 
 
 def drawn_zooms(form, rng):

@@ -1,4 +1,4 @@
-"""Score the rows on heads that took no part: python -m experiments.08_super_resolution.table [NETWORK.h5] [--choosing], writes results.csv.
+"""Score the rows on heads that took no part: python -m experiments.08_super_resolution.table [NETWORK.h5] [-o results.csv].
 
 Thin scans are made thick along one axis, or coarse along all three, and brought back. PSNR and SSIM are of the brain; the data range is
 the thin scan's maximum there.
@@ -6,17 +6,19 @@ the thin scan's maximum there.
 
 import argparse
 import importlib
+import pathlib
 import sys
 import time
 
 import numpy as np
 
-from experiments.data import write_rows
+from experiments.data import read_rows, write_rows
 from keras_mri.imaging.acquisition.slice_profiles import interpolation_matrix, kept
 from keras_mri.imaging.intensity import fit_scaling
 from keras_mri.imaging.metrics import psnr, ssim
 from keras_mri.systems.network_files import load_network, path_of_network
 from keras_mri.systems.sr import system as sr
+from keras_mri.systems.sr.settings import PredictConfig
 
 heads = importlib.import_module("experiments.08_super_resolution.heads")
 
@@ -34,27 +36,39 @@ METHODS = ("linear", "cubic", "cubic, kept", "sr_any")
 
 def main(options):
     """Score, write and print."""
-    checkpoint = load_network(path_of_network(options.network))
-    rows = []
+    checkpoint = load_network(path_of_network(options.network)) if "sr_any" in options.methods else None
+    rows = _earlier(options)
     for (head, contrast), files in (heads.CHOOSING if options.choosing else heads.TESTED).items():
         image, mask = heads.opened(*files)
         for form in options.forms:
+            if FORMS[form][1] == "kspace" and max(image.zooms) > 1.01 * min(image.zooms):
+                continue  # `predict` reaches cubes
             thick = heads.thick(image, mask, *FORMS[form])
-            for method in METHODS:
+            for method in options.methods:
                 start = time.perf_counter()
                 restored = restored_by(method, thick, checkpoint)
+                seconds = time.perf_counter() - start
                 row = dict(head=head, contrast=contrast, form=form, method=method, **scores(thick, restored))
-                rows.append({**row, "seconds": time.perf_counter() - start})
+                rows.append({**row, "seconds": seconds})
                 print(", ".join(f"{key} {value}" for key, value in rows[-1].items()), file=sys.stderr, flush=True)
     if options.output:
         write_rows(options.output, rows)
     print(markdown(rows))
 
 
+def _earlier(options):
+    """Return the rows that the CSV has already, of other methods: list of dict."""
+    if not (options.output and pathlib.Path(options.output).is_file()):
+        return []
+    numbers = ("psnr", "ssim", "sharpness", "off", "seconds")
+    rows = [{**row, **{name: float(row[name]) for name in numbers}} for row in read_rows(options.output)]
+    return [row for row in rows if row["method"] not in options.methods]
+
+
 def restored_by(method, thick, checkpoint):
     """Bring thick slices to the grid of the truth: ndarray of float32, shape (x, y, z)."""
     if method == "sr_any":
-        return sr.predict(checkpoint, [thick.slices], sr.PredictConfig(voxel=thick.voxel)).frame(0)
+        return sr.predict(checkpoint, [thick.slices], PredictConfig(voxel=thick.voxel)).frame(0)
     image = thick.slices.frame(0)
     for axis, matrix in thick.matrices.items():
         slices = np.moveaxis(image, axis, -1)
@@ -100,6 +114,7 @@ def scores(thick, restored):
 
 def markdown(rows):
     """Return mean ± SD over heads as a Markdown table, and what is gained over cubic interpolation."""
+    rows = sorted(rows, key=lambda row: (list(FORMS).index(row["form"]), row["contrast"], METHODS.index(row["method"])))
     lines = ["| slices | contrast | method | PSNR | over cubic | SSIM | sharpness | off, % |", "|---" * 8 + "|"]
     cubic = {(row["head"], row["form"]): row["psnr"] for row in rows if row["method"] == "cubic"}
     for form, contrast, method in dict.fromkeys((row["form"], row["contrast"], row["method"]) for row in rows):
@@ -127,5 +142,6 @@ if __name__ == "__main__":
     parser.add_argument("network", nargs="?", default="sr_any")
     parser.add_argument("--choosing", action="store_true", help="on the heads that choose between tries instead")
     parser.add_argument("--forms", nargs="+", choices=tuple(FORMS), default=tuple(FORMS))
-    parser.add_argument("-o", "--output", help="the CSV to write")
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
+    parser.add_argument("-o", "--output", help="the CSV to write; rows of other methods that it has stay")
     main(parser.parse_args())

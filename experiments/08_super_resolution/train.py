@@ -15,21 +15,18 @@ import keras
 import numpy as np
 
 from keras_mri.config import parse_duration
-from keras_mri.imaging.acquisition.slice_profiles import profile_matrix
+from keras_mri.imaging.acquisition.slice_profiles import kept, profile_matrix
 from keras_mri.imaging.metrics import psnr
 from keras_mri.networks.precision import hidden_layers_in, in_float32
 from keras_mri.networks.residual_unet import thick_slices_unet
 from keras_mri.saving import checkpoints
 from keras_mri.systems.sr.settings import Config, inference
-from keras_mri.training.pace import Pace
 
 from . import lesson, scans
 
 denoisers = importlib.import_module("experiments.05_pretrained.train")
 
 DETAIL_SCALE = 0.1
-# What the file says it was trained on, mm: voxels reached and distances of slices.
-TRAINED = {"voxel": [0.8, 1.2], "spacing": [1.3, 6.6]}
 # Middle planes of a scan that chooses, and distances of its slices, voxels.
 _PLANES, _SPACINGS = 64, (2, 4, 6)
 
@@ -44,38 +41,40 @@ def main(options):
         network = thick_slices_unet(options.filters, options.depths, DETAIL_SCALE)
     if options.initial:
         network.set_weights(checkpoints.load(options.initial, "sr").network.get_weights())
-    pace, path = Pace(options.steps, options.time_budget), pathlib.Path(options.path)
+    path = pathlib.Path(options.path)
 
     def write():
-        checkpoint = checkpoint_of(in_float32(network), options)
+        checkpoint = checkpoint_of(in_float32(network), options, pool)
         checkpoints.save(checkpoint, path)
         return checkpoint.network
 
     # `jit_compile=False` where TensorFlow trains: XLA computes bfloat16 on a processor slowly; JAX always compiles.
     optimizer = keras.optimizers.Adam(options.learning_rate, beta_2=0.99, clipnorm=1.0)
-    network.compile(optimizer, loss=lesson.LOSSES[options.loss], jit_compile=keras.backend.backend() == "jax")
+    keeping = lesson.keeping_network(network)
+    keeping.compile(optimizer, loss=lesson.LOSSES[options.loss], jit_compile=keras.backend.backend() == "jax")
     patches = lesson.Patches(pool, options.patch, options.batch_size, options.steps_per_epoch, options.seed)
-    network.fit(patches, epochs=10**6, callbacks=[denoisers.Progress(pace, options, write)], verbose=0, shuffle=False)
-    row = {**vars(options), "steps": pace.step, "seconds": round(pace.elapsed()), "parameters": network.count_params()}
+    progress = denoisers.Progress(options, write)
+    keeping.fit(patches, epochs=10**6, callbacks=[progress], verbose=0, shuffle=False)
+    row = {**vars(options), "steps": progress.steps, "seconds": round(progress.elapsed()), "parameters": network.count_params()}
     row["psnr"] = gains(write())
     print(json.dumps(row), flush=True)
     path.with_suffix(".json").write_text(json.dumps(row) + "\n", encoding="utf-8")
     return row
 
 
-def checkpoint_of(network, options):
+def checkpoint_of(network, options, pool):
     """Return the network with what `predict` needs: Checkpoint."""
     config = Config(
-        simulate=(1.0, 1.0, 4.0), seed=options.seed, filters=options.filters, depths=options.depths, batch_size=options.batch_size,
+        thick_slices=lesson.SPACING, seed=options.seed, filters=options.filters, depths=options.depths, batch_size=options.batch_size,
         patch_shape=options.patch, time_budget=options.time_budget, learning_rate=options.learning_rate, adversarial_weight=0.0,
+        noise=lesson.NOISE, initial="none",
     )  # fmt: skip
-    facts = {"zooms": [[1.0, 1.0, 1.0]], "sigma": [0.0, lesson.NOISE]}
-    stored = {**inference(config, facts), "scaling": "volume", "simulate": None, "tile": None, "slices": TRAINED}
-    return checkpoints.Checkpoint(network, "sr", config.to_json(), facts, stored)
+    facts = {"zooms": [[round(side, 2) for side in image.zooms] for image in pool], "sigma": [0.0, lesson.NOISE]}
+    return checkpoints.Checkpoint(network, "sr", config.to_json(), facts, inference(config, facts))
 
 
 def gains(network):
-    """Return PSNR of cubic interpolation and of the network, dB, for the scans that choose, by kind and distance of slices."""
+    """Return PSNR of cubic interpolation, of it kept to the slices, and of the network so, dB, by kind of scan and distance of slices."""
     found = {}
     for kind in ("T1w", "FLAIR"):
         truth = scans.choosing(kind)
@@ -84,17 +83,19 @@ def gains(network):
         truth = truth[..., : truth.shape[2] // 24 * 24]
         inside = truth > lesson.denoisers.FOREGROUND
         for spacing in _SPACINGS:
-            slices = truth @ profile_matrix(truth.shape[2], truth.shape[2] // spacing, 1.0, spacing, spacing, "gaussian").T
+            matrix = profile_matrix(truth.shape[2], truth.shape[2] // spacing, 1.0, spacing, spacing, "gaussian")
+            slices = truth @ matrix.T
             seen = lesson.interpolated(slices.astype(np.float32), truth.shape[2])
             restored = network.predict_on_batch(seen[None])[0, ..., 0]
-            found[f"{kind}, {spacing}"] = [round(psnr(truth, image, inside, 1.0), 2) for image in (seen[..., 0], restored)]
+            images = (seen[..., 0], *(kept(image, slices.astype(np.float32), matrix) for image in (seen[..., 0], restored)))
+            found[f"{kind}, {spacing}"] = [round(psnr(truth, image, inside, 1.0), 2) for image in images]
     return found
 
 
 def _pool(options):
     """Paint the pool, or take that of an earlier try."""
     if options.pool and pathlib.Path(options.pool).is_file():
-        return pickle.loads(pathlib.Path(options.pool).read_bytes())
+        return scans.shared(pickle.loads(pathlib.Path(options.pool).read_bytes()))
     pool = scans.training_pool(options.painted, options.seed)
     if options.pool:
         pathlib.Path(options.pool).write_bytes(pickle.dumps(pool))
@@ -110,11 +111,11 @@ def _parser():
     parser.add_argument("--pool", help="keep what is painted in this file for the next try")
     parser.add_argument("--filters", type=int, nargs="+", default=(16, 48, 64))
     parser.add_argument("--depths", type=int, nargs="+", default=(1, 3, 2))
-    parser.add_argument("--patch", type=int, nargs=3, default=(32, 32, 48), help="fine voxels of a patch; slices lie along the last axis")
+    parser.add_argument("--patch", type=int, nargs=3, default=(28, 28, 64), help="fine voxels of a patch; slices lie along the last axis")
     parser.add_argument("--batch-size", type=int, default=2)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--steps-per-epoch", type=int, default=20, help="after each the learning rate changes and the clock is looked at")
-    parser.add_argument("--loss", choices=tuple(lesson.LOSSES), default="rms")
+    parser.add_argument("--loss", choices=tuple(lesson.LOSSES), default="log")
     parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto")
     parser.add_argument("--initial", help="go on from this network")
     parser.add_argument("--seed", type=int, default=0)

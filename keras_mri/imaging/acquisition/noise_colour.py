@@ -56,8 +56,9 @@ def noise_colour(volume):
     Colour
         White along an axis of which nothing can be told.
     """
-    share, slabs = acquired_band(volume), some_slabs(volume)
+    slabs = some_slabs(volume)
     air = look_at_air(slabs)
+    share = acquired_band(volume, None if air is None else air.sigma)
     strong = air is not None and air.sigma > _LEAST_NOISE * np.percentile(some_of(volume[volume != 0]), _ROBUST)
     shared = (air_correlation(slabs) if strong else None) or (0.0, 0.0, 0.0)
     # A Gaussian of SD s makes noise that neighbours share by exp(-1 / 4 s²).

@@ -37,7 +37,7 @@ _BESIDE, _VOXEL = 20, 1.0
 def main(network="sr_any"):
     """Draw figure.png."""
     checkpoint = load_network(path_of_network(network))
-    figure, axes = plt.subplots(1 + len(THICK), 4, figsize=(14, 3.6 * (1 + len(THICK))), layout="constrained")
+    figure, axes = plt.subplots(1 + len(THICK), 4, figsize=(14, 3.1 * (1 + len(THICK))), layout="constrained")
     _simulated(axes[0], checkpoint)
     for row, (title, (scan, looked, place)) in zip(axes[1:], THICK.items()):
         image = _slab(open_image(FOLDER / scan), looked, place)

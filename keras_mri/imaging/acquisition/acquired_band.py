@@ -16,7 +16,7 @@ _LEAST_NOISE, _ROBUST = 0.01, 99.9
 # Power before a cliff, of that of noise of the SD that is known, from which it is anatomy.
 _STRONGER = 3.0
 # Fewer voxels along an axis hold no spectrum.
-_LEAST_SIDE = 24
+_LEAST_SIDE = 32
 # Voxels of a longer axis are cut to its middle.
 _MOST = 192
 

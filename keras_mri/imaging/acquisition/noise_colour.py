@@ -14,7 +14,7 @@ from keras_mri.imaging.air import air_correlation, look_at_air, some_slabs
 from keras_mri.imaging.intensity import some_of
 
 # Weaker correlation of neighbours is left alone, and so much of the highest frequencies is undone at most.
-_LEAST_CORRELATION, _LEAST_WEIGHT = 0.15, 0.25
+_LEAST_CORRELATION, _LEAST_WEIGHT = 0.3, 0.4
 # Smoothing is undone where noise has this share of the robust maximum: below, it would make fine anatomy stronger than the noise.
 _LEAST_NOISE, _ROBUST = 0.02, 99.9
 

@@ -124,24 +124,6 @@ def some_slabs(volume):
     return volume if every == 1 else np.compress(np.arange(volume.shape[axis]) // _SLAB % every == 0, volume, axis=axis)
 
 
-def air_correlation(volume):
-    """Measure how much noise neighbours share along each axis, in the air around a head.
-
-    In air the magnitudes of complex noise of correlation ρ have one of 0.92 ρ² (Rayleigh). Voxels two apart count as independent.
-
-    Parameters
-    ----------
-    volume : ndarray of float32, shape (x, y, z)
-
-    Returns
-    -------
-    tuple of float, (x, y, z), or None
-        Correlation of the complex noise of next neighbours, from 0 to 0.5; None without air enough that is not masked.
-    """
-    air = _darkest_air(volume)
-    return None if air is None else tuple(_shared(volume, air, axis, bool(volume.min() >= 0)) for axis in range(3))
-
-
 def _darkest_air(volume):
     """Tell the voxels in air, of uneven air the darker half, which has less of ghosts and ringing; None where there is too little."""
     valid = volume != 0
@@ -174,19 +156,16 @@ def _scale(volume):
 
 
 def _haar_of_tissue(volume, air):
-    """Return the gain of Haar coefficients for the noise of tissue, by the correlation that neighbours have in air."""
-    return float(np.sqrt(np.prod([1 - _shared(volume, air, axis, True) for axis in range(3)])))
+    """Return the gain of Haar coefficients for the noise of tissue, by the correlation that neighbours have in air.
 
-
-def _shared(volume, air, axis, magnitude):
-    """Return the correlation of the complex noise of next neighbours along an axis, in air."""
-    if volume.shape[axis] <= 2:
-        return 0.0
-    near, far = (_spread_of_steps(volume, air, axis, lag) for lag in (1, 2))
-    shared = 1 - (near / far) ** 2 if far else 0.0
-    if shared <= _LEAST_SHARED:
-        return 0.0
-    return float(min(_MOST_SHARED, np.sqrt(shared / _RAYLEIGH_SHARE) if magnitude else shared))
+    In air the magnitudes of complex noise of correlation ρ have one of 0.92 ρ² (Rayleigh). Voxels two apart count as independent.
+    """
+    gain = 1.0
+    for axis in (axis for axis in range(3) if volume.shape[axis] > 2):
+        near, far = (_spread_of_steps(volume, air, axis, lag) for lag in (1, 2))
+        shared = 1 - (near / far) ** 2 if far else 0.0
+        gain *= 1 - min(_MOST_SHARED, np.sqrt(shared / _RAYLEIGH_SHARE)) if shared > _LEAST_SHARED else 1
+    return float(np.sqrt(gain))
 
 
 def _spread_of_steps(volume, valid, axis, lag):

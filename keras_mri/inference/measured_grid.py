@@ -1,4 +1,4 @@
-"""Noise that a scanner coloured, removed where it is white, as in the training."""
+"""Noise of zero-filled scans, removed on the grid that was measured: there it is white, as in the training."""
 
 import numpy as np
 
@@ -22,9 +22,6 @@ def colour_of(volume):
     if min(colour.share) < 1:
         sides = " × ".join(map(str, colour.measured_shape(volume.shape[:3])))
         remark(volume.name, f"its noise is that of a grid of {sides} voxels, filled with zeros in k-space; it is removed on that grid")
-    if max(colour.width):
-        widths = " × ".join(f"{width * np.sqrt(8 * np.log(2)):.1f}" for width in colour.width)
-        remark(volume.name, f"its noise is smooth, as by a Gaussian of {widths} voxels (FWHM); it is removed with that undone")
     return colour
 
 
@@ -49,6 +46,6 @@ def on_measured_grid(run, colour):
         inside = np.stack([whitened(data[..., frame], colour) for frame in range(data.shape[-1])], axis=-1)
         middle = data.shape[-1] // 2
         removed = inside[..., middle] - run(inside)
-        return data[..., middle] - coloured(removed, data.shape[:3], colour)
+        return data[..., middle] - coloured(removed, data.shape[:3])
 
     return restored

@@ -10,7 +10,7 @@ from keras_mri.inference.measured_grid import colour_of, on_measured_grid
 from keras_mri.io.volumes import Volume
 from tests.imaging.acquisition.test_noise_colour import SHAPE, head  # noqa: F401 a fixture
 
-COLOUR = Colour((0.5, 1.0, 1.0), (0.0, 0.4, 0.0))
+COLOUR = Colour((0.5, 1.0, 0.8))
 
 
 def test_where_noise_is_white_the_denoiser_is_used_as_it_is():
@@ -26,7 +26,7 @@ def test_a_denoiser_that_removes_nothing_changes_nothing():
 def test_a_perfect_denoiser_leaves_the_image_and_what_was_not_measured():
     rng = np.random.default_rng(0)
     image = rng.random(SHAPE, dtype=np.float32)
-    noise = coloured(rng.standard_normal(COLOUR.measured_shape(SHAPE)).astype(np.float32), SHAPE, COLOUR)
+    noise = coloured(rng.standard_normal(COLOUR.measured_shape(SHAPE)).astype(np.float32), SHAPE)
     inside = whitened(image, COLOUR)
     restored = on_measured_grid(lambda seen: inside, COLOUR)((image + noise)[..., None])
     np.testing.assert_allclose(restored, image, atol=2e-4)

@@ -19,6 +19,7 @@ FOLDERS = (
 _MODALITIES = {
     "ldm_epi": ("bold", "asl"),
     "n2a_t1w": ("T1w",),
+    "sr_any": ("T1w", "T2w", "FLAIR", "PDw"),
     "wgan_epi": ("bold", "asl", "dwi", "sbref", "epi"),
     "wgan_run": ("bold", "asl"),
     "wgan_t1w": ("T1w",),

@@ -44,7 +44,14 @@ _OTHERS = ("keras", "nibabel", "numpy", "scipy", "h5py", "scikit-image", "matplo
 _TOLERANCE = 1e-4
 # What only training imports, beside the modules of `data` and `training` that import TensorFlow.
 _TRAINING = {"training", "cli.training_job", *(f"systems.{name}.{part}" for name in SYSTEMS for part in ("data", "training"))}
-_TRAINING |= {"systems.n2a.iterations", "systems.sr.augmentation", "systems.ldm.models", "systems.ldm.vector_quantizer"}
+_TRAINING |= {
+    "data.drawn",
+    "systems.n2a.iterations",
+    "systems.sr.augmentation",
+    "systems.sr.slice_data",
+    "systems.ldm.models",
+    "systems.ldm.vector_quantizer",
+}
 _TRAINING |= {f"systems.wgan.run_{part}" for part in ("data", "model", "training")}
 
 

@@ -146,7 +146,9 @@ def two_phases(wall, takes, budget, warm_up=0.8):
     model = AdversarialModel(one, critic, discriminator_losses("lsgan"), Rules(), seed=0)
     new = NewOptimizers(lambda: keras.optimizers.SGD(0.01), lambda: keras.optimizers.SGD(0.01))
     with running(Clock(budget, now=wall)):
-        fit_in_two_phases(model, batches(), Pace(1, budget), Config(warm_up=warm_up, learning_rate=0.01), new, [takes])
+        fit_in_two_phases(
+            model, batches(), Pace(1, budget), Config(warm_up=warm_up, learning_rate=0.01, adversarial_weight=1.0), new, [takes]
+        )
 
 
 def test_each_phase_gets_its_share(wall):

@@ -24,7 +24,7 @@ def small(rng):
 
 
 def fit(model, data, epochs=4, **options):
-    config = Config(epochs=epochs, learning_rate=0.05, **options)
+    config = Config(**{"epochs": epochs, "learning_rate": 0.05, "adversarial_weight": 1.0, **options})
     log = keras.callbacks.History()
     rows = []
     record = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: rows.append(dict(logs)))
@@ -81,7 +81,7 @@ def test_ctrl_c_keeps_the_best_network_so_far(rng, caplog):
 
 def test_the_critic_may_have_an_optimizer_of_its_own(rng):
     model, data = small(rng)
-    config = Config(epochs=2, warm_up=0.5)
+    config = Config(epochs=2, warm_up=0.5, adversarial_weight=1.0)
     new = NewOptimizers(lambda: keras.optimizers.Adam(0.05), lambda: keras.optimizers.Adam(0.01, beta_1=0.25))
     fit_in_two_phases(model, data, Pace(2 * data.steps), config, new)
     assert (model.optimizer.beta_1, model.critic_optimizer.beta_1) == (0.9, 0.25)

@@ -264,6 +264,7 @@ def inference_of_format_1(config, training):
         "scaling": config["scaling"],
         "simulate": config["simulate"],
         "tile": (config["patch_shape"] or list(PATCH_SHAPE)) if normalizes else None,
+        "slices": None,
     }
 
 

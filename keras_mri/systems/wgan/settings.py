@@ -145,7 +145,7 @@ class PredictConfig(SharedPredictConfig):
     tr: float | None = repetition_time_option()
     keep_bias: bool = option(
         False,
-        "single volumes: keep the bias that noise gives a magnitude image; by default it is removed where the air shows that there is one",
+        "single volumes: keep the bias that noise gives a magnitude image; else it is removed where the air shows that there is one",
         basic=True,
     )
 

@@ -33,7 +33,7 @@ class Patches(keras.utils.PyDataset):
 
     Parameters
     ----------
-    pool : sequence of keras_mri experiments' `pool.Clean`
+    pool : sequence of `scans.Clean`
     side, batch_size, steps, seed : int
     highest : float
         SD of the strongest noise, network units.

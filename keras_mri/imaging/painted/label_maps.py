@@ -13,6 +13,8 @@ from keras_mri.imaging.painted.tissues import draw_contrast
 
 # SD of the Gaussian that smooths texture, mm.
 _GRAIN = (1.0, 4.0)
+# Control points of the brightness along each axis.
+_POINTS = 4
 # Voxels around the head that stay.
 _MARGIN = 8
 # SD of the blur before an image is measured, as a part of its voxels: k-space cut alone would ring at every edge.
@@ -57,11 +59,9 @@ def bias_field(shape, rng, strength=0.3):
     ndarray of float32, shape `shape`
         Positive; geometric mean near 1.
     """
-    field = rng.uniform(0, strength) * rng.standard_normal((4, 4, 4))
+    field = rng.uniform(0, strength) * rng.standard_normal((_POINTS,) * 3)
     for axis, side in enumerate(shape):
-        places = np.linspace(0, 3, side)
-        weights = np.stack([ndimage.map_coordinates(row, places[None], order=3, mode="nearest") for row in np.eye(4)], axis=1)
-        field = np.moveaxis(np.tensordot(weights, field, (1, axis)), 0, axis)
+        field = np.moveaxis(np.tensordot(shapes.cubic_weights(_POINTS, side), field, (1, axis)), 0, axis)
     return np.exp(field - field.mean()).astype(np.float32)
 
 

@@ -77,7 +77,7 @@ def moved(labels, affine, deformation, flipped=False):
     centre = (np.array(labels.shape) - 1) / 2
     labels = labels[::-1] if flipped else labels
     result = np.empty_like(labels)
-    weights = [_interpolation(count, side) for count, side in zip(deformation.shape[1:], labels.shape)]
+    weights = [cubic_weights(count, side) for count, side in zip(deformation.shape[1:], labels.shape)]
     # From control points to the second and third axis; the first follows plane by plane.
     shifts = np.einsum("aijk,yj,zk->aiyz", deformation, weights[1], weights[2], optimize=True)
     axes = [np.arange(side, dtype=np.float32) - middle for side, middle in zip(labels.shape, centre)]
@@ -100,8 +100,8 @@ def _nearest(labels, places):
     return np.where(inside, np.ascontiguousarray(labels).ravel()[index], labels.dtype.type(0))
 
 
-def _interpolation(points, side):
-    """Return cubic interpolation from control points to voxels: float32, shape (side, points)."""
+def cubic_weights(points, side):
+    """Return what interpolates control points, which reach from the first voxel to the last, by a cubic spline: float32, (side, points)."""
     places = np.linspace(0, points - 1, side)
     columns = [ndimage.map_coordinates(row, places[None], order=3, mode="nearest") for row in np.eye(points)]
     return np.stack(columns, axis=1).astype(np.float32)

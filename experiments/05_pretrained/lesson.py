@@ -26,7 +26,44 @@ _WHITE = 0.7
 _EVEN = 0.02
 
 
-class Patches(keras.utils.PyDataset):
+class Draws(keras.utils.PyDataset):
+    """Batches that are drawn from a pool of images, each a function of the seed and its number; who inherits gives `example`.
+
+    Parameters
+    ----------
+    pool : sequence
+        Images with `data`, ndarray of shape (x, y, z) in network units, and `share` of the patches.
+    batch_size, steps, seed : int
+    """
+
+    def __init__(self, pool, batch_size, steps, seed):
+        super().__init__(workers=1, max_queue_size=8)
+        self.pool, self.batch_size, self.steps, self.seed, self.drawn = pool, batch_size, steps, seed, 0
+        self.shares = np.cumsum([image.share for image in pool])
+        self.centres = [np.flatnonzero(image.data > FOREGROUND).astype(np.int32) for image in pool]
+
+    def __len__(self):
+        return self.steps
+
+    def on_epoch_end(self):
+        """Let the next epoch be other batches."""
+        self.drawn += self.steps
+
+    def examples(self, index):
+        """Return the parts of the examples of a batch, each stacked: list of ndarray, (batch, …)."""
+        rng = np.random.default_rng([self.seed, self.drawn + index])
+        return [np.stack(part) for part in zip(*(self.example(rng) for _ in range(self.batch_size)))]
+
+    def number(self, rng):
+        """Draw the number of an image of the pool."""
+        return int(np.searchsorted(self.shares, rng.random() * self.shares[-1]))
+
+    def centre(self, number, rng):
+        """Draw a voxel of an image's foreground: ndarray of int, (3,)."""
+        return np.array(np.unravel_index(rng.choice(self.centres[number]), self.pool[number].data.shape))
+
+
+class Patches(Draws):
     """Batches of (noisy, clean, weight): float32, shape (batch, side, side, side, 1) twice, (batch,); centres lie in the foreground.
 
     The weight makes an error count in relation to the noise: at 1 % noise, as scanners have it, as much as at 20 %.
@@ -44,28 +81,17 @@ class Patches(keras.utils.PyDataset):
     """
 
     def __init__(self, pool, side, batch_size, steps, seed, highest=0.32, silent=0.2, told_sigma=False):
-        super().__init__(workers=1, max_queue_size=8)
-        self.pool, self.side, self.batch_size, self.steps, self.seed = pool, side, batch_size, steps, seed
-        self.highest, self.silent, self.told_sigma, self.drawn = highest, silent, told_sigma, 0
-        self.shares = np.cumsum([clean.share for clean in pool])
-        self.centres = [np.flatnonzero(clean.data > FOREGROUND).astype(np.int32) for clean in pool]
+        super().__init__(pool, batch_size, steps, seed)
+        self.side, self.highest, self.silent, self.told_sigma = side, highest, silent, told_sigma
         self.with_noise = [number for number, clean in enumerate(pool) if len(clean.noise)]
 
-    def __len__(self):
-        return self.steps
-
-    def on_epoch_end(self):
-        """Let the next epoch be other batches."""
-        self.drawn += self.steps
-
     def __getitem__(self, index):
-        rng = np.random.default_rng([self.seed, self.drawn + index])
-        seen, truth, sigma = (np.stack(part) for part in zip(*(self.pair(rng) for _ in range(self.batch_size))))
+        seen, truth, sigma = self.examples(index)
         return seen, truth, (_EVEN / (sigma + _EVEN)).astype(np.float32)
 
-    def pair(self, rng):
+    def example(self, rng):
         """Draw what the network sees, what it should become, both with a channel, and the SD of the noise."""
-        number = int(np.searchsorted(self.shares, rng.random() * self.shares[-1]))
+        number = self.number(rng)
         start = self._place(number, rng)
         patch, measured = cut(self.pool[number].data, start, self.side), self._measured_noise(number, start, rng)
         axes, flips = rng.permutation(3), tuple(slice(None, None, step) for step in rng.choice((1, -1), 3))
@@ -95,7 +121,7 @@ class Patches(keras.utils.PyDataset):
 
     def _place(self, number, rng):
         """Return where a patch begins whose centre lies in the foreground."""
-        return np.array(np.unravel_index(rng.choice(self.centres[number]), self.pool[number].data.shape)) - self.side // 2
+        return self.centre(number, rng) - self.side // 2
 
     def _measured_noise(self, number, start, rng):
         """Return noise of a run: of the patch itself where it is of one, or of another place and scan; or None."""

@@ -31,7 +31,7 @@ _LEAST_ERROR = 0.004
 _DISTANCE = 4.0
 
 
-class Patches(keras.utils.PyDataset):
+class Patches(denoisers.Draws):
     """Batches of what the network sees, what keeps its result to the slices, and the truth; slices lie along z, a stack fills a patch.
 
     ((seen, projection, measured), truth): float32, shapes (batch, x, y, z, 2), (batch, z, z), (batch, x, y, z) and (batch, x, y, z, 1).
@@ -46,21 +46,11 @@ class Patches(keras.utils.PyDataset):
     """
 
     def __init__(self, pool, shape, batch_size, steps, seed):
-        super().__init__(workers=1, max_queue_size=8)
-        self.pool, self.shape, self.batch_size, self.steps, self.seed, self.drawn = pool, tuple(shape), batch_size, steps, seed, 0
-        self.shares = np.cumsum([image.share for image in pool])
-        self.centres = [np.flatnonzero(image.data > denoisers.FOREGROUND).astype(np.int32) for image in pool]
-
-    def __len__(self):
-        return self.steps
-
-    def on_epoch_end(self):
-        """Let the next epoch be other batches."""
-        self.drawn += self.steps
+        super().__init__(pool, batch_size, steps, seed)
+        self.shape = tuple(shape)
 
     def __getitem__(self, index):
-        rng = np.random.default_rng([self.seed, self.drawn + index])
-        *inputs, truth = (np.stack(part) for part in zip(*(self.example(rng) for _ in range(self.batch_size))))
+        *inputs, truth = self.examples(index)
         return tuple(inputs), truth
 
     def example(self, rng):
@@ -74,14 +64,13 @@ class Patches(keras.utils.PyDataset):
 
     def _piece(self, rng):
         """Cut a patch from the pool and turn it so that its slices lie along the last axis."""
-        number = int(np.searchsorted(self.shares, rng.random() * self.shares[-1]))
+        number = self.number(rng)
         image = self.pool[number]
         axis = image.axes[rng.integers(len(image.axes))]
         x, y = rng.permutation([other for other in range(3) if other != axis])
         shape = np.zeros(3, int)
         shape[[x, y, axis]] = self.shape
-        centre = np.unravel_index(rng.choice(self.centres[number]), image.data.shape)
-        piece = denoisers.cut(image.data, np.array(centre) - shape // 2, shape).transpose(x, y, axis)
+        piece = denoisers.cut(image.data, self.centre(number, rng) - shape // 2, shape).transpose(x, y, axis)
         return piece[tuple(slice(None, None, step) for step in rng.choice((1, -1), 3))]
 
 

@@ -70,7 +70,7 @@ def gaussian_apodisation(side, fwhm):
     return np.exp(-2 * (np.pi * sigma * np.fft.fftfreq(side)) ** 2).astype(np.float32)
 
 
-def hanning(side, least=0.0):
+def hanning(side, least=0.0, share=1.0):
     """Return a Hanning window over the frequencies of an axis.
 
     Parameters
@@ -78,12 +78,16 @@ def hanning(side, least=0.0):
     side : int
     least : float
         Weight of the highest frequency, from 0 to 1.
+    share : float
+        Acquired part of the matrix, at whose end the window ends.
 
     Returns
     -------
     ndarray of float32, shape (side,)
     """
-    return (least + (1 - least) * 0.5 * (1 + np.cos(2 * np.pi * np.fft.fftfreq(side)))).astype(np.float32)
+    _check_share(share, 0.0)
+    frequency = np.minimum(np.abs(np.fft.fftfreq(side)) / share, 0.5)
+    return (least + (1 - least) * 0.5 * (1 + np.cos(2 * np.pi * frequency))).astype(np.float32)
 
 
 def autocorrelation(weights):

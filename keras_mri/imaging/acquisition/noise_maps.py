@@ -11,28 +11,6 @@ def flat(shape):
     return np.ones(shape, np.float32)
 
 
-def central(shape, highest, centre=(0.5, 0.5, 0.5), width=0.35):
-    """Return a map that rises smoothly from 1 to `highest`, as the g-factor of parallel imaging does inside a head.
-
-    Parameters
-    ----------
-    shape : tuple of int, (x, y, z)
-    highest : float
-        At least 1.
-    centre : sequence of float
-        Of the maximum, as parts of the sides.
-    width : float
-        SD of the Gaussian bump, as a part of each side.
-
-    Returns
-    -------
-    ndarray of float32, shape `shape`
-    """
-    bumps = [np.exp(-0.5 * (((np.arange(side) + 0.5) / side - middle) / width) ** 2) for side, middle in zip(shape, centre)]
-    bump = bumps[0][:, None, None] * bumps[1][:, None] * bumps[2]
-    return (1 + (highest - 1) * bump).astype(np.float32)
-
-
 def drawn(shape, highest, rng):
     """Draw a smooth map between 1 and `highest`; now and then with a step between two slabs.
 

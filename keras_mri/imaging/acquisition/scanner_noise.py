@@ -15,6 +15,8 @@ from keras_mri.imaging.acquisition import kspace_filters, noise_maps
 
 # How often a draw has each, and how far they go.
 _ZERO_FILLED, _PARTIAL, _SMOOTHED, _UNEVEN, _MAGNITUDE, _COILS = 0.4, 0.2, 0.3, 0.4, 0.5, 0.25
+# Weight that the window leaves to the highest frequency that was acquired.
+_LEAST_WEIGHT = 0.08
 _LEAST_MATRIX, _LEAST_FOURIER, _WIDEST, _STRONGEST = 0.5, 0.625, 1.8, 4.0
 
 
@@ -57,9 +59,7 @@ class Scanner:
             return None
         weights = kspace_filters.zero_filling(side, self.matrix[axis]) * kspace_filters.gaussian_apodisation(side, self.fwhm[axis])
         if self.hanning and self.matrix[axis] < 1:
-            # The window ends where the acquired matrix does.
-            inner = np.minimum(np.abs(np.fft.fftfreq(side)) / self.matrix[axis], 0.5)
-            weights = weights * (0.08 + 0.92 * 0.5 * (1 + np.cos(2 * np.pi * inner)))
+            weights = weights * kspace_filters.hanning(side, _LEAST_WEIGHT, self.matrix[axis])
         return (weights * kspace_filters.partial_fourier(side, self.fourier[axis])).astype(np.float32)
 
 

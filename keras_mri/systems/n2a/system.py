@@ -9,7 +9,6 @@ Lehtinen et al., ICML 2018 (Noise2Noise). arXiv:1803.04189
 import dataclasses
 import functools
 import logging
-import math
 
 import keras
 import numpy as np
@@ -18,7 +17,6 @@ from keras_mri.errors import InputError, remark
 from keras_mri.imaging.intensity import Scaling, fit_scaling
 from keras_mri.inference.central_part import central_part
 from keras_mri.inference.tiles import predictor
-from keras_mri.inference.timing import speed_of
 from keras_mri.io.grids import bounding_box, mirror_axes
 from keras_mri.networks.backends import check_trains
 from keras_mri.networks.geometry import geometry
@@ -26,6 +24,7 @@ from keras_mri.networks.munet import munet, munet_diffusion
 from keras_mri.networks.precision import hidden_layers_in, in_float32, with_hidden_layers_in
 from keras_mri.saving import checkpoints, pretrained
 from keras_mri.systems.n2a import published_munet
+from keras_mri.systems.n2a.expected_time import OVERLAP, expect_outcome, mirror_in_time
 from keras_mri.systems.n2a.repetitions import align_repetitions
 from keras_mri.systems.n2a.settings import DENOISED, SETTINGS, inference
 from keras_mri.systems.records import Outcome, System, visible_factor, with_inference
@@ -36,14 +35,9 @@ __all__ = ["SYSTEM", "outcome", "predict", "prepare", "settle", "train"]
 
 _LOGGER = logging.getLogger(__name__)
 _DEFAULT_FILTERS = {"munet": 16, "munet_diffusion": 64}
-# Voxels by which neighbouring tiles go on beyond their share. The MU-Net's reach is 21, but beyond this its output hardly
-# changes, and exact halos would be nine tenths of the work.
-_OVERLAP = 8
 # What a training without a gain writes.
 _AVERAGE = "their average: the average is the result, and training ends here"
 _MIRRORED = {"none": "", "left-right": " and its mirror image", "all": " and its mirror images along all axes: eight times the work of one"}
-# Restorations that are averaged; of the time left before training, the share that the scan's restoration after it may take.
-_IMAGES, _FOR_OUTCOME = {"all": 8, "left-right": 2, "none": 1}, 0.35
 # Voxels of surroundings that a network without a bounded reach is shown.
 _SURROUNDINGS = 16
 
@@ -138,7 +132,7 @@ def train(data, config, callbacks=()):
         # A target need not be the best there is: no mirror images.
         return scaling.apply(_denoised(network, as_seen, inference(config, {}), "none").data.reshape(scan.average.shape))
 
-    _expect_outcome(network, scan, config)
+    expect_outcome(network, scan, config)
     best = KeepBest(network, "val_loss")
     with keeping_best(best, callbacks):
         name, noise = scan.reference.name, scan.noise
@@ -195,7 +189,7 @@ def outcome(checkpoint, data, config):
     -------
     keras_mri.systems.records.Outcome
     """
-    mirror = _mirror_in_time(data, config, current() and current().following)
+    mirror = mirror_in_time(data, config, current() and current().following)
     if not _restores_nothing(checkpoint.network):
         _LOGGER.info("restoring the %s%s", "repetitions" if config.restore == "each" else "average", _MIRRORED[mirror])
     network = with_hidden_layers_in(checkpoint.network, config.precision)
@@ -213,40 +207,6 @@ def outcome(checkpoint, data, config):
     # Where nothing was restored there is nothing to judge.
     judged = None if _restores_nothing(checkpoint.network) else central_part(denoised)
     return Outcome(panels, {DENOISED: denoised}, data.reference.affine, judged)
-
-
-def _expect_outcome(network, scan, config):
-    """Keep time of a budget for the restoration of the scan, with fewer mirror images where all of them would take most of it."""
-    clock = current()
-    if clock is None or not clock.writes:
-        return
-    clock.speed = speed_of(network, config.precision)
-    mirror = _mirror_in_time(scan, config, _FOR_OUTCOME * (clock.end - clock.elapsed()))
-    clock.following = _seconds_of(scan, config, mirror)
-    if mirror != config.mirror:
-        remark(
-            scan.reference.name,
-            f"to restore it with `mirror` {config.mirror} takes about {_seconds_of(scan, config, config.mirror):.0f} s, too much of the "
-            f"time budget: it is restored with `mirror` {mirror}; predict with the network for the better result",
-        )
-
-
-def _mirror_in_time(scan, config, seconds):
-    """Return the choice of mirror images, of those asked for at most, whose restoration takes so many seconds; the least if none does."""
-    if not seconds or current().speed is None:
-        return config.mirror
-    choices = [mirror for mirror in ("all", "left-right", "none") if _IMAGES[mirror] <= _IMAGES[config.mirror]]
-    return next((mirror for mirror in choices if _seconds_of(scan, config, mirror) <= seconds * 1.001), "none")
-
-
-def _seconds_of(scan, config, mirror):
-    """Return about how long the scan's restoration takes, by the clock's measure of a prediction."""
-    first, each = current().speed
-    voxels = math.prod(side.stop - side.start for side in bounding_box(scan.mask, (_OVERLAP,) * 3))
-    frames = scan.data.shape[-1]
-    # Frames of a run are computed anew for picture and verdict.
-    voxels *= frames if frames == 1 else frames + 2
-    return first + each * voxels * _IMAGES[mirror] * (len(scan.data) if config.restore == "each" else 1)
 
 
 def _start(config):
@@ -295,9 +255,9 @@ def _denoised(network, scan, stored, mirror, tile=None):
     each = stored["restore"] == "each"
     reach = geometry(network).reach
     # No wider around the mask than between tiles.
-    box = bounding_box(scan.mask, tuple(min(side, _OVERLAP) for side in reach) if reach else (_SURROUNDINGS,) * 3)
+    box = bounding_box(scan.mask, tuple(min(side, OVERLAP) for side in reach) if reach else (_SURROUNDINGS,) * 3)
     mirrored = mirror_axes(scan.reference.affine, mirror)
-    run = predictor(network, average[box].shape[:3], tile, mirrored, _OVERLAP, scan.reference.n_frames == 1)
+    run = predictor(network, average[box].shape[:3], tile, mirrored, OVERLAP, scan.reference.n_frames == 1)
 
     # Of a scan of one frame, picture, verdict and file are one computation.
     @functools.lru_cache(maxsize=2)

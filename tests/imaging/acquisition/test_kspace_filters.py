@@ -36,6 +36,7 @@ def test_hanning_falls_from_one_to_its_least():
     weights = filters.hanning(SIDE, least=0.2)
     assert weights[0] == 1 and weights[SIDE // 2] == pytest.approx(0.2)
     assert weights[SIDE // 4] == pytest.approx(0.6)
+    assert filters.hanning(SIDE, 0.2, share=0.5)[SIDE // 4] == pytest.approx(0.2)
 
 
 @pytest.mark.parametrize("share", [0.0, -0.1, 1.2])

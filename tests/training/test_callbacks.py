@@ -7,6 +7,7 @@ import pytest
 
 from keras_mri.errors import InputError
 from keras_mri.training.callbacks import EpochLog, EveryEpochs, FollowPace, KeepBest, KeepLast, StopOnNonFinite
+from keras_mri.training.clock import Clock
 from keras_mri.training.pace import Pace
 
 
@@ -27,11 +28,17 @@ def test_pace_counts_steps_and_stops_at_its_share():
     assert pace.step == 10 and pace.progress() == 0.5
 
 
-def test_a_time_budget_ends_a_training_that_has_no_other_end():
-    pace = Pace(steps=1, time_budget=0.3)
-    fit(small_model(), [FollowPace(pace)], epochs=10**6)
-    # Time for a validation may be left over.
-    assert pace.over() and pace.progress() == 1.0
+def test_a_time_budget_ends_a_training_that_has_no_other_end(monkeypatch):
+    moment = [0.0]
+    monkeypatch.setattr("keras_mri.training.pace.clock_of", lambda budget: Clock(budget, now=lambda: moment[0]))
+    pace = Pace(steps=1, time_budget=30.0)
+
+    def take_a_second(batch, logs=None):
+        moment[0] += 1
+
+    fit(small_model(), [FollowPace(pace), keras.callbacks.LambdaCallback(on_train_batch_begin=take_a_second)], epochs=10**6)
+    # Half a step is kept for a validation, and a 30th step would end further from that moment than the 29th.
+    assert pace.over() and pace.step == 29 and pace.progress() == 29 / 29.5
 
 
 def test_the_learning_rate_climbs_then_falls_by_a_cosine():

@@ -14,6 +14,10 @@ _ENOUGH, _SLAB = 3_000_000, 12
 _LEAST_VOXELS, _LEAST_AIR, _LEAST_AIR_SHARE = 100, 1000, 0.03
 # Air is darker than the first of these shares of the 95th percentile that noise itself does not reach, over so many voxels a side.
 _AIR, _AROUND = (0.05, 0.1, 0.2), 5
+# Shares where air is nearly as bright as tissue: it is believed to be air only where it is noise of one channel through and through.
+_BRIGHT_AIR = (0.3, 0.5)
+# Quantiles of noise alone, and the share by which each may differ.
+_QUANTILES, _ALMOST = (0.1, 0.5, 0.9), 0.08
 # Blocks of air in which noise is looked at alone: their sides, the fewest of them, the share of them that may have less noise, and the
 # darkest of them.
 _BLOCK, _LEAST_BLOCKS, _QUIETEST, _DARK = (4, 4, 2), 200, 0.1, 0.25
@@ -72,18 +76,22 @@ def look_at_air(volume):
     Air or None
         None without air enough that is not masked.
     """
-    air = _darkest_air(volume)
-    if air is None:
+    found = _darkest_air(volume)
+    if found is None:
         return None
+    air, share = found
     difference, both = every_second_difference(volume, air)
     if both.sum() < _LEAST_VOXELS:
         return None
     noise, mean = spread(difference[both]), float(volume[air].mean())
     ratio = mean / noise if noise else 0.0
+    blocks = _look_at_blocks(volume, max(_AIR[-1], share)) if noise and volume.min() >= 0 else None
+    if share in _BRIGHT_AIR and not (blocks[1] < _CHANNELS if blocks else _like_rayleigh(volume[air], noise / _narrowing(ratio))):
+        return None
     # Air with negative values is no magnitude: its noise is normal there as elsewhere.
     if volume.min() < 0 or not noise:
         return Air(noise, ratio, 1.0, False)
-    sigma, blocks = noise / _narrowing(ratio), _look_at_blocks(volume)
+    sigma = noise / _narrowing(ratio)
     if blocks is None:
         return Air(sigma, ratio, 1.0, ratio > _LEAST_RATIO)
     # A mixture of weak and strong noise has another ratio than each of its parts.
@@ -125,14 +133,17 @@ def some_slabs(volume):
 
 
 def _darkest_air(volume):
-    """Tell the voxels in air, of uneven air the darker half, which has less of ghosts and ringing; None where there is too little."""
+    """Tell the voxels in air, of uneven air the darker half, which has less of ghosts and ringing, and the share that they lie below.
+
+    None where there is too little.
+    """
     valid = volume != 0
     if not valid.any():
         return None
     inside = _beside_no_zero(volume)
     scale = _scale(volume)
     around = ndimage.uniform_filter(volume.astype(np.float32), _AROUND, mode="nearest")
-    for share in _AIR:
+    for share in (*_AIR, *_BRIGHT_AIR):
         dark = around < share * scale
         air = inside & dark
         if air.sum() >= max(_LEAST_AIR, _LEAST_AIR_SHARE * dark.sum()):
@@ -140,7 +151,7 @@ def _darkest_air(volume):
             # Near the threshold the noise of air is as bright itself, and would be cut.
             if middle <= 0.8 * share * scale:
                 # Where all of the air is alike, the darker half would be what noise made dark.
-                return air if bright < 1.15 * middle else air & (around <= middle)
+                return (air if bright < 1.15 * middle else air & (around <= middle)), share
     return None
 
 
@@ -175,8 +186,8 @@ def _spread_of_steps(volume, valid, axis, lag):
     return spread(some_of(volume[first][both] - volume[second][both])) if both.sum() >= _LEAST_VOXELS else 0.0
 
 
-def _look_at_blocks(volume):
-    """Look at blocks of air that hold nothing but noise, of one ratio of mean to SD; None where they are too few.
+def _look_at_blocks(volume, share):
+    """Look at blocks of air, darker than a share, that hold nothing but noise, of one ratio of mean to SD; None where they are too few.
 
     Returns
     -------
@@ -190,7 +201,7 @@ def _look_at_blocks(volume):
     far = [_step_power(volume, axis) for axis in range(3)]
     noise, mean = np.sqrt(np.cbrt(far[0] * far[1] * far[2])), blocks.mean(axis=-1)
     error = 1 / np.sqrt(2 * np.prod(_BLOCK))
-    pure = _blocks(_beside_no_zero(volume)[_CUT, _CUT, _CUT]).all(axis=-1) & (noise > 0) & (mean < _AIR[-1] * _scale(volume))
+    pure = _blocks(_beside_no_zero(volume)[_CUT, _CUT, _CUT]).all(axis=-1) & (noise > 0) & (mean < share * _scale(volume))
     pure &= blocks.std(axis=-1) < (1 + _STRUCTURE * error) * noise
     pure &= np.maximum.reduce(far) < (1 + _ISOTROPY * error) ** 2 * np.minimum.reduce(far)
     if pure.sum() < _LEAST_BLOCKS:
@@ -216,6 +227,13 @@ def _blocks(volume):
     whole = volume[tuple(slice(0, count * length) for count, length in zip(counts, _BLOCK))]
     (nx, ny, nz), (bx, by, bz) = counts, _BLOCK
     return whole.reshape(nx, bx, ny, by, nz, bz).transpose(0, 2, 4, 1, 3, 5).reshape(nx, ny, nz, -1)
+
+
+def _like_rayleigh(values, sigma):
+    """Tell whether values are spread as the magnitude of complex noise alone is, by a low, the middle and a high quantile."""
+    shares = np.array(_QUANTILES)
+    expected = sigma * np.sqrt(-2 * np.log(1 - shares))
+    return bool(np.all(np.abs(np.quantile(some_of(values), shares) - expected) < _ALMOST * expected))
 
 
 def _narrowing(ratio):

@@ -82,3 +82,18 @@ def test_slabs_of_a_large_volume_tell_what_all_of_it_would(rng):
     assert scan.size > 4_000_000
     assert estimate_sigma(scan) == pytest.approx(estimate_sigma(scan[:, :, :72]), rel=0.1)
     assert estimate_sigma(scan) == pytest.approx(np.hypot(_SIGMA, 0.0075 * 700), rel=0.1)
+
+
+@pytest.mark.parametrize("sigma", [180.0, 250.0])
+def test_air_that_noise_makes_nearly_as_bright_as_tissue_is_still_air(sigma, rng):
+    scan = add_rician_noise(_head(), sigma, rng)
+    # The mean of the air is 1.25 sigma: above the darkest fifth of the head's range.
+    assert 1.25 * sigma > 0.2 * np.percentile(scan, 95)
+    air = look_at_air(scan)
+    assert air.magnitude and air.channels == 1 and air.sigma == pytest.approx(sigma, rel=0.05)
+
+
+def test_dark_tissue_of_a_masked_scan_is_no_bright_air(rng):
+    head = _head()
+    for noise in (5.0, 40.0):
+        assert look_at_air(np.where(head > 0, add_rician_noise(head, noise, rng), 0)) is None

@@ -10,6 +10,8 @@ from scipy import ndimage, special
 _STEP, _LAST, _KNEE = 0.01, 15.0, 1.0
 # Voxels a side of the blocks, three of which the removed noise is averaged over, and how often its share is worked out anew.
 _BLOCK, _TIMES = 3, 2
+# What is as dark as that, in units of σ, is judged apart from the rest.
+_DARK = 2.0
 
 
 def mean_of_magnitude(signal, channels=1):
@@ -82,16 +84,23 @@ def without_bias(measured, denoised, sigma, channels=1):
     -------
     ndarray of float32, shape (x, y, z)
     """
-    valid = measured != 0
+    valid, dark = measured != 0, denoised < _DARK * sigma
+    removed = np.square(np.where(valid, measured - denoised, 0)) / np.float32(max(sigma, 1e-30) ** 2)
+    # Denoisers leave more noise in tissue than in air: each is judged by itself.
+    air, tissue = (_noise_that_counts(removed, denoised, valid & kind, sigma, channels) for kind in (dark, ~dark))
+    return unbiased(denoised, np.where(dark, air, tissue), channels)
+
+
+def _noise_that_counts(removed, denoised, valid, sigma, channels):
+    """Return the SD of the noise that was removed around each voxel of one kind: ndarray of float32, shape (x, y, z)."""
     weight = np.maximum(_around(valid), 1e-6)
-    removed = _around(np.square(np.where(valid, measured - denoised, 0))) / weight
+    removed = _around(np.where(valid, removed, 0)) / weight
     effective = np.float32(sigma)
     for _ in range(_TIMES):
-        expected = _around(np.where(valid, _variance(denoised, effective, channels), 0)) / weight
-        share = removed / (expected * sigma**2 + 1e-30)
+        share = removed / (_around(np.where(valid, _variance(denoised, effective, channels), 0)) / weight + 1e-30)
         # Three quarters are all: some is left by every denoiser, and squares of few voxels scatter.
-        effective = _spread_out(sigma * np.sqrt(np.minimum(1, share + share**2 / 2)), measured.shape)
-    return unbiased(denoised, effective, channels)
+        effective = _spread_out(sigma * np.sqrt(np.minimum(1, share + share**2 / 2)), denoised.shape)
+    return effective
 
 
 def _variance(mean, sigma, channels):

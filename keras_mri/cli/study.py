@@ -26,7 +26,7 @@ from keras_mri.io.locks import claimed
 from keras_mri.io.nifti_reading import open_image
 from keras_mri.io.whole_files import replacing
 from keras_mri.report import provenance
-from keras_mri.systems import get_system
+from keras_mri.systems import automatic, get_system
 from keras_mri.systems.network_files import trained_modalities
 
 _LOGGER = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ def restore_study(line, typed, restore):
     chosen = chosen_options(line.options, parsed)
     plan = planned(parsed, networks.path)
     if parsed.dry_run:
-        _print_plan(plan, parsed, networks.path)
+        _print_plan(plan, parsed, networks)
     else:
         command = ["python", "-m", "keras_mri.predict", *map(_without_folder, typed)]
         write_dataset_description(parsed.derivatives, parsed.study, shlex.join(command))
@@ -85,16 +85,27 @@ def _without_folder(argument):
     return option + equals + pathlib.PurePath(value).name
 
 
-def _print_plan(plan, parsed, model):
-    """Print which derivative each scan would have, and the remarks that their names give reason for."""
-    trained, kind = trained_modalities(model) if model else [], kind_of(plan.pairs[0][0])
+def _print_plan(plan, parsed, networks):
+    """Print which derivative each scan would have, with `auto` by which network, and the remarks that their names give reason for."""
+    trained, kind = trained_modalities(networks.path) if networks.path else [], kind_of(plan.pairs[0][0])
     if trained and kind and kind not in trained:
-        remark(model, f"was trained on {', '.join(trained)} images, and would restore {kind} images")
+        remark(networks.path, f"was trained on {', '.join(trained)} images, and would restore {kind} images")
     for scan, path in plan.pairs:
         remark_on_place(scan, parsed.study)
         there = " (there already)" if os.path.exists(path) and not parsed.overwrite else ""
-        print(f"{scan.relative_to(parsed.study).as_posix()} -> {path}{there}")
+        print(f"{scan.relative_to(parsed.study).as_posix()} -> {path}{there}{_choice_for(scan, parsed, networks)}")
     _LOGGER.info("%d scan(s); nothing was written", len(plan.pairs))
+
+
+def _choice_for(scan, parsed, networks):
+    """Return which network would be taken and why, in brackets; nothing where all scans have the same, or the scan cannot be read."""
+    if networks.path is not None:
+        return ""
+    try:
+        image = open_image(scan, parsed.replace_nonfinite)
+        return f" ({automatic.choose(image).sentence})"
+    except InputError as error:
+        return f" (cannot be restored: {error})"
 
 
 def _job(parsed, plan, restore, networks, chosen):

@@ -11,6 +11,7 @@ from keras_mri.errors import CheckpointError
 from keras_mri.io.bids.names import kind_of
 from keras_mri.io.nifti_reading import open_image, open_scan
 from keras_mri.io.volumes import Volume
+from keras_mri.saving.stored_values import wrong_values
 
 
 def open_images(paths, config, replace_nonfinite=False):
@@ -100,6 +101,8 @@ class Settings:
         Whether the network of the last epoch is saved too, as NAME_last.h5.
     inference : callable
         `inference(config, training)` returns, for JSON, the values that prediction needs: `config` a Config, `training` the facts.
+    stored : dict of str to callable
+        For each of these values, what tells whether one that a file states can be right; see `keras_mri.saving.stored_values`.
     inference_of_format_1 : callable
         The same from a file of format 1, which stored only the settings: `config` a dict of that release's names. Never changes.
     """
@@ -120,6 +123,7 @@ class Settings:
     outputs: dict = dataclasses.field(default_factory=dict)
     keeps_last: bool = False
     inference: collections.abc.Callable = nothing
+    stored: dict = dataclasses.field(default_factory=dict)
     inference_of_format_1: collections.abc.Callable = nothing
 
 
@@ -237,14 +241,19 @@ def stored_inference(facts, settings):
     Raises
     ------
     CheckpointError
-        If the settings of a file of format 1 are damaged.
+        If they, or the settings of a file of format 1, are damaged.
     """
-    if facts["inference"] is not None:
-        return facts["inference"]
-    try:
-        return settings.inference_of_format_1(facts["config"], facts["training"])
-    except (KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"the network's file is damaged: its settings lack {error}. Copy it again, or train anew.") from error
+    values = facts["inference"]
+    if values is None:
+        try:
+            values = settings.inference_of_format_1(facts["config"], facts["training"])
+        except (KeyError, TypeError, AttributeError) as error:
+            raise CheckpointError(f"the network's file is damaged: its settings lack {error}. Copy it again, or train anew.") from error
+    wrong = wrong_values(values, settings.stored)
+    if wrong:
+        names = ", ".join(f"{name} ({str(values[name])[:40]!r})" if name in values else f"{name} (missing)" for name in wrong)
+        raise CheckpointError(f"the network's file is damaged: of what prediction needs, this cannot be right: {names}. Copy it again.")
+    return values
 
 
 def with_inference(checkpoint, settings):

@@ -247,6 +247,15 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(model, folder, tmp_path, c
     assert "sub-01_task-rest_part-phase_bold.nii.gz: left out: part-phase" in said.err and not out.exists()
 
 
+def test_a_dry_run_of_auto_says_which_network_each_scan_would_have_and_why(folder, tmp_path, capsys):
+    (folder / "sub-02/func/sub-02_task-rest_bold.nii.gz").write_bytes(b"no image")
+    out = tmp_path / "out"
+    assert predict.main(["auto", str(folder), str(out), "participant", "--dry-run"]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.endswith("desc-denoised_bold.nii.gz (auto takes wgan_epi: its name says bold)")
+    assert "(cannot be restored: " in second and not out.exists()
+
+
 LABELS = ("01", "02", "PAT-01")
 
 

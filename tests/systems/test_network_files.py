@@ -13,7 +13,10 @@ from keras_mri.systems.network_files import load_network, path_of_network, pretr
 
 def test_a_file_of_ours_says_its_system(tmp_path):
     path = tmp_path / "cnn.h5"
-    checkpoints.save(Checkpoint(residual_unet((None, None, None, 1), (2, 2), (1, 1)), "cnn", {}, {}), path)
+    checkpoints.save(
+        Checkpoint(residual_unet((None, None, None, 1), (2, 2), (1, 1)), "cnn", {}, {}, {"axis": 2, "percentiles": None, "clip": False}),
+        path,
+    )
     assert system_of(path) == load_network(path).system == "cnn"
 
 

@@ -6,6 +6,7 @@ from keras_mri.config import option
 from keras_mri.errors import InputError
 from keras_mri.imaging.noise import MODELS
 from keras_mri.io.nifti_reading import open_scan
+from keras_mri.saving.stored_values import number, one_of, or_none, several
 from keras_mri.systems.cnn.slice_files import load_slices
 from keras_mri.systems.cnn.slices import Slices
 from keras_mri.systems.records import Settings, noisy_voxel_sides
@@ -189,6 +190,12 @@ def inference_of_format_1(config, training):
     return {"axis": config["axis"], "percentiles": config["percentiles"], "clip": config["network"] == "slice_autoencoder"}
 
 
+_STORED = {
+    "axis": one_of(0, 1, 2),
+    "percentiles": or_none(several(number(0, 100), 2, rising=True)),
+    "clip": one_of(True, False),
+}
+
 SETTINGS = Settings(
     Config=Config,
     PredictConfig=PredictConfig,
@@ -204,5 +211,6 @@ SETTINGS = Settings(
     results=(EXAMPLES,),
     outputs={"save_dataset": (".npz",)},
     inference=inference,
+    stored=_STORED,
     inference_of_format_1=inference_of_format_1,
 )

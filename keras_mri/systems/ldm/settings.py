@@ -5,6 +5,7 @@ import dataclasses
 from keras_mri.config import Options, option
 from keras_mri.errors import InputError
 from keras_mri.imaging.intensity import POLICIES
+from keras_mri.saving.stored_values import number, one_of, or_none, record, several
 from keras_mri.systems.ldm.samplers import SAMPLERS
 from keras_mri.systems.ldm.schedules import PREDICTIONS, SCHEDULES
 from keras_mri.systems.records import Settings
@@ -208,7 +209,11 @@ class Inference:
     @classmethod
     def from_json(cls, values):
         """Build it from the values in a file."""
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+        return cls(**{field.name: _hashable(values[field.name]) for field in dataclasses.fields(cls)})
+
+
+def _hashable(value):
+    return tuple(value) if isinstance(value, list) else value
 
 
 _OPTIONS_OF_INFERENCE = (
@@ -230,6 +235,22 @@ def _of_data(training):
     return {"grid": training.get("grid"), "labels": training.get("labels", []), "intensity": training.get("scaling")}
 
 
+_CHANNELS = number(1, 1e5, whole=True)
+_STORED = {
+    "scaling": one_of(*POLICIES),
+    "schedule": one_of(*SCHEDULES),
+    "diffusion_steps": number(1, 1e6, whole=True),
+    "prediction": one_of(*PREDICTIONS),
+    "condition": one_of(True, False),
+    "coarse": several(number(0, 1e3), 3),
+    "filters": several(_CHANNELS),
+    "unet_filters": several(_CHANNELS),
+    "latent_channels": _CHANNELS,
+    "grid": or_none(record(shape=several(number(1, 1e6, whole=True), 3), affine=several(several(number(), 4), 4))),
+    "labels": lambda value: isinstance(value, list) and all(isinstance(label, str) for label in value),
+    "intensity": or_none(several(number(), 2)),
+}
+
 SETTINGS = Settings(
     Config=Config,
     PredictConfig=PredictConfig,
@@ -239,5 +260,6 @@ SETTINGS = Settings(
     restores=False,
     errors=("autoencoder: mean absolute error (network units)", "denoiser: mean squared error"),
     inference=inference,
+    stored=_STORED,
     inference_of_format_1=inference_of_format_1,
 )

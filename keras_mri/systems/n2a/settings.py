@@ -4,12 +4,15 @@ import dataclasses
 
 from keras_mri.config import option, parse_duration
 from keras_mri.errors import InputError
+from keras_mri.saving.stored_values import number, one_of
 from keras_mri.systems.records import Settings
 from keras_mri.systems.shared_settings import MIRRORS, TrainConfig
 from keras_mri.systems.shared_settings import PredictConfig as SharedPredictConfig
 
 # Ending of the file that training writes beside the network: the repetitions, denoised.
 DENOISED = "_denoised.nii.gz"
+# What `restore` and `scaling` can be.
+_RESTORED, _SCALINGS = ("average", "each"), ("percentile", "zscore", "zscore-each")
 # For --help.
 EXAMPLE = "python -m keras_mri.train n2a rep1.nii.gz rep2.nii.gz -o n2a.h5"
 
@@ -75,7 +78,7 @@ class Config(_Repetitions, TrainConfig):
     restore: str = option(
         "average",
         "input of the trained network: the average of the repetitions, or each repetition, as published",
-        choices=("average", "each"),
+        choices=_RESTORED,
     )
     mirror: str = option(
         "all",
@@ -100,7 +103,7 @@ class Config(_Repetitions, TrainConfig):
         "percentile",
         "intensity normalisation: by a robust maximum, or inside the mask by mean and SD of the average (zscore), or of the repetitions "
         "themselves (zscore-each, as published)",
-        choices=("percentile", "zscore", "zscore-each"),
+        choices=_SCALINGS,
     )
     patch_shape: tuple[int, int, int] = option(
         (32, 32, 32), "voxels of a training block, reduced where the brain is smaller", low=1, unit="N"
@@ -156,6 +159,13 @@ def inference_of_format_1(config, training):
     return {name: config[name] for name in ("scaling", "restore", "mirror", "noise_scale")}
 
 
+_STORED = {
+    "scaling": one_of(*_SCALINGS),
+    "restore": one_of(*_RESTORED),
+    "mirror": one_of(*MIRRORS),
+    "noise_scale": number(0),
+}
+
 SETTINGS = Settings(
     Config=Config,
     PredictConfig=PredictConfig,
@@ -164,5 +174,6 @@ SETTINGS = Settings(
     images=None,
     results=(DENOISED,),
     inference=inference,
+    stored=_STORED,
     inference_of_format_1=inference_of_format_1,
 )

@@ -4,6 +4,7 @@ import dataclasses
 
 from keras_mri.config import option
 from keras_mri.errors import InputError
+from keras_mri.saving.stored_values import number, one_of, or_none, record, several
 from keras_mri.systems.records import Settings
 from keras_mri.systems.shared_settings import PredictConfig as SharedPredictConfig
 from keras_mri.systems.shared_settings import TrainConfig
@@ -276,6 +277,14 @@ def open_inputs(paths, config, replace_nonfinite=False):
     return open_pairs(paths, config, replace_nonfinite)
 
 
+_RANGE = several(number(1e-3, 1e3), 2, rising=True)
+_STORED = {
+    "scaling": one_of("mask", "volume", "percentile"),
+    "simulate": or_none(several(number(1, 1e3), 3)),
+    "tile": or_none(several(number(1, 1e6, whole=True), 3)),
+    "slices": or_none(record(voxel=_RANGE, spacing=_RANGE)),
+}
+
 SETTINGS = Settings(
     Config=Config,
     PredictConfig=PredictConfig,
@@ -286,5 +295,6 @@ SETTINGS = Settings(
     results=(SPLIT,),
     keeps_last=True,
     inference=inference,
+    stored=_STORED,
     inference_of_format_1=inference_of_format_1,
 )

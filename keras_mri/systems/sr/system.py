@@ -12,7 +12,7 @@ import math
 
 import keras
 
-from keras_mri.errors import InputError, remark
+from keras_mri.errors import CheckpointError, InputError, remark
 from keras_mri.imaging.intensity import fit_scaling, fit_zscore
 from keras_mri.imaging.kspace import finer_step, resampled
 from keras_mri.inference.extremes import as_seen
@@ -167,12 +167,13 @@ def predict(checkpoint, images, options):
     """
     volume, stored = open_image(images[0]), checkpoint.inference
     _check_options(options, stored.get("slices"))
+    _check_channels(checkpoint.network, stored.get("slices"))
     if stored.get("slices"):
         network = with_hidden_layers_in(checkpoint.network, options.precision)
         return refine(volume, stored["slices"], options, _predictor_of(network, options.tile, progress=True))
     if volume.n_frames > 1:
         raise InputError(f"this network restores 3D volumes. Received: {volume.name} of shape {volume.shape}. Split it.")
-    factors, simulated = options.upsample or (1, 1, 1), stored["simulate"]
+    factors, simulated = options.upsample or (1, 1, 1), stored.get("simulate")
     if options.upsample and simulated and any((f > 1) != (g > 1) for f, g in zip(factors, simulated)):
         trained, asked = " × ".join(f"{factor:g}" for factor in simulated), " × ".join(map(str, factors))
         coarser = f"the network was trained on scans {trained} times coarser along their voxel axes"
@@ -182,7 +183,7 @@ def predict(checkpoint, images, options):
     mask = brain_of(seen.volume, options.mask) if stored["scaling"] == "mask" or options.mask is not None else None
     scaling = fit_zscore(seen.volume.frame(0), mask)
     network = with_hidden_layers_in(checkpoint.network, options.precision)
-    run = _predictor(network, shape, options.tile or stored["tile"], mirror_axes(volume.affine, options.mirror), progress=True)
+    run = _predictor(network, shape, options.tile or stored.get("tile"), mirror_axes(volume.affine, options.mirror), progress=True)
 
     def sharpened(t):
         # Zero-filled in k-space, as simulated sources are: no blur is added that was absent in training.
@@ -242,6 +243,14 @@ def _check_options(options, slices):
             f"{' and '.join(named)} can be used with a network of thick slices only, such as the pre-trained sr. This one was trained on "
             "pairs of scans: it takes `upsample`, how many times more voxels along each axis."
         )
+
+
+def _check_channels(network, slices):
+    """Raise CheckpointError where the network is of another kind than its file says."""
+    channels, expected = network.input_shape[-1], 2 if slices else 1
+    if channels != expected:
+        kind = "of thick slices" if slices else "trained on pairs of scans"
+        raise CheckpointError(f"the network's file is damaged: it says that the network is {kind}, but it takes {channels} channel(s).")
 
 
 def _shown(data):

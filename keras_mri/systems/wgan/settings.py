@@ -6,6 +6,7 @@ from keras_mri.config import option
 from keras_mri.errors import InputError
 from keras_mri.imaging.intensity import POLICIES
 from keras_mri.imaging.noise import MODELS
+from keras_mri.saving.stored_values import number, one_of, or_none
 from keras_mri.systems.records import Settings, noisy_voxel_sides, voxel_sides
 from keras_mri.systems.shared_settings import PredictConfig as SharedPredictConfig
 from keras_mri.systems.shared_settings import RunTrainConfig, repetition_time_option
@@ -211,6 +212,14 @@ def inference_of_format_1(config, training):
     return {"scaling": config["scaling"]}
 
 
+_STORED = {
+    "scaling": one_of(*POLICIES),
+    "input": one_of("maps", None),
+    "keep": or_none(number(0, 1)),
+    "noise": one_of(*MODELS, None),
+    "measured_grid": one_of(True, False, None),
+}
+
 SETTINGS = Settings(
     Config=Config,
     PredictConfig=PredictConfig,
@@ -219,5 +228,6 @@ SETTINGS = Settings(
     errors=("error on held-out patches",),
     facts=training_facts,
     inference=inference,
+    stored=_STORED,
     inference_of_format_1=inference_of_format_1,
 )

@@ -252,7 +252,7 @@ def test_a_dry_run_of_auto_says_which_network_each_scan_would_have_and_why(folde
     out = tmp_path / "out"
     assert predict.main(["auto", str(folder), str(out), "participant", "--dry-run"]) == 0
     first, second = capsys.readouterr().out.splitlines()
-    assert first.endswith("desc-denoised_bold.nii.gz (auto takes wgan_epi: its name says bold)")
+    assert "desc-denoised_bold.nii.gz (auto takes wgan_epi: its name says bold; 2 frames" in first
     assert "(cannot be restored: " in second and not out.exists()
 
 

@@ -25,10 +25,12 @@ from keras_mri.io.mask_files import load_mask
 from keras_mri.io.nifti_headers import on_finer_grid
 from keras_mri.io.volumes import Volume
 from keras_mri.saving import checkpoints
+from keras_mri.systems import automatic
 from keras_mri.systems.ldm.labelled_runs import repetition_time
 from keras_mri.systems.ldm.labels import labels_of_events, read_events, read_volume_labels
 from keras_mri.systems.n2a.gradients import check_volumes_repeat, gradients_beside, remark_on_rotation
 from keras_mri.systems.sr.pair_sources import read_table
+from keras_mri.systems.sr.thick_slices import refinements_of
 from tests import python_doors
 
 _SHAPE, _FRAMES = (5, 4, 3), 2
@@ -57,6 +59,24 @@ def image(content, folder, name="scan.nii"):
         finer = (2 * volume.shape[0], *volume.shape[1:3])
         nifti_writing.save(on_finer_grid(volume, finer, np.diag([0.5, 1, 1, 1]), lambda t: np.ones(finer, np.float32)), out)
     _check_folder(folder, name, "out.nii", "run.tsv")
+
+
+def choice(content, folder):
+    """Choose the network for a scan, and plan how its slices would be brought to a finer grid."""
+    name, side_car = "sub-01_part.nii", "sub-01_part.json"
+    scan = _written(folder / name, content)
+    _written(
+        folder / side_car, b'{"EchoTime": 0.03, "SliceThickness": 2.0, "SpacingBetweenSlices": ' + content[76:84].hex().encode()[:2] + b"}"
+    )
+    with _REFUSED:
+        volume = nifti_reading.open_image(scan)
+        with _REFUSED:
+            assert automatic.choose(volume).sentence
+        for voxel in (1.0, 0.7):
+            with _REFUSED:
+                for step in refinements_of(volume, voxel):
+                    assert step.voxels > step.slices and step.thickness > 0
+    _check_folder(folder, name, side_car)
 
 
 def compressed_image(content, folder):
@@ -255,7 +275,7 @@ CONFIG = {
     "config": {"name": "small", "layers": LAYERS, "input_layers": [["image", 0, 0]], "output_layers": [["head", 0, 0]]},
 }
 TRAINING = {"zooms": [[2.0, 2.5, 3.0]], "sigma": [0.1, 0.2]}
-FACTS = {"format": 1, "version": "1", "system": "wgan", "config": {"seed": 3, "scaling": "volume"}, "training": TRAINING}
+FACTS = {"format": 1, "version": "1", "system": "wgan", "config": {"seed": 3, "scaling": "percentile"}, "training": TRAINING}
 
 
 def write_network(path, config=CONFIG, facts=FACTS):
@@ -300,6 +320,7 @@ def _side_cars():
 
 DOORS = {
     "nifti": image,
+    "choice": choice,
     "nifti_gz": compressed_image,
     "gzip": damaged_gzip,
     "pair": pair,
@@ -316,6 +337,7 @@ DOORS = {
 }
 _SEEDS = {
     "nifti": _images,
+    "choice": _images,
     "nifti_gz": _images,
     "gzip": lambda: [gzip.compress(content) for content in _images()],
     "pair": _pairs,

@@ -20,6 +20,7 @@ GROWTH, SECONDS, LENGTH = 200, 10, 4096  # MB, s, bytes
 # A million in all, about a minute and a half for each door on one core: an image that is accepted is also saved and read again.
 RUNS = {
     "nifti": 20_000,
+    "choice": 10_000,
     "nifti_gz": 10_000,
     "gzip": 30_000,
     "pair": 20_000,

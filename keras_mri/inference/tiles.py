@@ -18,7 +18,7 @@ _LOGGER = logging.getLogger(__name__)
 # More memory than this makes a processor no faster, and a laptop has other things to do.
 _MOST_BYTES = 700e6
 # Where halos would be most of the work, larger tiles do help: this much is used if twice as much is available.
-_MOST_BYTES_AGAINST_HALOS = 4e9
+_MOST_BYTES_AGAINST_HALOS = 6e9
 # Tiles of a network without a bounded reach extend by this share of their side into each neighbour.
 _BLEND_SHARE = 0.25
 

@@ -4,7 +4,7 @@ import dataclasses
 
 from keras_mri.config import option, parse_duration
 from keras_mri.errors import InputError
-from keras_mri.saving.stored_values import number, one_of
+from keras_mri.saving.stored_values import number, one_of, or_none
 from keras_mri.systems.records import Settings
 from keras_mri.systems.shared_settings import MIRRORS, TrainConfig
 from keras_mri.systems.shared_settings import PredictConfig as SharedPredictConfig
@@ -163,7 +163,7 @@ _STORED = {
     "scaling": one_of(*_SCALINGS),
     "restore": one_of(*_RESTORED),
     "mirror": one_of(*MIRRORS),
-    "noise_scale": number(0),
+    "noise_scale": or_none(number(0)),
 }
 
 SETTINGS = Settings(

@@ -65,7 +65,7 @@ def settle(config):
     if config.filters not in (None, filters):
         raise InputError(f"{config.initial} has {filters} filters. Received: `filters` {config.filters}. Use `initial` none.")
     return dataclasses.replace(
-        config, network=start.network.name, filters=filters, noise_scale=theirs["noise_scale"], scaling=theirs["scaling"]
+        config, network=start.network.name, filters=filters, noise_scale=theirs.get("noise_scale"), scaling=theirs["scaling"]
     )
 
 

@@ -65,9 +65,8 @@ def choice(content, folder):
     """Choose the network for a scan, and plan how its slices would be brought to a finer grid."""
     name, side_car = "sub-01_part.nii", "sub-01_part.json"
     scan = _written(folder / name, content)
-    _written(
-        folder / side_car, b'{"EchoTime": 0.03, "SliceThickness": 2.0, "SpacingBetweenSlices": ' + content[76:84].hex().encode()[:2] + b"}"
-    )
+    spacing = content[88] / 16 if len(content) > 88 else 3
+    (folder / side_car).write_text(json.dumps({"SliceThickness": 2.0, "SpacingBetweenSlices": spacing}), encoding="utf-8")
     with _REFUSED:
         volume = nifti_reading.open_image(scan)
         with _REFUSED:

@@ -12,6 +12,8 @@ from keras_mri.imaging.intensity import far_range, without_far
 
 # Air as bright as tissue: intensity and noise of a corner in ranges of the usual intensities, and noise of the middle in that of corners.
 _BRIGHT, _ROUGH, _SMOOTHER = 0.25, 0.12, 0.5
+# Ranges in whose 256 bins float32 can compute.
+_NARROW, _WIDE = 1e-30, 1e30
 
 
 def patch_foreground(volume):
@@ -94,8 +96,9 @@ def otsu_foreground(volume):
     # The brightest hundredth are vessels and fat, which would pull the threshold up; so would a few that hold what no tissue has.
     usual = without_far(volume)
     usual = np.minimum(usual, np.percentile(usual, 99)).ravel()
-    # On a pedestal, the bins of a histogram are too narrow for float32.
-    narrow = np.ptp(usual) < 1e-3 * np.abs(usual).max()
+    # On a pedestal, or near the smallest and largest numbers that there are, float32 cannot hold the bins of a histogram.
+    width = np.ptp(usual)
+    narrow = width < 1e-3 * np.abs(usual).max() or not _NARROW < width < _WIDE
     return volume > threshold_otsu(usual.astype(np.float64) if narrow else usual)
 
 

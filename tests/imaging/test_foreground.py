@@ -46,3 +46,10 @@ def test_bright_air_is_as_bright_as_tissue_and_rougher(rng, air, bright):
     ball = x[:, None, None] ** 2 + y[:, None] ** 2 + z**2 < 0.8
     volume = np.where(ball, 2000 + 1500 * np.sin(3 * z) + rng.normal(0, 60, ball.shape), rng.uniform(*air, ball.shape))
     assert has_bright_air(volume.astype(np.float32)) is bright
+
+
+@pytest.mark.parametrize("top", [1e-43, 1e-30, 3e38])
+def test_the_threshold_of_otsu_exists_for_the_smallest_and_largest_numbers(top):
+    volume = np.zeros((6, 6, 6), np.float32)
+    volume[2:4, 2:4] = top
+    np.testing.assert_array_equal(otsu_foreground(volume), volume > 0)

@@ -27,4 +27,5 @@ def coarsened(frame, zooms, side=COARSE):
     steps = [max(1, min(int(side // zoom), count)) for zoom, count in zip(zooms, frame.shape)]
     cut = frame[tuple(slice(count - count % step) for count, step in zip(frame.shape, steps))]
     blocks = cut.reshape([part for count, step in zip(cut.shape, steps) for part in (count // step, step)])
-    return blocks.mean(axis=(1, 3, 5)), np.array([step * zoom for step, zoom in zip(steps, zooms)])
+    # In float64 the sum of the largest numbers that float32 holds is still finite.
+    return blocks.mean(axis=(1, 3, 5), dtype=np.float64).astype(np.float32), np.array([step * zoom for step, zoom in zip(steps, zooms)])

@@ -19,9 +19,9 @@ _WEIGHT_OF_AIR = 0.2
 _MEASURED, _TIMES, _BORROWED = 0.7, (0.5, 4.0), 0.35
 # Patches whose image goes through the filter of the noise too, as in a scan; in the others only the noise is coloured.
 _FILTERED = 0.4
-# Patches whose noise is white: `predict` whitens noise before the network sees it, and what is left of its colour is faint. Nor is it
-# of a magnitude: `predict` takes the bias away afterwards.
-_WHITE = 0.7
+# Patches whose noise is white: `predict` whitens noise of zero-filled scans before the network sees it. Of a magnitude it never is:
+# `predict` takes the bias away afterwards.
+WHITE = 0.7
 # Noise of this SD, and weaker, counts by its own size.
 _EVEN = 0.02
 
@@ -76,13 +76,15 @@ class Patches(Draws):
         SD of the strongest noise, network units.
     silent : float
         Share of the patches of which a part is exactly 0 and without noise.
+    white : float
+        Share of the patches with drawn noise whose noise is white.
     told_sigma : bool
         The noisy patch has the map of its noise as a second channel.
     """
 
-    def __init__(self, pool, side, batch_size, steps, seed, highest=0.32, silent=0.2, told_sigma=False):
+    def __init__(self, pool, side, batch_size, steps, seed, highest=0.32, silent=0.2, white=WHITE, told_sigma=False):
         super().__init__(pool, batch_size, steps, seed)
-        self.side, self.highest, self.silent, self.told_sigma = side, highest, silent, told_sigma
+        self.side, self.highest, self.silent, self.white, self.told_sigma = side, highest, silent, white, told_sigma
         self.with_noise = [number for number, clean in enumerate(pool) if len(clean.noise)]
 
     def __getitem__(self, index):
@@ -107,7 +109,7 @@ class Patches(Draws):
 
     def _drawn_noise(self, patch, rng):
         scanner, sigma = dataclasses.replace(draw_scanner(rng), magnitude=False, coils=1), self.highest * rng.random() ** 2
-        if rng.random() < _WHITE:
+        if rng.random() < self.white:
             scanner = Scanner(strongest=scanner.strongest)
         if rng.random() < _FILTERED:
             for axis, weights in enumerate(scanner.filters(patch.shape)):

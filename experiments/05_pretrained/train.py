@@ -105,7 +105,15 @@ def main(options):
     optimizer = keras.optimizers.Adam(options.learning_rate, beta_2=0.99, clipnorm=1.0)
     network.compile(optimizer, loss=lesson.root_mean_square, jit_compile=keras.backend.backend() == "jax")
     patches = lesson.Patches(
-        pool, options.patch, options.batch_size, options.steps_per_epoch, options.seed, HIGHEST_NOISE, options.silent, options.told_sigma
+        pool,
+        options.patch,
+        options.batch_size,
+        options.steps_per_epoch,
+        options.seed,
+        HIGHEST_NOISE,
+        options.silent,
+        options.white,
+        options.told_sigma,
     )
     progress = Progress(options, write)
     network.fit(patches, epochs=10**6, callbacks=[progress], verbose=0, shuffle=False)
@@ -206,6 +214,7 @@ def _parser():
     parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto")
     parser.add_argument("--with-image", action="store_true", help="see the image beside its local contrast")
     parser.add_argument("--silent", type=float, default=0.2, help="share of patches of which a part is 0 and without noise")
+    parser.add_argument("--white", type=float, default=lesson.WHITE, help="share of patches with drawn noise whose noise is white")
     parser.add_argument("--told-sigma", action="store_true", help="see a map of the noise's SD: what blindness costs (not for pretrained/)")
     parser.add_argument("--fast-forms", action="store_true", help="compute convolutions in the forms that an accelerator is fast at")
     parser.add_argument("--initial", help="go on from this network")

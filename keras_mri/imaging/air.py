@@ -27,7 +27,7 @@ _STRUCTURE, _ISOTROPY, _ALIKE = 2.5, 5.0, 2.0
 # Without the last two voxels of an axis.
 _CUT = slice(0, -2)
 # Correlation of neighbours in air that is told from none, the most that is believed, and how much of its square Rayleigh noise keeps.
-_LEAST_SHARED, _MOST_SHARED, _RAYLEIGH_SHARE = 0.02, 0.5, 0.92
+_LEAST_SHARED, _MOST_SHARED, RAYLEIGH_SHARE = 0.02, 0.5, 0.92
 # Mean over SD of air: less is no magnitude of complex noise (Rayleigh: 1.91); from the second on, more channels than one.
 _LEAST_RATIO, _CHANNELS = 1.7, 2.3
 
@@ -47,12 +47,15 @@ class Air:
         neighbours share noise.
     magnitude : bool
         Whether the air behaves as the magnitude of complex noise does.
+    shared : tuple of float, (x, y, z)
+        Correlation of next neighbours along each axis, in air itself; 0 where it cannot be told from none.
     """
 
     sigma: float
     ratio: float
     haar: float
     magnitude: bool
+    shared: tuple = (0.0, 0.0, 0.0)
 
     @property
     def channels(self):
@@ -88,15 +91,16 @@ def look_at_air(volume):
     blocks = _look_at_blocks(volume, max(_AIR[-1], share)) if noise and volume.min() >= 0 else None
     if share in _BRIGHT_AIR and not (blocks[1] < _CHANNELS if blocks else _like_rayleigh(volume[air], noise / _narrowing(ratio))):
         return None
+    shared = _shared_by_neighbours(volume, air)
     # Air with negative values is no magnitude: its noise is normal there as elsewhere.
     if volume.min() < 0 or not noise:
-        return Air(noise, ratio, 1.0, False)
+        return Air(noise, ratio, 1.0, False, shared)
     sigma = noise / _narrowing(ratio)
     if blocks is None:
-        return Air(sigma, ratio, 1.0, ratio > _LEAST_RATIO)
+        return Air(sigma, ratio, 1.0, ratio > _LEAST_RATIO, shared)
     # A mixture of weak and strong noise has another ratio than each of its parts.
     least, ratio = blocks
-    return Air(max(sigma, least / _narrowing(ratio)), ratio, _haar_of_tissue(volume, air), ratio > _LEAST_RATIO)
+    return Air(max(sigma, least / _narrowing(ratio)), ratio, _haar_of_tissue(shared), ratio > _LEAST_RATIO, shared)
 
 
 def air_sigma(volume):
@@ -166,17 +170,22 @@ def _scale(volume):
     return np.percentile(sample[sample != 0], 95)
 
 
-def _haar_of_tissue(volume, air):
+def _shared_by_neighbours(volume, air):
+    """Return the correlation of next neighbours in air along each axis; voxels two apart count as independent."""
+    found = []
+    for axis, side in enumerate(volume.shape):
+        near, far = (_spread_of_steps(volume, air, axis, lag) for lag in (1, 2)) if side > 2 else (0.0, 0.0)
+        shared = 1 - (near / far) ** 2 if far else 0.0
+        found.append(float(shared) if shared > _LEAST_SHARED else 0.0)
+    return tuple(found)
+
+
+def _haar_of_tissue(shared):
     """Return the gain of Haar coefficients for the noise of tissue, by the correlation that neighbours have in air.
 
-    In air the magnitudes of complex noise of correlation ρ have one of 0.92 ρ² (Rayleigh). Voxels two apart count as independent.
+    In air the magnitudes of complex noise of correlation ρ have one of 0.92 ρ² (Rayleigh).
     """
-    gain = 1.0
-    for axis in (axis for axis in range(3) if volume.shape[axis] > 2):
-        near, far = (_spread_of_steps(volume, air, axis, lag) for lag in (1, 2))
-        shared = 1 - (near / far) ** 2 if far else 0.0
-        gain *= 1 - min(_MOST_SHARED, np.sqrt(shared / _RAYLEIGH_SHARE)) if shared > _LEAST_SHARED else 1
-    return float(np.sqrt(gain))
+    return float(np.sqrt(np.prod([1 - min(_MOST_SHARED, np.sqrt(share / RAYLEIGH_SHARE)) for share in shared])))
 
 
 def _spread_of_steps(volume, valid, axis, lag):

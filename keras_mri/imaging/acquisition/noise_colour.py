@@ -10,7 +10,10 @@ import numpy as np
 from scipy import fft
 
 from keras_mri.imaging.acquisition.acquired_band import acquired_band
-from keras_mri.imaging.air import air_sigma, some_slabs
+from keras_mri.imaging.air import RAYLEIGH_SHARE, look_at_air, some_slabs
+
+# Correlation of neighbours in air that can be told from none, and what part of the expected one is too little.
+_VISIBLE, _REFUTED = 0.06, 0.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +50,16 @@ def noise_colour(volume):
     Colour
         White along an axis of which nothing can be told. Smoothing is not looked for: from one volume it cannot be told from anatomy.
     """
-    return Colour(acquired_band(volume, air_sigma(some_slabs(volume))))
+    air = look_at_air(some_slabs(volume))
+    share = acquired_band(volume, air.sigma if air else None)
+    return Colour(tuple(1.0 if air and _refuted(part, air, axis) else part for axis, part in enumerate(share)))
+
+
+def _refuted(share, air, axis):
+    """Return whether air is too white for the cliff that a share of the matrix would leave: then it is a cliff of anatomy."""
+    # White noise of a part of the matrix, filled with zeros, is a sum of sinc functions.
+    expected = np.sinc(share) ** 2 * RAYLEIGH_SHARE if air.magnitude else np.sinc(share)
+    return expected > _VISIBLE and air.shared[axis] < _REFUTED * expected
 
 
 def whitened(volume, colour):

@@ -70,3 +70,21 @@ def test_coloured_noise_becomes_white():
 def test_weak_noise_and_cliffs_of_anatomy_are_left_alone(head):
     assert noise_colour(noisy(head, Scanner(), sigma=0.004)).white
     assert noise_colour(noisy(head, Scanner(matrix=(0.5, 0.5, 1.0)), sigma=0.001)).white
+
+
+@pytest.mark.parametrize("magnitude", [False, True])
+@pytest.mark.parametrize("sigma", [0.01, 0.03])
+def test_a_cliff_of_anatomy_is_not_one_of_noise_that_air_shows_to_be_white(head, sigma, magnitude):
+    band = Colour((0.55, 0.55, 1.0))
+    sharp = np.maximum(coloured(whitened(phantoms.head(SHAPE, seed=3)[0].astype(np.float32), band), SHAPE), 0)
+    scan = noisy(sharp / sharp.max(), Scanner(magnitude=magnitude), sigma)
+    # By its spectrum alone it is zero-filled.
+    assert min(acquired_band(scan)) < 0.7 and noise_colour(scan).white
+
+
+@pytest.mark.parametrize("magnitude", [False, True])
+@pytest.mark.parametrize("share", [0.5, 0.65, 0.75])
+def test_air_with_the_noise_of_zero_filling_lets_the_cliff_stand(head, share, magnitude):
+    found = noise_colour(noisy(head, Scanner(matrix=(share, share, 1.0), magnitude=magnitude)))
+    # A magnitude has some power beyond the cliff: it is found to two frequencies.
+    assert found.share[:2] == pytest.approx((share, share), abs=3.5 / 60) and found.share[2] == 1

@@ -73,7 +73,7 @@ FILTERS = {
 }
 
 
-def network(model, label="ours", keep_bias=False):
+def network(model, label="ours", keep_bias=False, precision="float32"):
     """Return the name of a network in the tables, and its Method.
 
     Parameters
@@ -84,6 +84,8 @@ def network(model, label="ours", keep_bias=False):
         Put before the file's name.
     keep_bias : bool
         The truth is a mean of magnitudes, and so has their bias.
+    precision : {"float32", "bfloat16"}
+        Of the hidden layers.
 
     Returns
     -------
@@ -97,7 +99,7 @@ def network(model, label="ours", keep_bias=False):
     system, config = get_system(checkpoint.system), get_settings(checkpoint.system).PredictConfig
     # Networks of releases before 0.19 know no bias.
     known = {field.name for field in dataclasses.fields(config)}
-    options = config(**{"keep_bias": True} if keep_bias and "keep_bias" in known else {})
+    options = config(precision=precision, **{"keep_bias": True} if keep_bias and "keep_bias" in known else {})
 
     def restore(noisy, known, affine):
         return system.predict(checkpoint, [Volume.from_array(noisy, affine, name="scan")], options).frame(0)

@@ -2,6 +2,7 @@
 
     taskset -c 0 python -m experiments.05_pretrained.seconds wgan_t1w                          # one core
     taskset -c 0,1 python -m experiments.05_pretrained.seconds wgan_t1w                        # two
+    taskset -c 0,1 python -m experiments.05_pretrained.seconds wgan_t1w --precision bfloat16   # two that multiply bfloat16
     KERAS_BACKEND=jax python -m experiments.05_pretrained.seconds wgan_t1w                     # where there is a GPU
 
 The T1w of philips-3t, 170 × 256 × 256 voxels of 1 mm. The first prediction compiles and is shown apart; the others have a median.
@@ -26,15 +27,19 @@ def main(arguments=None):
     parser.add_argument("model", help="a file, or the name of a pre-trained network")
     parser.add_argument("--scan", default=str(FOLDER / "philips-3t" / "T1w_defaced.nii.gz"), help="NIfTI, 3D")
     parser.add_argument("--repeats", type=int, default=5, help="predictions after the first (default: 5)")
+    parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
     chosen = parser.parse_args(arguments)
     from keras_mri.io.nifti_reading import open_image
 
     image = open_image(chosen.scan)
-    _, method = denoisers.network(chosen.model)
+    _, method = denoisers.network(chosen.model, precision=chosen.precision)
     first, *others = (_seconds(method, image) for _ in range(1 + chosen.repeats))
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     shape = " × ".join(map(str, image.shape[:3]))
-    print(f"{chosen.model}, {shape} voxels, {cores} core(s), {os.environ.get('KERAS_BACKEND', 'tensorflow')}: first {first:.2f} s", end="")
+    print(
+        f"{chosen.model}, {chosen.precision}, {shape} voxels, {cores} core(s), {os.environ.get('KERAS_BACKEND', 'tensorflow')}: first {first:.2f} s",
+        end="",
+    )
     print(f", then median {np.median(others):.2f} s ({min(others):.2f}–{max(others):.2f})" if others else "", end="")
     print(f"; peak memory {peak_memory():.0f} MB")
     return 0

@@ -36,10 +36,8 @@ def main(arguments=None):
     first, *others = (_seconds(method, image) for _ in range(1 + chosen.repeats))
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     shape = " × ".join(map(str, image.shape[:3]))
-    print(
-        f"{chosen.model}, {chosen.precision}, {shape} voxels, {cores} core(s), {os.environ.get('KERAS_BACKEND', 'tensorflow')}: first {first:.2f} s",
-        end="",
-    )
+    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    print(f"{chosen.model}, {chosen.precision}, {shape} voxels, {cores} core(s), {backend}: first {first:.2f} s", end="")
     print(f", then median {np.median(others):.2f} s ({min(others):.2f}–{max(others):.2f})" if others else "", end="")
     print(f"; peak memory {peak_memory():.0f} MB")
     return 0

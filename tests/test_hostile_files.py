@@ -464,7 +464,7 @@ def members(tmp_path_factory):
     inputs = keras.Input((8, 8, 8, 1), name="image")
     network = keras.Model(inputs, keras.layers.Conv3D(1, 1, name="head")(inputs), name="small")
     path = tmp_path_factory.mktemp("zip") / "network.keras"
-    keras_files.write(network, path, json.dumps({**doors.FACTS, "format": 2, "inference": {}}))
+    keras_files.write(network, path, json.dumps({**doors.FACTS, "format": 2, "inference": {"scaling": "percentile"}}))
     with zipfile.ZipFile(path) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
 

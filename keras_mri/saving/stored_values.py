@@ -1,7 +1,5 @@
 """What the values of a network's file can be: each function below returns one that tells whether a value, from JSON, can be right."""
 
-import math
-
 _LOW, _HIGH = -1e12, 1e12
 
 
@@ -20,7 +18,7 @@ def one_of(*choices):
 
 
 def number(low=_LOW, high=_HIGH, whole=False):
-    """Accept a number in a range, both ends included; `whole` accepts int alone.
+    """Accept a finite number in a range, both ends included; `whole` accepts int alone.
 
     Parameters
     ----------
@@ -32,7 +30,7 @@ def number(low=_LOW, high=_HIGH, whole=False):
     callable
     """
     kinds = (int,) if whole else (int, float)
-    return lambda value: type(value) in kinds and math.isfinite(value) and low <= value <= high
+    return lambda value: type(value) in kinds and low <= value <= high
 
 
 def several(check, count=None, rising=False):

@@ -15,7 +15,7 @@ from keras_mri.systems.records import stored_inference
 from keras_mri.systems.sr import system as sr
 
 # Of no value in any file.
-NONSENSE = ("x", -1, [-1], {"a": [1]}, float("inf"), float("nan"), [[]], ["a", "b"])
+NONSENSE = ("x", -1, [-1], {"a": [1]}, float("inf"), float("nan"), 10**400, [[]], ["a", "b"])
 SLICES = {"scaling": "percentile", "simulate": None, "tile": None, "slices": {"voxel": [0.6, 1.2], "spacing": [1.3, 6.6]}}
 
 

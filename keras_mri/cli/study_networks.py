@@ -7,7 +7,7 @@ import typing
 from keras_mri.config import Options
 from keras_mri.report import provenance
 from keras_mri.systems import automatic
-from keras_mri.systems.network_files import load_network, path_of_network, system_of
+from keras_mri.systems.network_files import load_network, path_or_auto, system_of
 
 
 class Network(typing.NamedTuple):
@@ -33,6 +33,8 @@ class Networks:
     ----------
     model : str or path-like
         Of all scans; "auto" to choose for each.
+    sha256 : str, optional
+        SHA-256 that its file must have.
 
     Raises
     ------
@@ -40,8 +42,8 @@ class Networks:
         If the network cannot be found or read, or there is none to choose from.
     """
 
-    def __init__(self, model):
-        self.path = None if automatic.is_auto(model) else path_of_network(model)
+    def __init__(self, model, sha256=None):
+        self.path = path_or_auto(model, sha256)
         self.system = automatic.SYSTEM if self.path is None else system_of(self.path)
         self._at_hand = automatic.at_hand() if self.path is None else {}
 

@@ -5,7 +5,7 @@ import pytest
 
 from keras_mri.errors import InputError
 from keras_mri.systems.ldm.data import Latents, denoising_batches, volume_batches
-from keras_mri.systems.ldm.schedules import clean_and_noise, loss_weights, schedule
+from keras_mri.systems.ldm.diffusion.schedules import clean_and_noise, loss_weights, schedule
 from keras_mri.systems.ldm.settings import Config
 
 CONFIG = Config(batch_size=2, diffusion_batch_size=4, steps_per_epoch=3, diffusion_steps=50, patch_shape=None)

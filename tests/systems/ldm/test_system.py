@@ -64,7 +64,7 @@ def test_the_contract(eagerly, scan, tmp_path):
     loaded, restored = check_contract("ldm", [scan], tmp_path, same_weights=False, **SMALL, **options)
     assert restored.extremes[0] >= 0
     found = parts(loaded.network)
-    assert found.denoiser is not None and found.codebook.shape == (8, 2)
+    assert found.denoiser is not None and found.codebooks.shape == (8, 8, 2)
 
 
 def test_what_the_file_says_and_unit_variance_latents(trained_pair):

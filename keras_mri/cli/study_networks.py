@@ -6,6 +6,7 @@ import typing
 
 from keras_mri.config import Options
 from keras_mri.report import provenance
+from keras_mri.saving import hub
 from keras_mri.systems import automatic
 from keras_mri.systems.network_files import load_network, path_or_auto, system_of
 
@@ -44,6 +45,7 @@ class Networks:
 
     def __init__(self, model, sha256=None):
         self.path = path_or_auto(model, sha256)
+        self._address = model if hub.is_address(model) else None
         self.system = automatic.SYSTEM if self.path is None else system_of(self.path)
         self._at_hand = automatic.at_hand() if self.path is None else {}
 
@@ -64,7 +66,13 @@ class Networks:
         choice = automatic.choose(image) if self.path is None else None
         path = choice.path if choice else self.path
         chosen = {"chosen": choice.sentence} if choice else {}
-        made_by = {"network": path.name, "sha256": _digest(path), **chosen, "system": self.system, "options": options.to_json()}
+        made_by = {
+            "network": self._address or path.name,
+            "sha256": _digest(path),
+            **chosen,
+            "system": self.system,
+            "options": options.to_json(),
+        }
         return Network(path, _loaded(path), made_by)
 
     def made(self, before):

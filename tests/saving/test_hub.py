@@ -1,6 +1,7 @@
 """Networks on the hub: addresses, the one file that is meant, copies of last time, and one message for all that goes wrong."""
 
 import hashlib
+import json
 import logging
 import pathlib
 import sys
@@ -206,6 +207,18 @@ def test_a_scan_is_restored_by_a_network_of_the_hub(put, network_file, write_nif
         if number < 2:
             np.testing.assert_allclose(keras_mri.open_image(out).frame(0), expected, rtol=1e-5)
     np.testing.assert_array_equal(keras_mri.restore("hf://owner/name", scan, sha256=digest).frame(0), expected)
+
+
+def test_a_study_keeps_the_address_of_its_network(put, network_file, bids, tmp_path):
+    put("owner/name/main/denoiser.h5", network_file)
+    digest, out = hashlib.sha256(network_file.read_bytes()).hexdigest(), tmp_path / "derivatives"
+    study = str(bids("01"))
+    words = [study, str(out), "participant", "--model", "hf://owner/name", "--sha256", digest]
+    assert predict.main([*words, "--modality", "T1w", "--session-label", "1"]) == 0
+    (side_car,) = out.rglob("*_T1w.json")
+    made_by = json.loads(side_car.read_text())["keras_mri"]
+    assert (made_by["network"], made_by["sha256"]) == ("hf://owner/name", digest)
+    assert "--model hf://owner/name --sha256" in (out / "dataset_description.json").read_text()
 
 
 def test_info_describes_a_network_of_the_hub_with_the_card_of_its_repository(put, network_file, capsys):

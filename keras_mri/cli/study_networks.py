@@ -66,13 +66,8 @@ class Networks:
         choice = automatic.choose(image) if self.path is None else None
         path = choice.path if choice else self.path
         chosen = {"chosen": choice.sentence} if choice else {}
-        made_by = {
-            "network": self._address or path.name,
-            "sha256": _digest(path),
-            **chosen,
-            "system": self.system,
-            "options": options.to_json(),
-        }
+        name = self._address or path.name
+        made_by = {"network": name, "sha256": _digest(path), **chosen, "system": self.system, "options": options.to_json()}
         return Network(path, _loaded(path), made_by)
 
     def made(self, before):

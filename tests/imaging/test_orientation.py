@@ -16,6 +16,7 @@ def test_turned_as_nibabel_turns_and_back(letters, rng):
     orientation = Orientation(affine)
     closest = nibabel.as_closest_canonical(nibabel.Nifti1Image(data, affine))
     np.testing.assert_array_equal(orientation.turned(data), closest.get_fdata())
+    np.testing.assert_allclose(orientation.turned_affine(affine, data.shape[:3]), closest.affine, atol=1e-9)
     np.testing.assert_allclose(orientation.zooms, closest.header.get_zooms()[:3], rtol=1e-6)
     np.testing.assert_array_equal(orientation.turned_back(orientation.turned(data)), data)
 

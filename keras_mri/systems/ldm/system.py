@@ -238,16 +238,17 @@ def outcome(checkpoint, data, config):
     """
     held_out = data.divided()[1]
     frame, code = held_out.runs[-1][..., -1], int(held_out.codes[-1][-1])
+    affine = np.diag([*held_out.zooms[-1], 1.0]) if config.any_grid else data.grid.affine
     pair = parts(checkpoint.network)
     # Runs of any grid are turned already.
     space = LatentSpace(pair, config, len(data.names))
     panels = {"through the latent (held out)": space.decode(space.encode(frame), frame.shape), "measured": frame}
     if pair.denoiser is None:
-        return Outcome(panels, affine=data.grid.affine)
+        return Outcome(panels, affine=affine)
     steps = shorter(_SAMPLING_STEPS, _LEAST_SAMPLING_STEPS, config.time_budget) if current() else _SAMPLING_STEPS
     options = SamplingOptions(steps=min(steps, config.diffusion_steps), seed=config.seed)
     sample = space.decode(space.sample(frame.shape, 1, options, code)[0], frame.shape)
-    return Outcome({"sample": sample, **panels}, affine=data.grid.affine)
+    return Outcome({"sample": sample, **panels}, affine=affine)
 
 
 def _space(checkpoint, options, affine, needs_denoiser):

@@ -80,7 +80,10 @@ def restore(network: Network, images: Image | typing.Sequence[Image], *, replace
     restored = system.predict(checkpoint, volumes, chosen)
     if choice:
         restored.facts["chosen"] = choice.sentence
-    return restored
+    # Only here: it imports Keras.
+    from keras_mri.cli.progress import counted_in_notebook
+
+    return counted_in_notebook(restored)
 
 
 def fit(

@@ -1,4 +1,5 @@
 import inspect
+import io
 import subprocess
 import sys
 import typing
@@ -119,6 +120,16 @@ def test_fit_trains_like_the_command_and_writes_only_on_request(image, tmp_path,
     network.save("network.h5", overwrite=True)
     np.testing.assert_array_equal(keras_mri.restore("network.h5", image).data, keras_mri.restore("network.keras", image).data)
     assert "wgan" in repr(network)
+
+
+def test_in_a_notebook_fit_shows_one_line_and_elsewhere_nothing(image, monkeypatch, capsys):
+    notebook = type("OutStream", (io.StringIO,), {"__module__": "ipykernel.iostream"})()
+    quick = {"epochs": 2, "steps_per_epoch": 1, "filters": (2, 2), "depths": (1, 1), "patch_shape": [8, 8, 8], "warm_up": 1.0}
+    keras_mri.fit("wgan", image, **quick)
+    assert "epoch" not in capsys.readouterr().err
+    monkeypatch.setattr(sys, "stderr", notebook)
+    keras_mri.fit("wgan", image, **quick)
+    assert notebook.getvalue().count("\n") == 1 and "epoch   2" in notebook.getvalue()
 
 
 @pytest.mark.parametrize("dimensions", [3, 4])

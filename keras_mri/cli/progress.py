@@ -11,6 +11,8 @@ from keras_mri.inference.volume_bar import is_notebook, rewrites
 from keras_mri.training.callbacks import WatchesPace
 
 _SECONDS_BETWEEN = 0.5
+# After which a brief bar appears.
+_SECONDS_OF_A_BRIEF_ONE = 1.0
 
 
 class TrainingProgress(WatchesPace):
@@ -93,7 +95,7 @@ class TrainingProgress(WatchesPace):
 
 
 @contextlib.contextmanager
-def progress_bar(total, what, stream=None):
+def progress_bar(total, what, stream=None, brief=False):
     """Show a bar within the block, on a terminal or in a notebook only.
 
     Parameters
@@ -104,6 +106,8 @@ def progress_bar(total, what, stream=None):
         What is counted, for example "tile".
     stream : file, optional
         The standard error by default.
+    brief : bool
+        Show it after a second only, and take it back in the end.
 
     Yields
     ------
@@ -111,7 +115,9 @@ def progress_bar(total, what, stream=None):
         Called after each step, without arguments or with the number of steps done.
     """
     stream = stream or sys.stderr
-    with tqdm.tqdm(total=total, desc=f"{what}s", unit=what, file=stream, disable=not rewrites(stream), dynamic_ncols=True) as bar:
+    passing = {"delay": _SECONDS_OF_A_BRIEF_ONE, "leave": False} if brief else {}
+    shown = {"file": stream, "disable": not rewrites(stream), "dynamic_ncols": True, **passing}
+    with tqdm.tqdm(total=total, desc=f"{what}s", unit=what, **shown) as bar:
         yield bar.update
 
 
@@ -168,7 +174,7 @@ def counted_in_notebook(volume, stream=None):
 
 
 class _Successive:
-    """Read a volume's frames; from the second on, of those that follow the first, a bar counts them."""
+    """Read a volume's frames; from the second on, of those that follow the first, a bar counts them if they take their time."""
 
     def __init__(self, volume, stream):
         self.volume, self.stream = volume, stream
@@ -177,7 +183,7 @@ class _Successive:
     def frame(self, t):
         data = self.volume.frame(t)
         if self.last == 0 and t == 1:
-            self.advance = self.shown.enter_context(progress_bar(self.volume.n_frames, "frame", self.stream))
+            self.advance = self.shown.enter_context(progress_bar(self.volume.n_frames, "frame", self.stream, brief=True))
             self.advance(2)
         elif self.advance and t > self.last:
             # One that was read before is not asked for again.

@@ -63,7 +63,7 @@ def choose_shown(before, after, frame=None, where=None, unit="mm"):
     InputError
         If an argument cannot be used, a frame shown is constant or not finite, or the scans do not overlap or have other frames.
     """
-    check_place(where, unit)
+    where = checked_place(where, unit)
     frames = _frames_of(before, after)
     chosen = frames // 2 if frame is None else _checked_frame(frame, frames)
     first, second = (_read(volume, chosen) for volume in (before, after))
@@ -79,18 +79,19 @@ def choose_shown(before, after, frame=None, where=None, unit="mm"):
     return Shown(first, second, chosen, frames, centres, place, same_grid)
 
 
-def check_place(where, unit):
-    """Raise InputError unless `where` is None or three finite numbers, and `unit` is one of `UNITS`."""
+def checked_place(where, unit):
+    """Return a place as a tuple of three floats, or None; raise InputError if it is neither, or `unit` is none of `UNITS`."""
     if not isinstance(unit, str) or unit not in UNITS:
         raise InputError(f"`unit` must be one of {', '.join(UNITS)}. Received: {unit!r}.")
     if where is None:
-        return
+        return None
     try:
         numbers = [float(number) for number in where] if not isinstance(where, str) else []
     except (TypeError, ValueError, OverflowError):
         numbers = []
     if len(numbers) != 3 or not all(map(math.isfinite, numbers)):
         raise InputError(f"`where` must be three numbers, x, y and z in {unit}. Received: {where!r}.")
+    return tuple(numbers)
 
 
 def _frames_of(before, after):
@@ -154,7 +155,7 @@ def _share(volume, place, where, unit):
     # By default the place lies inside, but for rounding.
     if where is not None and not ((share >= 0) & (share <= 1)).all():
         raise InputError(
-            f"`where` must lie in both images. Received: {tuple(where)} {unit}, outside of {volume.name}, whose field of view is "
+            f"`where` must lie in both images. Received: {where} {unit}, outside of {volume.name}, whose field of view is "
             f"{_field_of_view(volume)}."
         )
     return tuple(float(part) for part in np.clip(share, 0, 1))

@@ -1,5 +1,6 @@
 """One slice on matplotlib's axes: voxels of their true sides, and the letters of its edges in a black margin."""
 
+import numpy as np
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
@@ -23,8 +24,9 @@ def draw_slice(axis, view, limits, margin=None, origin=(0.0, 0.0)):
     """
     (left, low), (across, up) = origin, view.size
     extent = (left, left + across, low, low + up)
-    # The first row is the top, and is drawn there.
-    axis.imshow(view.image[::-1], cmap="gray", vmin=limits[0], vmax=limits[1], origin="lower", interpolation="nearest", extent=extent)
+    # The first row is the top, and is drawn there; in float64 no difference of two intensities is infinite.
+    image = view.image[::-1].astype(np.float64)
+    axis.imshow(image, cmap="gray", vmin=limits[0], vmax=limits[1], origin="lower", interpolation="nearest", extent=extent)
     axis.set_axis_off()
     if margin is None:
         return

@@ -1,3 +1,4 @@
+import contextlib
 import io
 import re
 
@@ -78,7 +79,8 @@ def test_a_notebook_gets_one_line_for_all_epochs_without_signs_of_a_terminal(mon
     assert lines[4].split("held out")[1] == lines[5].split("held out")[1]
 
 
-def test_frames_that_are_read_one_after_another_are_counted_in_a_notebook(affine, rng):
+def test_frames_that_are_read_one_after_another_are_counted_in_a_notebook(affine, rng, monkeypatch):
+    monkeypatch.setattr(progress_module, "_SECONDS_OF_A_BRIEF_ONE", 0.0)
     run = Volume.from_array(rng.random((4, 3, 2, 12), dtype=np.float32), affine)
     run.facts["chosen"] = "epi"
     stream = Notebook()
@@ -87,7 +89,8 @@ def test_frames_that_are_read_one_after_another_are_counted_in_a_notebook(affine
     assert stream.getvalue() == ""
     np.testing.assert_array_equal(counting.data, run.data)
     text = stream.getvalue()
-    assert text.count("\n") == 1 and "| 12/12 [" in text and text.endswith("\n")
+    # In the end nothing of it is left.
+    assert text.startswith("\rframes:") and "| 0/12 [" in text and "\n" not in text and not text.split("\r")[-1].strip()
     assert counting.facts is run.facts
 
 
@@ -99,6 +102,30 @@ def test_looking_at_single_frames_shows_no_bar(order, affine, rng):
     for t in order:
         np.testing.assert_array_equal(counting.frame(t), run.frame(t))
     assert stream.getvalue() == ""
+
+
+def test_every_frame_is_counted_once_those_that_were_read_before_as_well(affine, rng, monkeypatch):
+    steps = []
+
+    @contextlib.contextmanager
+    def recording(total, what, stream, brief):
+        yield lambda more=1: steps.append(more)
+        steps.append("end")
+
+    monkeypatch.setattr(progress_module, "progress_bar", recording)
+    run = Volume.from_array(rng.random((4, 3, 2, 12), dtype=np.float32), affine)
+    counting = counted_in_notebook(run, Notebook())
+    counting.frame(6)
+    for frame in counting.frames():
+        assert frame.shape == (4, 3, 2)
+    assert steps[-1] == "end" and sum(steps[:-1]) == 12 and "end" not in steps[:-1]
+
+
+def test_frames_that_are_quick_show_no_bar(affine, rng):
+    run = Volume.from_array(rng.random((4, 3, 2, 12), dtype=np.float32), affine)
+    stream = Notebook()
+    np.testing.assert_array_equal(counted_in_notebook(run, stream).data, run.data)
+    assert not stream.getvalue().strip()
 
 
 def test_outside_of_notebooks_a_result_is_what_it_was(affine, rng):

@@ -15,14 +15,23 @@ from keras_mri.io import header_comparison
 from keras_mri.io.mask_files import load_mask
 from keras_mri.io.nifti_reading import Image, open_image, open_scan, read_header
 from keras_mri.io.volumes import Volume
+from keras_mri.io.whole_files import check_output
 from keras_mri.saving.checkpoints import Checkpoint
 from keras_mri.systems import automatic, get_settings, get_system, that_generate
 from keras_mri.systems.network_files import load_network, path_of_network, path_or_auto, system_of
 from keras_mri.systems.trained import TrainedNetwork
 
+if typing.TYPE_CHECKING:
+    from keras_mri.report.before_after import ShownFigure
+else:
+    # Its module imports matplotlib.
+    ShownFigure = typing.Any
+
 # A name such as "epi", a file, or a network in memory.
 Network = str | os.PathLike | Checkpoint | TrainedNetwork
 
+# Formats of a picture, by the ending of its file.
+_PICTURES = (".png", ".pdf", ".svg")
 # Successive frames of a run from which its noise is estimated: enough for a median, few enough to be read at once.
 _MOST_FRAMES = 16
 
@@ -82,7 +91,10 @@ def restore(
     restored = system.predict(checkpoint, volumes, chosen)
     if choice:
         restored.facts["chosen"] = choice.sentence
-    return restored
+    # Only here: it imports Keras.
+    from keras_mri.cli.progress import counted_in_notebook
+
+    return counted_in_notebook(restored)
 
 
 def fit(
@@ -301,6 +313,63 @@ def judge(before: Image, after: Image, mask: Image | None = None) -> Verdict:
     return judged.verdict()
 
 
+def plot(
+    before: Image,
+    after: Image,
+    *,
+    frame: int | None = None,
+    where: typing.Sequence[float] | None = None,
+    unit: str = "mm",
+    path: str | os.PathLike | None = None,
+) -> ShownFigure:
+    """Draw a scan before and after side by side, and what was removed: axial, coronal and sagittal, with the letters of their sides.
+
+    Whatever the order of the voxel axes, the left of the body is on the left (neurological), and voxels have their true sides.
+    The first two share one scale of greys. What was removed, before − after, has its own around 0; its title states its standard
+    deviation over the foreground of the frame. If the grids differ, as after super-resolution, no difference is drawn.
+
+    Parameters
+    ----------
+    before, after : image
+        Path, nibabel image or Volume, such as what `restore` returns.
+    frame : int, optional
+        Of a run, counted from 0; the middle one by default.
+    where : sequence of three floats, optional
+        Place at which both are cut; by default the centre of the foreground of `before`, as far as `after` shows it.
+    unit : {"mm", "voxel"}
+        Of `where`: RAS+ mm, or voxel indices of `before`.
+    path : str or path-like, optional
+        Also saves the picture: `.png`, `.pdf` or `.svg`. A file that is there is not replaced.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A notebook shows it if it is the last line of a cell. pyplot does not know of it: outside of notebooks use `path`, or `savefig`.
+
+    Raises
+    ------
+    InputError
+        If an image cannot be used, holds labels, is constant in the frame shown, or has other frames than the other one; if the images
+        do not overlap; or if another argument cannot be used.
+
+    Examples
+    --------
+    >>> import keras_mri
+    >>> figure = keras_mri.plot("sample", keras_mri.restore("epi", "sample"), frame=0, where=(0, 10, 40))
+    >>> len(figure.axes)
+    9
+    """
+    # Only here: it imports matplotlib.
+    from keras_mri.report.before_after import before_after_figure, save_picture
+
+    if path is not None:
+        path = _checked_picture(path)
+    figure = before_after_figure(open_scan(before), open_scan(after), frame, where, unit)
+    if path is not None:
+        save_picture(figure, path)
+    return figure
+
+
 def compare_headers(first: Image, second: Image) -> list[header_comparison.Field]:
     """Compare the headers of two images: `python -m keras_mri.check`.
 
@@ -370,6 +439,14 @@ def _check_count(volumes, wanted):
     if not volumes or wanted is not None and len(volumes) != wanted:
         expected = "at least one image" if wanted is None else "one image at a time" if wanted == 1 else f"{wanted} images"
         raise InputError(f"this network restores {expected}. Received: {len(volumes)} images.")
+
+
+def _checked_picture(path):
+    if not isinstance(path, (str, os.PathLike)):
+        raise InputError(f"`path` must be the name of a picture that ends in {' or '.join(_PICTURES)}. Received: {path!r}.")
+    if os.path.lexists(path):
+        raise InputError(f"{path} exists. Name another file with `path`, or replace it by `savefig` of the figure that is returned.")
+    return check_output(path, _PICTURES, option="path")
 
 
 def _header(image):

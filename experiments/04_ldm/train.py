@@ -1,6 +1,7 @@
-"""Train `ldm_epi` for any grid: python -m experiments.04_ldm.train HEADS ldm_epi_any.h5 [--autoencoder 12m] [--denoiser 50m] [--vq]
+"""Train `ldm_epi`: python -m experiments.04_ldm.train HEADS NETWORK.h5 [--autoencoder 9m] [--denoiser 50m] [--vq]
 
-HEADS is the folder that `experiments.04_ldm.heads` has filled. The autoencoder is kept as NAME_autoencoder.h5, and taken up from there.
+HEADS is the folder that `experiments.04_ldm.heads` has filled. The autoencoder is kept as NAME_autoencoder.h5, and taken up from there; so is
+the denoiser, if NETWORK.h5 exists.
 """
 
 import argparse
@@ -43,7 +44,7 @@ def main(options):
             config,
         )
     if not options.vq:
-        start = parts(checkpoints.load(first, "ldm").network)
+        start = parts(checkpoints.load(path if path.exists() else first, "ldm").network)
         denoiser = fit_denoiser(start, training, held_out, dataclasses.replace(config, time_budget=options.denoiser), [Epochs()])
         write(start._replace(denoiser=denoiser), path, training, config)
 
@@ -76,7 +77,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("heads")
     parser.add_argument("path")
-    parser.add_argument("--autoencoder", type=parse_duration, default=720.0)
+    parser.add_argument("--autoencoder", type=parse_duration, default=540.0)
     parser.add_argument("--denoiser", type=parse_duration, default=3000.0)
     parser.add_argument("--vq", action="store_true", help="an autoencoder with eight codebooks of 512 codes, and nothing else")
     main(parser.parse_args())

@@ -186,8 +186,8 @@ def _change(space, given, known, coarse, options, code):
     latent = space.encode(given)
     view = condition(latent, space.padded(known), coarse)
     if options.steps is None:
-        # One step from pure noise says what all samples are on average, unless the network says noise only.
-        options = dataclasses.replace(options, steps=1 if space.config.prediction == "velocity" else _STEPS)
+        # One step from noise alone says what all samples are on average, if the network has learnt that.
+        options = dataclasses.replace(options, steps=1 if space.config.one_step else _STEPS)
     samples = space.sample(given.shape, options.samples, options, code, view)
     before = space.decode(latent, given.shape)
     return sum(space.decode(sample, given.shape) - before for sample in samples) / np.float32(len(samples))

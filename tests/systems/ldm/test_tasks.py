@@ -23,7 +23,7 @@ SHAPE = (12, 8, 6)
 class Space:
     """Each voxel's latent is the voxel; what a sample has beyond its condition is given, and every decoding loses `loss`."""
 
-    config = types.SimpleNamespace(scaling="percentile", coarse=(2, 2, 2), prediction="velocity")
+    config = types.SimpleNamespace(scaling="percentile", coarse=(2, 2, 2), one_step=True)
 
     def __init__(self, change=0.0, loss=0.0):
         self.change, self.loss, self.told = np.asarray(change, np.float32), loss, None
@@ -181,11 +181,11 @@ def test_a_coarse_volume_for_trials_is_the_low_part_of_k_space_on_its_own_grid(w
     np.testing.assert_allclose(after.affine @ [-0.5, -0.5, -0.5, 1], before.affine @ [-0.5, -0.5, -0.5, 1], atol=1e-4)
 
 
-def test_the_mean_of_all_samples_takes_one_step_where_the_network_says_velocity(affine, rng):
+def test_the_mean_of_all_samples_takes_one_step_where_the_network_has_learnt_it(affine, rng):
     low = Volume.from_array(500 + 100 * rng.random((5, 3, 3)), affine)
-    for prediction, steps in (("velocity", 1), ("noise", 50)):
+    for one_step, steps in ((True, 1), (False, 50)):
         space = Space()
-        space.config = types.SimpleNamespace(**{**vars(Space.config), "prediction": prediction})
+        space.config = types.SimpleNamespace(**{**vars(Space.config), "one_step": one_step})
         super_resolved(space, low, None, PredictConfig(task="super-resolution"), 0).frame(0)
         assert space.options.steps == steps
 

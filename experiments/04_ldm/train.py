@@ -1,7 +1,7 @@
 """Train `ldm_epi`: python -m experiments.04_ldm.train HEADS NETWORK.h5 [--autoencoder 9m] [--denoiser 50m] [--vq]
 
-HEADS is the folder that `experiments.04_ldm.heads` has filled. The autoencoder is kept as NAME_autoencoder.h5, and taken up from there; so is
-the denoiser, if NETWORK.h5 exists.
+HEADS is the folder that `experiments.04_ldm.heads` has filled. The autoencoder is kept as NAME_autoencoder.h5, and taken up from there;
+so is the denoiser, if NETWORK.h5 exists.
 """
 
 import argparse

@@ -8,6 +8,8 @@ from keras_mri.imaging.run_repair.variogram import kriging_weights, variogram
 _REACHES = (1.5, 3.0, 6.0, 12.0)
 # Penalties of regressions, in units of the mean power of a frame's fluctuations.
 _PENALTIES, _NEAR_PENALTY = (0.001, 0.3), 0.03
+# Place of the rows of kriging, which knows by itself how fast a run changes.
+KRIGING = 2 + len(_REACHES)
 # Known voxels from which on the known part of a frame is a witness.
 _LEAST_VOXELS = 100
 

@@ -1,5 +1,7 @@
 """What known voxels beside a hole add to a guess: neighbours share noise and local fluctuations."""
 
+import functools
+
 import numpy as np
 from scipy import ndimage
 
@@ -10,29 +12,25 @@ _FEW = 0.02
 
 
 class Neighbours:
-    """Learns, in trials, how much of what known neighbours deviate from a guess the hole does too, by the distance from them.
+    """Learns, in trials, how much of what known neighbours deviate from a guess a hole does too, by the distance from them."""
 
-    Parameters
-    ----------
-    hole : ndarray of bool, shape (x, y, z)
-        A hole in a box.
-    counted : ndarray of bool, shape (x, y, z)
-        Voxels of the hole that count in trials.
-    """
-
-    def __init__(self, hole, counted):
-        self._known = ~hole
-        self._distance = _distances(hole)
-        self._counted = counted[hole]
+    def __init__(self):
         self._products = np.zeros((REACH, len(_WIDTHS), len(_WIDTHS)))
         self._wanted = np.zeros((REACH, len(_WIDTHS)))
 
-    def try_out(self, deviation):
-        """Learn from a frame that is known in the hole too: ndarray of float32, shape (x, y, z), frame less guess."""
-        seen = _averages(deviation, self._known)
-        wanted = deviation[~self._known]
+    def try_out(self, deviation, hole, counted):
+        """Learn from a frame that is known in the hole too.
+
+        Parameters
+        ----------
+        deviation : ndarray of float32, shape (x, y, z)
+            Frame less guess.
+        hole, counted : ndarray of bool, shape (x, y, z)
+            What counts as missing, and those of its voxels that count.
+        """
+        seen, distance, wanted = _averages(deviation, ~hole), _distances(hole), deviation[hole]
         for away in range(REACH):
-            chosen = self._counted & (self._distance == away + 1)
+            chosen = counted[hole] & (distance == away + 1)
             features = seen[:, chosen].astype(np.float64)
             self._products[away] += features @ features.T
             self._wanted[away] += features @ wanted[chosen]
@@ -59,9 +57,15 @@ class Neighbours:
         return np.linalg.solve(products + 1e-3 * size * np.eye(len(_WIDTHS)), self._wanted[away]) if size > 0 else np.zeros(len(_WIDTHS))
 
 
+@functools.lru_cache(maxsize=4)
+def _distances_of(hole, shape):
+    hole = np.frombuffer(hole, bool).reshape(shape)
+    return ndimage.distance_transform_edt(hole)[hole].round().astype(int)
+
+
 def _distances(hole):
     """Return how far voxels of a hole are from known ones, whole voxels: ndarray of int, shape (voxels,)."""
-    return ndimage.distance_transform_edt(hole)[hole].round().astype(int)
+    return _distances_of(hole.tobytes(), hole.shape)
 
 
 def _averages(deviation, known):

@@ -46,7 +46,7 @@ def trial_frames(t, frames, gone):
 
 
 def trial_hole(hole, tissue):
-    """Return a hole on which a guess is tried: itself or, where it has little tissue, copies of it all around in tissue.
+    """Return a hole on which a guess is tried: itself or, where it has little tissue, with copies of it all around in tissue.
 
     Parameters
     ----------
@@ -56,17 +56,25 @@ def trial_hole(hole, tissue):
     -------
     ndarray of bool, shape (x, y, z)
     """
-    if np.count_nonzero(hole & tissue) >= _ENOUGH:
-        return hole
+    return hole if np.count_nonzero(hole & tissue) >= _ENOUGH else copies(hole, tissue) | hole
+
+
+def copies(hole, tissue):
+    """Return copies of a hole, moved all around: ndarray of bool, shape (x, y, z); in tissue, and not in the hole itself.
+
+    Parameters
+    ----------
+    hole, tissue : ndarray of bool, shape (x, y, z)
+    """
     places = np.argwhere(hole)
-    extent = np.ptp(places, axis=0) + 1
-    steps = [np.arange(-(_AROUND // (side + _APART)), _AROUND // (side + _APART) + 1) * (side + _APART) for side in extent]
-    shifts = np.stack(np.meshgrid(*steps, indexing="ij"), axis=-1).reshape(-1, 1, 3)
-    copies = (places + shifts).reshape(-1, 3)
-    copies = copies[((copies >= 0) & (copies < hole.shape)).all(axis=1)]
-    tried = np.zeros(hole.shape, bool)
-    tried[tuple(copies.T)] = True
-    return (tried & tissue) | hole
+    steps = np.ptp(places, axis=0) + 1 + _APART
+    counts = [np.arange(-many, many + 1) for many in np.maximum(1, _AROUND // steps)]
+    shifts = np.stack(np.meshgrid(*counts, indexing="ij"), axis=-1).reshape(-1, 1, 3) * steps
+    moved = (places + shifts[np.any(shifts != 0, axis=(1, 2))]).reshape(-1, 3)
+    moved = moved[((moved >= 0) & (moved < hole.shape)).all(axis=1)]
+    found = np.zeros(hole.shape, bool)
+    found[tuple(moved.T)] = True
+    return found & tissue & ~hole
 
 
 def box_around(hole, margin):

@@ -27,8 +27,8 @@ from keras_mri.systems import SYSTEMS, get_system
 from keras_mri.systems.cnn import settings as inpainting
 from keras_mri.systems.cnn import system as cnn
 from keras_mri.systems.ldm import settings as diffusion
+from keras_mri.systems.ldm.diffusion.samplers import SAMPLERS
 from keras_mri.systems.ldm.labelled_runs import Grid
-from keras_mri.systems.ldm.samplers import SAMPLERS
 from keras_mri.systems.network_files import checkpoint_for
 from keras_mri.systems.sr import system as sr
 from keras_mri.systems.sr.settings import Config

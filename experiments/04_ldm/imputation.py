@@ -52,9 +52,10 @@ def load(name):
     run = np.moveaxis(np.stack([run.frame(t) for t in range(first, last)]), 0, 3)
     mean = run.mean(axis=3)
     mask = mean > 0.3 * np.percentile(mean, 98) if mask is None else open_image(FOLDER / mask).frame(0) > 0
-    # Of two frames, what they differ by.
-    sigma = estimate_run_noise(run).sigma if run.shape[3] > 2 else np.full(mask.shape, np.std((run[..., 0] - run[..., 1])[mask]) / np.sqrt(2))
-    return run, mask, sigma, role
+    if run.shape[3] == 2:
+        # What the two differ by.
+        return run, mask, np.full(mask.shape, np.std((run[..., 0] - run[..., 1])[mask]) / np.sqrt(2)), role
+    return run, mask, estimate_run_noise(run).sigma, role
 
 
 def _slices(count, frames):
@@ -99,16 +100,15 @@ HOLES = {
 
 def scored(run, mask, sigma, names, draw):
     """Return the rows of one kind of hole in one run."""
-    errors, seconds, counted = {}, [], 0
+    errors, seconds = {}, []
     if run.shape[3] <= 3 and names[2] == "three frames in a row":
         return []
     for seed in range(DRAWS):
         missing = draw(run.shape, mask, np.random.default_rng(seed))
         times = np.flatnonzero(missing.any(axis=(0, 1, 2)))
         times = times[np.linspace(0, len(times) - 1, min(SCORED, len(times))).round().astype(int)]
-        start = time.perf_counter()
         ways = dict(rows_of(run, missing))
-        guess = RunGuess(lambda t: run[..., t], lambda t: missing[..., t], run.shape[3])
+        guess = RunGuess(lambda t: run[..., t], lambda t, missing=missing: missing[..., t], run.shape[3])
         ways["ours"] = guess.filled
         for method, restore in ways.items():
             start = time.perf_counter()

@@ -26,8 +26,16 @@ _LEAST_SD = 0.06
 _MOST_SLICES = 0.6
 # Changes below this share of the usual one are none: slices of air, or exact zeros.
 _NOTHING = 0.05
+_FEW_OF_A_KIND = unlike_frames.too_few(0).removesuffix("0")
 # Reasons for which frames are damaged as a whole; others are as they should be, but few of their kind.
-_DAMAGED = (unlike_frames.BLANK, unlike_frames.NOISE, unlike_frames.NOT_FINITE, unlike_frames.SPIKE, unlike_frames.STRANGE, unlike_frames.MOVED)
+_DAMAGED = (
+    unlike_frames.BLANK,
+    unlike_frames.NOISE,
+    unlike_frames.NOT_FINITE,
+    unlike_frames.SPIKE,
+    unlike_frames.STRANGE,
+    unlike_frames.MOVED,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,7 +98,7 @@ def find_damage(volume, axis=2):
     for t, reason in inspection.unlike.items():
         if reason in _DAMAGED:
             found.setdefault(t, tuple(range(count)))
-        elif len(found.get(t, ())) == count:
+        elif reason.startswith(_FEW_OF_A_KIND) and len(found.get(t, ())) == count:
             # Few frames of a kind, such as b = 0 among others, are no damage.
             del found[t]
     return Damage(volume.shape[:3], axis, dict(sorted(found.items())))
@@ -126,6 +134,7 @@ def damaged_slices(changes):
     unusual = (excess > sds * _SLICE_SDS * spread) & (excess > np.log(_SLICE_FACTOR * factor)[:, None])
     damaged = (unusual | (excess > np.log(_SURE_FACTOR * factor)[:, None])) & (alone > np.log(_OTHERS_FACTOR))
     whole = (common > sds * _FRAME_SDS * common_spread) & (common > np.log(_FRAME_FACTOR * factor))
+    whole |= common > np.log(_SURE_FACTOR * factor)
     damaged |= (whole | (damaged.mean(axis=1) > _MOST_SLICES))[:, None]
     return {int(t): tuple(np.flatnonzero(damaged[t]).tolist()) for t in np.flatnonzero(damaged.any(axis=1))}
 

@@ -10,7 +10,7 @@ from keras_mri.imaging.run_repair.stacking import shares
 _WIDTHS = (1.0, 2.0)
 # Trials on the mean of the run, and distances from known voxels that have shares of their own.
 _TRIALS, _CLASSES = 8, 4
-# Slices on either side of a hole that a trial leaves it, as far as the hole has them.
+# Slices on either side of a hole that a trial leaves it, as far as the hole has them and there is room.
 _CLEAR = 2
 
 
@@ -51,14 +51,46 @@ class SpaceGuess:
     def _tried(self, image, tissue):
         """Return the shares of ways in each class of distances: ndarray of float32, shape (classes, ways)."""
         products = wanted = 0.0
-        for hole in _shifted(self._never, self._axis):
+        for hole in moved_holes(self._never, self._axis):
             counted = tissue[hole]
             ways, truth = _ways(np.where(self._never, 0, image), hole | self._never, self._axis), image[hole]
             ways, distance = ways[hole[hole | self._never]][counted].astype(np.float64), _classes(hole)[counted]
             parts = [ways[distance == away] for away in range(_CLASSES)]
             products = products + np.stack([part.T @ part for part in parts])
             wanted = wanted + np.stack([part.T @ truth[counted][distance == away] for away, part in enumerate(parts)])
-        return np.float32([_relaxed() if np.ndim(products) == 0 or not products[k].any() else shares(products[k], wanted[k]) for k in range(_CLASSES)])
+        return np.float32([shares(*sums) if np.ndim(products) and sums[0].any() else _relaxed() for sums in self._pairs(products, wanted)])
+
+    @staticmethod
+    def _pairs(products, wanted):
+        return zip(products, wanted) if np.ndim(products) else [(products, wanted)] * _CLASSES
+
+
+def moved_holes(never, axis=None):
+    """Return a hole moved along an axis to where all is known.
+
+    Parameters
+    ----------
+    never : ndarray of bool, shape (x, y, z)
+        Not empty.
+    axis : int, optional
+        By default the one along which the hole is thinnest.
+
+    Returns
+    -------
+    list of ndarray of bool, shape (x, y, z)
+        Empty where the hole lies at an end of the axis, or leaves no room.
+    """
+    axis = _thinnest(never) if axis is None else axis
+    lacking = np.moveaxis(never, axis, 0).any(axis=(1, 2))
+    places, closed = np.flatnonzero(lacking), ndimage.binary_dilation(lacking)
+    for clear in range(_CLEAR, 0, -1):
+        low, high = min(clear, places[0]), min(clear, len(lacking) - 1 - places[-1])
+        shifts = range(low - places[0], len(lacking) - high - places[-1]) if low and high else ()
+        found = [shift for shift in shifts if not closed[places + shift].any()]
+        if found:
+            break
+    found = [found[k] for k in np.unique(np.linspace(0, len(found) - 1, min(_TRIALS, len(found))).round().astype(int))] if found else []
+    return [np.roll(never, shift, axis) for shift in found]
 
 
 def _relaxed():
@@ -90,23 +122,6 @@ def _between(frame, hole, axis, order):
 def _lagrange(points, place):
     others = [np.delete(points, k) for k in range(len(points))]
     return np.array([np.prod((place - rest) / (point - rest)) for point, rest in zip(points, others)], np.float32)
-
-
-def _shifted(never, axis):
-    """Return a hole moved along an axis to where all is known: list of ndarray of bool, shape (x, y, z)."""
-    lacking = np.moveaxis(never, axis, 0).any(axis=(1, 2))
-    places = np.flatnonzero(lacking)
-    low, high = min(_CLEAR, places[0]), min(_CLEAR, len(lacking) - 1 - places[-1])
-    if not low or not high:
-        return []
-    closed = ndimage.binary_dilation(lacking, iterations=1)
-    found = []
-    for shift in range(low - places[0], len(lacking) - high - places[-1]):
-        moved = places + shift
-        if not closed[moved].any():
-            found.append(shift)
-    found = [found[k] for k in np.unique(np.linspace(0, len(found) - 1, min(_TRIALS, len(found))).round().astype(int))] if found else []
-    return [np.roll(never, shift, axis) for shift in found]
 
 
 def _thinnest(hole):

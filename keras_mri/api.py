@@ -18,7 +18,7 @@ from keras_mri.io.volumes import Volume
 from keras_mri.io.whole_files import check_output
 from keras_mri.saving.checkpoints import Checkpoint
 from keras_mri.systems import automatic, get_settings, get_system, that_generate
-from keras_mri.systems.network_files import load_network, path_of_network, system_of
+from keras_mri.systems.network_files import load_network, path_of_network, path_or_auto, system_of
 from keras_mri.systems.trained import TrainedNetwork
 
 if typing.TYPE_CHECKING:
@@ -36,18 +36,28 @@ _PICTURES = (".png", ".pdf", ".svg")
 _MOST_FRAMES = 16
 
 
-def restore(network: Network, images: Image | typing.Sequence[Image], *, replace_nonfinite: bool = False, **options) -> Volume:
+def restore(
+    network: Network,
+    images: Image | typing.Sequence[Image],
+    *,
+    replace_nonfinite: bool = False,
+    sha256: str | None = None,
+    **options,
+) -> Volume:
     """Restore a scan with a trained network: `python -m keras_mri.predict`.
 
     Parameters
     ----------
     network : str, path-like, Checkpoint or TrainedNetwork
-        Name of a pre-trained network ("epi", "t1w", …), its file, or what `fit` returned; or "auto": the pre-trained network that fits
-        the scan by its name, side-car, frames, sides and contrast. `facts["chosen"]` of the result says which one and why.
+        Name of a pre-trained network ("epi", "t1w", …), its file, its address on the Hugging Face hub ("hf://owner/name"), or what
+        `fit` returned; or "auto": the pre-trained network that fits the scan by its name, side-car, frames, sides and contrast.
+        `facts["chosen"]` of the result says which one and why.
     images : image or sequence of images
         Path, nibabel image or Volume; a list of repetitions for a Noise2Average network.
     replace_nonfinite : bool
         Read NaN and infinity as 0 instead of refusing them.
+    sha256 : str, optional
+        SHA-256 that the network's file must have, in hexadecimal.
     **options
         Those of the network's system, named as the flags of the command: `mirror`, `tile`, `precision`, `mask`, …
 
@@ -68,6 +78,7 @@ def restore(network: Network, images: Image | typing.Sequence[Image], *, replace
     >>> restored.shape
     (128, 96, 24, 2)
     """
+    network = _located(network, sha256)
     name = _system_of(network)
     settings = get_settings(name)
     chosen = settings.PredictConfig.from_names(name, **options)
@@ -143,7 +154,7 @@ def fit(
         return TrainingJob(system, config, opened, devices, callbacks=callbacks, remarks=remarks).run(begun=begun)
 
 
-def sample(network: Network, count: int, **options) -> list[Volume]:
+def sample(network: Network, count: int, *, sha256: str | None = None, **options) -> list[Volume]:
     """Draw new volumes from a latent diffusion network: `python -m keras_mri.generate`.
 
     Parameters
@@ -151,6 +162,8 @@ def sample(network: Network, count: int, **options) -> list[Volume]:
     network : str, path-like, Checkpoint or TrainedNetwork
     count : int
         How many.
+    sha256 : str, optional
+        SHA-256 that the network's file must have, in hexadecimal.
     **options
         Those of the network's system, named as the flags of the command: `label`, `guidance`, `steps`, `sampler`, `seed`.
 
@@ -170,6 +183,7 @@ def sample(network: Network, count: int, **options) -> list[Volume]:
     >>> [volume.shape for volume in keras_mri.sample("ldm_epi", 1, steps=2, label="forrest")]
     [(80, 80, 35)]
     """
+    network = _located(network, sha256)
     name = _system_of(network)
     settings = get_settings(name)
     if settings.GenerateConfig is None:
@@ -395,17 +409,25 @@ def checkpoint_of(network: Network) -> Checkpoint:
     return network if isinstance(network, Checkpoint) else load_network(path_of_network(network))
 
 
-def _system_of(network):
+def _located(network, sha256):
+    """Return the path of a network's file, with that content; `auto` and a network in memory as they are."""
     if isinstance(network, (TrainedNetwork, Checkpoint)):
-        return checkpoint_of(network).system
-    if automatic.is_auto(network):
-        return automatic.SYSTEM
+        if sha256 is not None:
+            raise InputError("`sha256` is the checksum of a file, and this network is in memory. Leave it out.")
+        return network
     if not isinstance(network, (str, os.PathLike)):
         raise InputError(
-            "`network` must be a name such as 'epi', the path of a network's file, or a network in memory. "
+            "`network` must be a name such as 'epi', the path of a network's file, an address hf://owner/name, or a network in memory. "
             f"Received: {type(network).__name__}."
         )
-    return system_of(path_of_network(network))
+    return path_or_auto(network, sha256) or network
+
+
+def _system_of(network):
+    """Return the system of what `_located` found."""
+    if isinstance(network, (TrainedNetwork, Checkpoint)):
+        return checkpoint_of(network).system
+    return automatic.SYSTEM if automatic.is_auto(network) else system_of(network)
 
 
 def _sequence(images):

@@ -4,6 +4,7 @@ A latent loses detail, so no answer is taken from the decoder alone: it is what 
 sample and the decoded given. A sample that agrees with what was given changes nothing.
 """
 
+import dataclasses
 import logging
 
 import numpy as np
@@ -21,6 +22,7 @@ from keras_mri.systems.ldm.imputation import best_reach, filled_frame
 _LOGGER = logging.getLogger(__name__)
 # Of a run, for the scale of its intensities.
 _MOST_FRAMES = 16
+_STEPS = 50
 # Known frames on which imputation proves itself before it counts.
 _REHEARSALS = 4
 
@@ -48,7 +50,7 @@ def reconstructed(space, volume):
 
 
 def super_resolved(space, volume, grid, options, code):
-    """Return a coarse scan on the fine grid: its own frequencies as measured, sampled ones beyond.
+    """Return a coarse scan or run on a finer grid: its own frequencies as measured, sampled ones beyond.
 
     The frequency at the edge, which only coarse grids of even sides have, is known in part and may change.
 
@@ -56,8 +58,8 @@ def super_resolved(space, volume, grid, options, code):
     ----------
     space : keras_mri.systems.ldm.latent_space.LatentSpace
     volume : Volume
-    grid : keras_mri.systems.ldm.labelled_runs.Grid
-        The fine one.
+    grid : keras_mri.systems.ldm.labelled_runs.Grid or None
+        The fine one; None for a network of any grid, which makes voxels smaller by the factors it was trained for.
     options : keras_mri.systems.ldm.settings.PredictConfig
     code : int
         Code of the label.
@@ -70,25 +72,42 @@ def super_resolved(space, volume, grid, options, code):
     ------
     GridMismatchError
         If the scan is not a coarse one of that grid.
-    InputError
-        If it is a run.
     """
-    if volume.n_frames > 1:
-        raise InputError(f"super-resolution takes one volume. Received: {volume.name} of shape {volume.shape}. Split it.")
-    few = coarse_shape(grid.shape, space.config.coarse)
-    grid.check(volume, few)
+    few = volume.shape[:3]
+    if grid is not None:
+        few = coarse_shape(grid.shape, space.config.coarse)
+        grid.check(volume, few)
+    fine = grid.shape if grid else tuple(round(side * factor) for side, factor in zip(few, space.config.coarse))
     seen = as_seen(volume)
     scaling = fit_image_scaling(seen.volume, space.config.scaling)
 
     def run(t):
-        given = scaling.apply(resampled(seen.volume.frame(t), grid.shape))
-        change = _change(space, given, np.ones(grid.shape, bool), True, options, code)
+        given = scaling.apply(resampled(seen.volume.frame(t), fine))
+        change = _change(space, given, np.ones(fine, bool), True, options, code)
         # Frequencies that the coarse grid has measured are not changed.
-        change -= resampled(resampled(change, few), grid.shape)
+        change -= resampled(resampled(change, few), fine)
         return given + change
 
-    step = finer_step([many / side for many, side in zip(grid.shape, few)])
-    return on_finer_grid(volume, grid.shape, step, restored_frames(volume, scaling, run, seen=seen))
+    step = finer_step([many / side for many, side in zip(fine, few)])
+    return on_finer_grid(volume, (*fine, *volume.shape[3:]), step, restored_frames(volume, scaling, run, seen=seen))
+
+
+def coarsened(volume, factors):
+    """Return a scan or run as a coarser grid would have measured it, to try super-resolution on.
+
+    Parameters
+    ----------
+    volume : Volume
+    factors : sequence of float
+        How many times larger the voxels become along each axis.
+
+    Returns
+    -------
+    Volume
+    """
+    few = coarse_shape(volume.shape[:3], factors)
+    step = finer_step([side / many for side, many in zip(few, volume.shape)])
+    return on_finer_grid(volume, (*few, *volume.shape[3:]), step, lambda t: resampled(volume.frame(t), few))
 
 
 def imputed(space, volume, options, code):
@@ -166,6 +185,9 @@ def _change(space, given, known, coarse, options, code):
     """Return the mean over samples of what a sample has that its condition has not, both decoded."""
     latent = space.encode(given)
     view = condition(latent, space.padded(known), coarse)
+    if options.steps is None:
+        # One step from noise alone says what all samples are on average, if the network has learnt that.
+        options = dataclasses.replace(options, steps=1 if space.config.one_step else _STEPS)
     samples = space.sample(given.shape, options.samples, options, code, view)
     before = space.decode(latent, given.shape)
     return sum(space.decode(sample, given.shape) - before for sample in samples) / np.float32(len(samples))

@@ -9,12 +9,13 @@ import pytest
 from keras_mri.errors import GridMismatchError, InputError, remarks_kept
 from keras_mri.imaging import phantoms
 from keras_mri.imaging.kspace import finer_affine, resampled
+from keras_mri.io.nifti_reading import open_image
 from keras_mri.io.volumes import Volume
 from keras_mri.systems.ldm.conditions import EXTRA_CHANNELS
 from keras_mri.systems.ldm.imputation import filled_frame
 from keras_mri.systems.ldm.labelled_runs import Grid
 from keras_mri.systems.ldm.settings import PredictConfig
-from keras_mri.systems.ldm.tasks import imputed, reconstructed, super_resolved
+from keras_mri.systems.ldm.tasks import coarsened, imputed, reconstructed, super_resolved
 
 SHAPE = (12, 8, 6)
 
@@ -22,7 +23,7 @@ SHAPE = (12, 8, 6)
 class Space:
     """Each voxel's latent is the voxel; what a sample has beyond its condition is given, and every decoding loses `loss`."""
 
-    config = types.SimpleNamespace(scaling="percentile", coarse=(2, 2, 2))
+    config = types.SimpleNamespace(scaling="percentile", coarse=(2, 2, 2), one_step=True)
 
     def __init__(self, change=0.0, loss=0.0):
         self.change, self.loss, self.told = np.asarray(change, np.float32), loss, None
@@ -38,7 +39,7 @@ class Space:
 
     def sample(self, shape, count, options, code, told):
         assert told.shape[-1] == 1 + EXTRA_CHANNELS
-        self.told = told
+        self.told, self.options = told, options
         # Half of the samples get twice the change, the others nothing.
         changes = [2 * self.change * (k % 2) for k in range(count)]
         return [told[..., :1] + np.broadcast_to(change, shape)[..., None] for change in changes]
@@ -160,6 +161,35 @@ def test_super_resolution_keeps_what_was_measured_and_adds_beyond(affine, rng):
     assert (space.told[..., 1:] == 1).all()
 
 
+def test_super_resolution_on_any_grid_doubles_a_run_frame_by_frame(affine, rng):
+    low = Volume.from_array(500 + 100 * rng.random((5, 3, 3, 2)), affine)
+    high = super_resolved(Space(change=0.05 * rng.standard_normal(ODD)), low, None, PredictConfig(task="super-resolution"), 0)
+    assert high.shape == (*ODD, 2)
+    for t in range(2):
+        np.testing.assert_allclose(resampled(high.frame(t), (5, 3, 3)), low.frame(t), rtol=1e-3)
+        assert np.abs(high.frame(t) - resampled(low.frame(t), ODD)).mean() > 1
+
+
+def test_a_coarse_volume_for_trials_is_the_low_part_of_k_space_on_its_own_grid(write_nifti, tmp_path):
+    path = write_nifti(phantoms.bold_run((10, 6, 6, 3))[0] + 50)
+    low = coarsened(open_image(path), (2, 2, 2))
+    low.save(tmp_path / "low.nii")
+    before, after = nibabel.load(path), nibabel.load(tmp_path / "low.nii")
+    assert after.shape == (5, 3, 3, 3)
+    np.testing.assert_allclose(after.get_fdata()[..., 1], resampled(open_image(path).frame(1), (5, 3, 3)), rtol=1e-5)
+    np.testing.assert_allclose(after.header.get_zooms()[:3], 2 * np.array(before.header.get_zooms()[:3]), rtol=1e-6)
+    np.testing.assert_allclose(after.affine @ [-0.5, -0.5, -0.5, 1], before.affine @ [-0.5, -0.5, -0.5, 1], atol=1e-4)
+
+
+def test_the_mean_of_all_samples_takes_one_step_where_the_network_has_learnt_it(affine, rng):
+    low = Volume.from_array(500 + 100 * rng.random((5, 3, 3)), affine)
+    for one_step, steps in ((True, 1), (False, 50)):
+        space = Space()
+        space.config = types.SimpleNamespace(**{**vars(Space.config), "one_step": one_step})
+        super_resolved(space, low, None, PredictConfig(task="super-resolution"), 0).frame(0)
+        assert space.options.steps == steps
+
+
 def test_the_file_on_the_finer_grid_says_where_it_is(write_nifti, tmp_path, affine):
     from keras_mri.io import nifti_reading, nifti_writing
 
@@ -175,8 +205,6 @@ def test_the_file_on_the_finer_grid_says_where_it_is(write_nifti, tmp_path, affi
 
 
 def test_what_is_not_a_coarse_scan_of_the_grid_is_refused(run, affine):
-    with pytest.raises(InputError, match="takes one volume. Received: run"):
-        super_resolved(Space(), run, Grid(SHAPE, affine), PredictConfig(task="super-resolution"), 0)
     fine = Volume.from_array(run.frame(0), affine)
     with pytest.raises(GridMismatchError, match=r"expected  shape \(6, 4, 3\)"):
         super_resolved(Space(), fine, Grid(SHAPE, affine), PredictConfig(task="super-resolution"), 0)

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_mri.systems.ldm.schedules import clean_and_noise
+from keras_mri.systems.ldm.diffusion.schedules import clean_and_noise
 
 # Fresh noise that is drawn ahead; at least one step's.
 _MOST_NOISE_BYTES = 32e6
@@ -18,7 +18,7 @@ def compiled(denoise, steps, prediction, network=None):
     denoise : callable
         `denoise(x, time, inputs)` returns the network's prediction for x, a tensor of float32, shape (batch, …), at the times, a tensor
         of int32, shape (batch,), given its further inputs.
-    steps : keras_mri.systems.ldm.samplers.Steps
+    steps : keras_mri.systems.ldm.diffusion.samplers.Steps
     prediction : {"noise", "velocity"}
         The network's prediction target.
     network : keras.Model, optional
@@ -67,7 +67,7 @@ def fresh_noise(seed, step, shape):
 
 
 class SamplerLoop(keras.Model):
-    """Some steps of a sampler, by the equation of `keras_mri.systems.ldm.samplers`.
+    """Some steps of a sampler, by the equation of `keras_mri.systems.ldm.diffusion.samplers`.
 
     It is a model, because a model's prediction is what Keras compiles on every backend.
 

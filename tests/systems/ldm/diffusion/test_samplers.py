@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from keras_mri.errors import InputError
-from keras_mri.systems.ldm.samplers import SAMPLERS, sampler
-from keras_mri.systems.ldm.schedules import schedule
+from keras_mri.systems.ldm.diffusion.samplers import SAMPLERS, sampler
+from keras_mri.systems.ldm.diffusion.schedules import schedule
 
 MEAN = np.array([0.5, -1.0])
 COVARIANCE = np.array([[1.5, 0.6], [0.6, 0.5]])

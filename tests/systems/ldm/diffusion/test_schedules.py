@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from keras_mri.errors import InputError
-from keras_mri.systems.ldm.schedules import PREDICTIONS, SCHEDULES, Schedule, clean_and_noise, loss_weights, schedule, target
+from keras_mri.systems.ldm.diffusion.schedules import PREDICTIONS, SCHEDULES, Schedule, clean_and_noise, loss_weights, schedule, target
 
 
 @pytest.mark.parametrize("name", SCHEDULES)

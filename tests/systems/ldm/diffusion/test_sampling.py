@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_mri.systems.ldm import sampling
-from keras_mri.systems.ldm.samplers import sampler
-from keras_mri.systems.ldm.sampling import compiled, fresh_noise, guided
-from keras_mri.systems.ldm.schedules import schedule, target
+from keras_mri.systems.ldm.diffusion import sampling
+from keras_mri.systems.ldm.diffusion.samplers import sampler
+from keras_mri.systems.ldm.diffusion.sampling import compiled, fresh_noise, guided
+from keras_mri.systems.ldm.diffusion.schedules import schedule, target
 
 PLAN = schedule("cosine", 200)
 SIGNAL, NOISE = (rates.astype(np.float32) for rates in (PLAN.signal_rates, PLAN.noise_rates))

@@ -42,7 +42,7 @@ def sampler(name, schedule, steps):
     Parameters
     ----------
     name : {"ddpm", "ddim", "dpm-solver"}
-    schedule : keras_mri.systems.ldm.schedules.Schedule
+    schedule : keras_mri.systems.ldm.diffusion.schedules.Schedule
     steps : int
 
     Returns

@@ -6,7 +6,6 @@ import typing
 
 import numpy as np
 
-from keras_mri.cli.training_job import TrainingJob
 from keras_mri.errors import InputError, remark, remarks_kept
 from keras_mri.imaging import noise
 from keras_mri.imaging.verdict import Verdict
@@ -143,6 +142,9 @@ def fit(
     'residual_unet'
     """
     begun = time.monotonic()
+    # Only here: nothing else of this door trains.
+    from keras_mri.cli.training_job import TrainingJob
+
     settings = get_settings(system)
     if preset is not None and preset not in settings.presets:
         raise InputError(f"`preset` must be one of {', '.join(sorted(settings.presets))}. Received: {preset!r}.")

@@ -42,8 +42,7 @@ def _predict(arguments):
     _check_no_study(parsed.images)
     # `auto` needs the scan to choose.
     model = path_or_auto(parsed.model, parsed.sha256)
-    # Known already, unless the network is no word that could name one.
-    system = line.system or (system_of(model) if model else automatic.SYSTEM)
+    system = system_of(model) if model else automatic.SYSTEM
     if model is None:
         automatic.at_hand()
     _check_outputs(parsed)

@@ -46,14 +46,11 @@ class Line(typing.NamedTuple):
         PredictConfig of the network's system; without a network, the options that all systems share.
     is_study : bool
         Whether a whole study is meant.
-    system : str or None
-        The network's system; None without a network.
     """
 
     arguments: list
     options: type
     is_study: bool
-    system: str | None
 
 
 def read(arguments):
@@ -84,7 +81,7 @@ def read(arguments):
     study = _is_study(words, parsed)
     if study and not {"-h", "--help"} & set(arguments):
         _check_words(words, parsed)
-    return Line(_model_first(arguments), options, study, system)
+    return Line(_model_first(arguments), options, study)
 
 
 def parser(options):

@@ -110,7 +110,8 @@ def fit(
 
     Parameters
     ----------
-    system : {"wgan", "n2a", "sr", "cnn", "ldm"}
+    system : str
+        One of "wgan", "n2a", "sr", "cnn", "ldm".
     images : image or sequence of images
         Path, nibabel image or Volume. For "sr" also a BIDS folder, for "cnn" also an `.npz` data set.
     preset : str, optional

@@ -111,12 +111,15 @@ def test_stored_streams_are_one_each_without_chatter_and_with_bars_at_their_end(
         stream("stderr", "\r               \r"),
         stream("stdout", ["two ", "parts\n"]),
         {"output_type": "execute_result", "data": {"text/plain": "7"}},
+        stream("stdout", "three\n"),
         stream("stderr", "\r  \r"),
+        stream("stdout", "four\n"),
     ]
     assert execute.settled(outputs) == [
         stream("stderr", ["training until 12:00:00\n", "epoch   2 ████\n"]),
         stream("stdout", ["two parts\n"]),
         {"output_type": "execute_result", "data": {"text/plain": "7"}},
+        stream("stdout", ["three\n", "four\n"]),
     ]
 
 

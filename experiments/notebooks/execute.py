@@ -64,21 +64,29 @@ def store(path, executed):
 
 def settled(outputs):
     """Return the outputs of a cell as they look in the end: one for each stream, bars at their last state, no chatter."""
+    readable = [_readable(output) for output in _merged(outputs)]
+    # A bar that was wiped out may have stood between two parts of another stream.
+    merged = _merged(output for output in readable if output["output_type"] != "stream" or output["text"].strip())
+    return [{**output, "text": output["text"].splitlines(keepends=True)} if "text" in output else output for output in merged]
+
+
+def _merged(outputs):
+    """Return outputs in which what follows of one stream is one text."""
     result = []
     for output in outputs:
         if output["output_type"] != "stream":
             result.append(output)
-            continue
-        output["text"] = "".join(output["text"])
-        if result and result[-1].get("name") == output["name"]:
-            result[-1]["text"] += output["text"]
+        elif result and result[-1].get("name") == output["name"]:
+            result[-1]["text"] += "".join(output["text"])
         else:
-            result.append(output)
-    for output in result:
-        if output["output_type"] == "stream":
-            lines = (_last_state(line) for line in output["text"].split("\n"))
-            output["text"] = _CHATTER.sub("", "\n".join(lines)).splitlines(keepends=True)
-    return [output for output in result if output["output_type"] != "stream" or "".join(output["text"]).strip()]
+            result.append({**output, "text": "".join(output["text"])})
+    return result
+
+
+def _readable(output):
+    if output["output_type"] != "stream":
+        return output
+    return {**output, "text": _CHATTER.sub("", "\n".join(_last_state(line) for line in output["text"].split("\n")))}
 
 
 def _last_state(line):

@@ -7,7 +7,6 @@ from unittest import mock
 
 import keras
 import numpy as np
-
 from keras_mri.systems.ldm.sampling import SamplerLoop
 
 REPEATS = 3

@@ -8,7 +8,7 @@ import re
 import typing
 
 from keras_mri.cli import running
-from keras_mri.cli.options import add_any_options, add_options, add_output_flags, network_help
+from keras_mri.cli.options import add_any_options, add_checksum, add_options, add_output_flags, network_help
 from keras_mri.errors import InputError
 from keras_mri.io import nifti_writing
 from keras_mri.io.bids.scans import DENOISED, Choice
@@ -46,14 +46,11 @@ class Line(typing.NamedTuple):
         PredictConfig of the network's system; without a network, the options that all systems share.
     is_study : bool
         Whether a whole study is meant.
-    system : str or None
-        The network's system; None without a network.
     """
 
     arguments: list
     options: type
     is_study: bool
-    system: str | None
 
 
 def read(arguments):
@@ -84,7 +81,7 @@ def read(arguments):
     study = _is_study(words, parsed)
     if study and not {"-h", "--help"} & set(arguments):
         _check_words(words, parsed)
-    return Line(_model_first(arguments), options, study, system)
+    return Line(_model_first(arguments), options, study)
 
 
 def parser(options):
@@ -114,6 +111,7 @@ def parser(options):
     _add_flags(made, [options])
     made.add_argument("--report", action="store_true", help="also write a page for each subject, OUTPUT_DIR/sub-….html, and an index.html")
     add_output_flags(made, "replace existing derivatives", nifti_writing.DTYPES)
+    add_checksum(made)
     add_options(made, options)
     return made
 
@@ -173,12 +171,13 @@ def _model_among(arguments, parsed):
 
 def _system_among(arguments):
     """Return the system whose network a command line names; None where it names none, or asks for help with one that is not there."""
-    word = _model_among(arguments, _parsed(arguments))
+    parsed = _parsed(arguments)
+    word = _model_among(arguments, parsed)
     if word is not None and automatic.is_auto(word):
         return automatic.SYSTEM
     if word is None or not (is_network(word) or pretrained.is_name(word)) or os.path.isdir(word) and not is_network(word):
         return None
-    model = path_of_network(word)
+    model = path_of_network(word, parsed.sha256)
     if {"-h", "--help"} & set(arguments) and not model.exists():
         return None
     return system_of(model)
@@ -206,6 +205,7 @@ def _parsed(arguments, options=None):
     made.add_argument("--overwrite", action="store_true")
     made.add_argument("--replace-nonfinite", action="store_true")
     made.add_argument("--dtype")
+    made.add_argument("--sha256")
     add_any_options(made, systems)
     words, page = _without_report(arguments)
     return argparse.Namespace(**vars(made.parse_known_intermixed_args(words)[0]), page=page)

@@ -1,5 +1,6 @@
 """The pair as one network: encoder, decoder, codebook and denoiser side by side, so that one file holds them by name."""
 
+import itertools
 import typing
 
 import keras
@@ -14,26 +15,26 @@ class Parts(typing.NamedTuple):
 
     encoder: keras.Model
     decoder: keras.Model
-    codebook: np.ndarray | None
+    codebooks: np.ndarray | None
     denoiser: keras.Model | None
 
 
-def assembled(encoder, decoder, codebook=None, denoiser=None):
+def assembled(encoder, decoder, codebooks=None, denoiser=None):
     """Put the parts into one functional network; each keeps inputs and outputs of its own.
 
     Parameters
     ----------
     encoder, decoder : keras.Model
         As `volume_encoder`, without its log variance, and `volume_decoder` build them.
-    codebook : ndarray of float32, shape (codes, channels), optional
-        In units of the encoder's output.
+    codebooks : ndarray of float32, shape (codebooks, codes, channels), optional
+        In units of the encoder's output; a latent vector is the sum of one code of each.
     denoiser : keras.Model, optional
         As `latent_unet` builds it.
 
     Returns
     -------
     keras.Model
-        `get_layer` gives the parts as "encoder", "decoder", "codebook" and "denoiser".
+        `get_layer` gives the parts as "encoder", "decoder", "denoiser" and "codebook", "codebook_2", …
     """
     inputs, outputs = [], []
     for part in (encoder, decoder, denoiser):
@@ -41,11 +42,11 @@ def assembled(encoder, decoder, codebook=None, denoiser=None):
             own = [keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor.name) for tensor in part.inputs]
             inputs += own
             outputs.append(part(own[0] if len(own) == 1 else own))
-    if codebook is not None:
-        codes = layers.Embedding(*codebook.shape, trainable=False, dtype="float32", name="codebook")
-        inputs.append(keras.Input((), dtype="int32", name="code"))
+    for number, table in enumerate([] if codebooks is None else codebooks):
+        codes = layers.Embedding(*table.shape, trainable=False, dtype="float32", name=_numbered("codebook", number))
+        inputs.append(keras.Input((), dtype="int32", name=_numbered("code", number)))
         outputs.append(codes(inputs[-1]))
-        codes.set_weights([codebook])
+        codes.set_weights([table])
     return keras.Model(inputs, outputs, name="latent_diffusion")
 
 
@@ -62,8 +63,9 @@ def parts(network):
     Parts
     """
     found = {layer.name: layer for layer in network.layers}
-    codebook = found["codebook"].get_weights()[0] if "codebook" in found else None
-    return Parts(found["encoder"], found["decoder"], codebook, found.get("denoiser"))
+    names = itertools.takewhile(found.__contains__, (_numbered("codebook", number) for number in itertools.count()))
+    tables = [found[name].get_weights()[0] for name in names]
+    return Parts(found["encoder"], found["decoder"], np.stack(tables) if tables else None, found.get("denoiser"))
 
 
 def latent_only(encoder):
@@ -73,24 +75,33 @@ def latent_only(encoder):
     return keras.Model(encoder.input, encoder.outputs[0], name=encoder.name)
 
 
-def snapped(latent, encoder, codebook):
-    """Replace each latent vector by the nearest code, if there is a codebook.
+def snapped(latent, encoder, codebooks):
+    """Replace each latent vector by the nearest code, and what is left by the nearest of the next codebook; without any nothing.
 
     Parameters
     ----------
     latent : ndarray of float32, shape (…, channels)
         In units of the encoder's output.
     encoder : keras.Model
-    codebook : ndarray of float32, shape (codes, channels), or None
+    codebooks : ndarray of float32, shape (codebooks, codes, channels), or None
 
     Returns
     -------
     ndarray of float32, same shape
     """
-    if codebook is None:
+    if codebooks is None:
         return latent
-    # Distances are those of the raw latents, among which the codebook was learnt.
+    # Distances are those of the raw latents, among which the codebooks were learnt.
     deviation = latent_scale(encoder)[1]
-    vectors, codes = latent.reshape(-1, latent.shape[-1]) * deviation, codebook * deviation
-    distances = (codes**2).sum(axis=1) - 2 * vectors @ codes.T
-    return codebook[distances.argmin(axis=1)].reshape(latent.shape)
+    left = latent.reshape(-1, latent.shape[-1])
+    total = np.zeros_like(left)
+    for table in codebooks:
+        codes = table * deviation
+        distances = (codes**2).sum(axis=1) - 2 * (left * deviation) @ codes.T
+        chosen = table[distances.argmin(axis=1)]
+        total, left = total + chosen, left - chosen
+    return total.reshape(latent.shape)
+
+
+def _numbered(name, number):
+    return f"{name}_{number + 1}" if number else name

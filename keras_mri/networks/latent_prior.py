@@ -71,7 +71,7 @@ def linear_rates(prediction, plan, variance):
     Parameters
     ----------
     prediction : {"noise", "velocity"}
-    plan : keras_mri.systems.ldm.schedules.Schedule
+    plan : keras_mri.systems.ldm.diffusion.schedules.Schedule
     variance : ndarray of float64, shape (channels,)
         Of clean latents around their mean.
 
@@ -113,7 +113,7 @@ def linear_of(prior, prediction, plan):
     ----------
     prior : Prior
     prediction : {"noise", "velocity"}
-    plan : keras_mri.systems.ldm.schedules.Schedule
+    plan : keras_mri.systems.ldm.diffusion.schedules.Schedule
 
     Returns
     -------

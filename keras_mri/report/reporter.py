@@ -13,6 +13,7 @@ from keras_mri.io.whole_files import replacing
 from keras_mri.report import provenance
 from keras_mri.report.comparison import Comparison
 from keras_mri.report.page import Facts, render
+from keras_mri.saving import cards
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -88,7 +89,6 @@ class Reporter:
         """
         comparison, prediction = self._comparison, self._prediction
         checkpoint, model = prediction.checkpoint, prediction.model
-        card = model.with_suffix(".md")
         after = _header(prediction.written)
         when = datetime.datetime.now().astimezone().isoformat(" ", "minutes")
         facts = Facts(
@@ -105,7 +105,7 @@ class Reporter:
                 "Settings of the training": _rows(checkpoint.config),
                 "Programs": provenance.versions(),
             },
-            card=card.read_text(encoding="utf-8", errors="replace") if card.is_file() else None,
+            card=cards.text_of(model.with_suffix(".md")),
             verdict=verdict,
         )
         page = render(comparison, facts)

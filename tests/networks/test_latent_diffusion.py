@@ -17,7 +17,7 @@ def pair(rng):
     denoiser = latent_unet(3, labels=2, steps=20, filters=(4, 6), condition_channels=5)
     rng = np.random.default_rng(3)
     denoiser.get_layer("said").set_weights([rng.normal(0, 0.1, weight.shape) for weight in denoiser.get_layer("said").get_weights()])
-    return latent_only(encoder), decoder, rng.standard_normal((7, 3)).astype(np.float32), denoiser
+    return latent_only(encoder), decoder, rng.standard_normal((2, 7, 3)).astype(np.float32), denoiser
 
 
 def said(denoiser, rng):
@@ -33,7 +33,8 @@ def test_one_file_that_bare_keras_opens_holds_all_parts_by_name(pair, tmp_path):
     latent = bare.get_layer("encoder").predict_on_batch(image)
     np.testing.assert_allclose(latent, pair[0].predict_on_batch(image), atol=1e-5)
     np.testing.assert_allclose(bare.get_layer("decoder").predict_on_batch(latent), pair[1].predict_on_batch(latent), atol=1e-5)
-    np.testing.assert_array_equal(bare.get_layer("codebook").get_weights()[0], pair[2])
+    for name, table in zip(("codebook", "codebook_2"), pair[2]):
+        np.testing.assert_array_equal(bare.get_layer(name).get_weights()[0], table)
     outputs = [said(denoiser, np.random.default_rng(0)) for denoiser in (bare.get_layer("denoiser"), pair[3])]
     assert np.abs(outputs[0]).max() > 0.01
     np.testing.assert_allclose(*outputs, atol=1e-5)
@@ -45,7 +46,7 @@ def test_the_parts_come_back_from_the_loader_and_in_float32(pair, tmp_path):
     found = parts(checkpoints.load(path, "ldm").network)
     outputs = [said(denoiser, np.random.default_rng(0)) for denoiser in (found.denoiser, pair[3])]
     np.testing.assert_allclose(*outputs, atol=1e-5)
-    np.testing.assert_array_equal(found.codebook, pair[2])
+    np.testing.assert_array_equal(found.codebooks, pair[2])
 
 
 def test_layers_of_nested_networks_become_float32():
@@ -64,13 +65,16 @@ def test_layers_of_nested_networks_become_float32():
 
 def test_an_autoencoder_alone_has_neither_codebook_nor_denoiser(pair):
     found = parts(assembled(*pair[:2]))
-    assert found.codebook is None and found.denoiser is None
+    assert found.codebooks is None and found.denoiser is None
 
 
-def test_snapping_takes_the_code_that_is_nearest_in_raw_latents(pair, rng):
-    encoder, _, codebook, _ = pair
+def test_snapping_takes_the_codes_that_are_nearest_in_raw_latents_one_after_the_other(pair, rng):
+    encoder, _, codebooks, _ = pair
     latent = rng.standard_normal((4, 3, 2, 3)).astype(np.float32)
     deviation = np.array([2.0, 0.5, 1.0])
-    distances = np.linalg.norm((latent[..., None, :] - codebook) * deviation, axis=-1)
-    np.testing.assert_array_equal(snapped(latent, encoder, codebook), codebook[distances.argmin(axis=-1)])
+    total = np.zeros_like(latent)
+    for table in codebooks:
+        distances = np.linalg.norm(((latent - total)[..., None, :] - table) * deviation, axis=-1)
+        total += table[distances.argmin(axis=-1)]
+    np.testing.assert_allclose(snapped(latent, encoder, codebooks), total, atol=1e-6)
     assert snapped(latent, encoder, None) is latent

@@ -5,9 +5,9 @@ import pytest
 from keras_mri.networks.latent_prior import linear_of, linear_rates, prior_of
 from keras_mri.networks.latent_unet import latent_unet
 from keras_mri.networks.precision import hidden_layers_in, in_float32
-from keras_mri.systems.ldm.samplers import sampler
-from keras_mri.systems.ldm.sampling import compiled
-from keras_mri.systems.ldm.schedules import PREDICTIONS, schedule, target
+from keras_mri.systems.ldm.diffusion.samplers import sampler
+from keras_mri.systems.ldm.diffusion.sampling import compiled
+from keras_mri.systems.ldm.diffusion.schedules import PREDICTIONS, schedule, target
 
 LABELS, SHAPE = 2, (4, 2, 2, 2)
 

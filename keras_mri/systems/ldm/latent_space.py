@@ -4,10 +4,13 @@ import functools
 
 import numpy as np
 
+from keras_mri.imaging.orientation import Orientation
 from keras_mri.networks.latent_diffusion import latent_only, snapped
-from keras_mri.systems.ldm.samplers import sampler
-from keras_mri.systems.ldm.sampling import compiled, guided
-from keras_mri.systems.ldm.schedules import schedule
+from keras_mri.systems.ldm.conditions import EXTRA_CHANNELS
+from keras_mri.systems.ldm.crops import positions
+from keras_mri.systems.ldm.diffusion.samplers import sampler
+from keras_mri.systems.ldm.diffusion.sampling import compiled, guided
+from keras_mri.systems.ldm.diffusion.schedules import schedule
 
 
 class LatentSpace:
@@ -20,12 +23,16 @@ class LatentSpace:
         Settings of the training.
     labels : int
         Number of classes.
+    affine : ndarray of float64, shape (4, 4), optional
+        Of the volumes. A network of any grid sees them from left to right, back to front, bottom to top; without an affine volumes
+        are so already.
     """
 
-    def __init__(self, parts, config, labels=0):
+    def __init__(self, parts, config, labels=0, affine=None):
         self.encoder, self.decoder = latent_only(parts.encoder), parts.decoder
-        self.codebook, self.denoiser = parts.codebook, parts.denoiser
+        self.codebooks, self.denoiser = parts.codebooks, parts.denoiser
         self.config, self.labels = config, labels
+        self.orientation = Orientation(np.eye(4) if affine is None or not config.any_grid else affine)
         self.cell = 2 ** (len(config.filters) - 1)
         # The denoiser halves the latent's grid further.
         self.factor = self.cell * 2 ** (len(config.unet_filters) - 1)
@@ -33,12 +40,19 @@ class LatentSpace:
         self._sampler = functools.cache(self._compiled)
 
     def padded(self, data):
-        """Repeat the outermost voxels of a volume until the networks can halve its sides: ndarray, shape (x, y, z)."""
+        """Turn a volume as the networks see it, its outermost voxels repeated until they can halve its sides: ndarray, (x, y, z)."""
+        data = self.orientation.turned(data)
         return np.pad(data, [(0, -side % self.factor) for side in data.shape[:3]], mode="edge")
 
     def latent_shape(self, shape):
         """Return the shape of the latent of a volume of this shape, channels included."""
-        return tuple((side + -side % self.factor) // self.cell for side in shape) + (self.config.latent_channels,)
+        sides = [shape[axis] for axis in self.orientation.axes]
+        return tuple((side + -side % self.factor) // self.cell for side in sides) + (self.config.latent_channels,)
+
+    def positions(self, shape):
+        """Return where the cells of a volume's latent lie: ndarray of float32, shape (x', y', z', 3), as `crops.positions` says."""
+        sides = [shape[axis] for axis in self.orientation.axes]
+        return positions(self.latent_shape(shape)[:3], self.cell, self.orientation.zooms, sides)
 
     def encode(self, volume):
         """Return the latent of a volume.
@@ -53,7 +67,7 @@ class LatentSpace:
         ndarray of float32, shape (x', y', z', channels)
         """
         latent = np.asarray(self.encoder.predict_on_batch(self.padded(volume)[None, ..., None]))[0]
-        return snapped(latent, self.encoder, self.codebook)
+        return snapped(latent, self.encoder, self.codebooks)
 
     def decode(self, latent, shape):
         """Return the volume of a latent.
@@ -68,7 +82,8 @@ class LatentSpace:
         ndarray of float32, shape `shape`
         """
         volume = np.asarray(self.decoder.predict_on_batch(latent[None]))[0, ..., 0]
-        return volume[tuple(slice(side) for side in shape)]
+        sides = [shape[axis] for axis in self.orientation.axes]
+        return self.orientation.turned_back(volume[tuple(slice(side) for side in sides)])
 
     def sample(self, shape, count, options, code, condition=None):
         """Draw latents.
@@ -90,13 +105,21 @@ class LatentSpace:
         start = np.random.default_rng(options.seed).standard_normal((count, *self.latent_shape(shape)), np.float32)
         wanted, nothing = ({"label": np.full(count, number, np.int32)} for number in (code, self.labels))
         if self.config.condition:
-            empty = np.zeros((count, *start.shape[1:-1], self.denoiser.input_shape[-1][-1]), np.float32)
-            wanted["condition"] = empty if condition is None else np.broadcast_to(condition, empty.shape)
-            nothing["condition"] = empty
+            channels = self.config.latent_channels + EXTRA_CHANNELS
+            empty = np.zeros((count, *start.shape[1:-1], channels), np.float32)
+            wanted["condition"] = self._placed(empty if condition is None else np.broadcast_to(condition, empty.shape), shape)
+            nothing["condition"] = self._placed(empty, shape)
         # Where there is nothing to exaggerate, one call is enough.
         guidance = 1.0 if code == self.labels and condition is None else options.guidance
         latents = self._sampler(options.sampler, options.steps, guidance)(start, (wanted, nothing), options.seed)
-        return snapped(latents, self.encoder, self.codebook)
+        return snapped(latents, self.encoder, self.codebooks)
+
+    def _placed(self, condition, shape):
+        """Add the positions to a condition where the denoiser knows them."""
+        if not self.config.any_grid:
+            return condition
+        places = self.positions(shape)
+        return np.concatenate([condition, np.broadcast_to(places, (*condition.shape[:-1], places.shape[-1]))], axis=-1)
 
     def _compiled(self, name, steps, guidance):
         plan = schedule(self.config.schedule, self.config.diffusion_steps)

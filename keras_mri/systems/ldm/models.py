@@ -6,7 +6,8 @@ import keras
 from keras import ops
 
 from keras_mri.networks.latent_diffusion import assembled, latent_only
-from keras_mri.systems.ldm.vector_quantizer import VectorQuantizer, perplexity
+from keras_mri.systems.ldm.residual_quantizer import ResidualQuantizer
+from keras_mri.systems.ldm.vector_quantizer import perplexity
 from keras_mri.training import devices
 
 # Weight of the commitment loss (van den Oord 2017).
@@ -37,8 +38,8 @@ class VolumeAutoencoder(keras.Model):
     encoder, decoder : keras.Model
         Functional; without a codebook the encoder also predicts its log variance.
     weights : LossWeights
-    codes : int or None
-        Number of codes of the codebook; None makes the latent variational.
+    codes : tuple of int, (codebooks, codes), or None
+        None makes the latent variational.
     seed : int
     """
 
@@ -48,7 +49,7 @@ class VolumeAutoencoder(keras.Model):
         self.encoder, self.decoder = encoder, decoder
         self.quantizer = None
         if codes:
-            self.quantizer = VectorQuantizer(codes, seed, dtype="float32", name="quantizer")
+            self.quantizer = ResidualQuantizer(*codes, seed, dtype="float32", name="quantizer")
             # Now, not at the first call: on several devices weights must be made outside of the step.
             self.quantizer.build(decoder.input_shape)
         self.term_weights, self.seed = weights, seed
@@ -59,8 +60,8 @@ class VolumeAutoencoder(keras.Model):
     @property
     def network(self):
         """The network to save: encoder, decoder and codebook as one functional network."""
-        codebook = None if self.quantizer is None else self.quantizer.get_weights()[0]
-        return assembled(latent_only(self.encoder), self.decoder, codebook)
+        codebooks = None if self.quantizer is None else self.quantizer.tables()
+        return assembled(latent_only(self.encoder), self.decoder, codebooks)
 
     def call(self, image, training=False):
         """Return the reconstruction, the latent's loss, and with a codebook the codes' shares: a dict."""
@@ -81,7 +82,7 @@ class VolumeAutoencoder(keras.Model):
         self.trackers["error"].update_state(l1)
         self.trackers["latent_loss"].update_state(y_pred["latent_loss"])
         if self.quantizer is not None:
-            self.trackers["perplexity"].update_state(perplexity(y_pred["shares"]))
+            self.trackers["perplexity"].update_state(ops.mean(perplexity(y_pred["shares"])))
             self.trackers["usage"].update_state(ops.mean(ops.cast(y_pred["shares"] > 0, "float32")))
         errors = self.term_weights.l1 * l1 + self.term_weights.mse * ops.mean(ops.square(difference))
         # Optimizers sum gradients over devices; dividing by their number yields the gradient of the batch mean.

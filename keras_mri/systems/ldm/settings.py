@@ -6,14 +6,14 @@ from keras_mri.config import Options, option
 from keras_mri.errors import InputError
 from keras_mri.imaging.intensity import POLICIES
 from keras_mri.saving.stored_values import number, one_of, or_none, record, several
-from keras_mri.systems.ldm.samplers import SAMPLERS
-from keras_mri.systems.ldm.schedules import PREDICTIONS, SCHEDULES
+from keras_mri.systems.ldm.diffusion.samplers import SAMPLERS
+from keras_mri.systems.ldm.diffusion.schedules import PREDICTIONS, SCHEDULES
 from keras_mri.systems.records import Settings
 from keras_mri.systems.shared_settings import RunTrainConfig
 
 # For --help.
 EXAMPLE = "python -m keras_mri.train ldm bold.nii.gz --events events.tsv --time-budget 1h -o ldm.h5"
-TASKS = ("reconstruction", "super-resolution", "imputation")
+TASKS = ("reconstruction", "super-resolution", "imputation", "coarsening")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,12 @@ class Config(RunTrainConfig):
 
     batch_size: int = option(2, "volumes or patches per update of the autoencoder", low=1)
     patch_shape: tuple[int, int, int] | None = option(
-        None, "voxels of a training patch of the autoencoder", auto="whole volumes", basic=True, low=1, unit="N"
+        None, "voxels of a training patch of the autoencoder", auto="whole volumes; with --any-grid 32", basic=True, low=1, unit="N"
+    )
+    any_grid: bool = option(
+        False,
+        "learn from scans on different grids, by patches, for scans on any grid; the denoiser then knows positions, not mean latents",
+        basic=True,
     )
     mirror_training: bool = option(True, "augmentation of the autoencoder: random left-right reflections")
     autoencoder_share: float = option(0.5, "with --stage both: fraction of the training for the autoencoder", low=0.01, high=0.99)
@@ -54,7 +59,8 @@ class Config(RunTrainConfig):
     )
     depth: int = option(1, "autoencoder: residual blocks of each level", low=1)
     shortcut: bool = option(True, "shortcut into the latent: the lowest cosine frequencies of each block, to which the encoder adds")
-    codes: int = option(256, "vq: number of codebook entries", low=2)
+    codes: int = option(256, "vq: number of entries of each codebook", low=2)
+    codebooks: int = option(8, "vq: number of codebooks, each for what those before it leave (residual quantisation)", low=1, high=64)
     l1_weight: float = option(1.0, "weight of the mean absolute error", low=0.0)
     mse_weight: float = option(1.0, "weight of the mean squared error", low=0.0)
     latent_weight: float | None = option(None, "weight of the latent regularisation", auto="1e-4 for kl, 1 for vq", low=0.0)
@@ -126,16 +132,25 @@ class PredictConfig(SamplingOptions):
 
     task: str = option(
         "reconstruction",
-        "reconstruction (encode and decode only), super-resolution to the grid of the training, or imputation of missing voxels",
+        "reconstruction (encode and decode only), super-resolution, imputation of missing voxels, or coarsening (no network: what "
+        "super-resolution would get of this scan, for trials)",
         basic=True,
         choices=TASKS,
     )
     missing: str | None = option(
         None,
-        "imputation: mask of the missing voxels (NIfTI of the image's shape, or 3D for all frames of a run)",
+        "imputation: mask of the missing voxels (NIfTI of the image's shape, or 3D for all frames of a run), or auto: damaged slices and "
+        "frames are looked for",
         basic=True,
         unit="NIFTI",
         path=True,
+    )
+    steps: int | None = option(
+        None,
+        "number of sampling steps",
+        auto="1, which gives the mean of all samples; 50 for a network that predicts noise, or of release 0.1",
+        basic=True,
+        low=1,
     )
     samples: int = option(4, "number of samples that are averaged", basic=True, low=1)
 
@@ -169,7 +184,7 @@ PRESETS = {
     # Widths, losses and diffusion of the original; its skips, which carry the image past the latent, are left out.
     "published": dict(
         batch_size=16, learning_rate=1e-4, precision="float32", scaling="minmax", patch_shape=(64, 64, 64), mirror_training=False,
-        latent="vq", latent_channels=8, shortcut=False, filters=(32, 64, 128, 256), codes=512,
+        latent="vq", latent_channels=8, shortcut=False, filters=(32, 64, 128, 256), codes=512, codebooks=1,
         l1_weight=0.3, mse_weight=0.5, latent_weight=0.1,
         schedule="cosine", diffusion_steps=1000, prediction="noise", min_snr=None, unet_filters=(128, 256, 512), prior=False,
         label_drop=0.1, diffusion_batch_size=16, diffusion_learning_rate=1e-4, weight_decay=0.004, ema=0.0, clip_norm=None, anneal=False,
@@ -186,11 +201,15 @@ class Inference:
     scaling, schedule, diffusion_steps, prediction, condition, coarse, filters, unet_filters, latent_channels
         As the options of these names.
     grid : dict or None
-        Shape and affine of the training's volumes.
+        Shape and affine of the training's volumes; with `any_grid` those of the first, which samples get.
     labels : tuple of str
         In order of their codes.
     intensity : tuple of float or None
         Offset and scale of network units.
+    any_grid : bool
+        Whether scans on any grid may come; before release 0.2 none could.
+    one_step : bool
+        Whether the denoiser has learnt to say, from noise alone, what all samples of a condition are on average.
     """
 
     scaling: str
@@ -205,11 +224,14 @@ class Inference:
     grid: dict | None
     labels: tuple[str, ...]
     intensity: tuple[float, float] | None
+    any_grid: bool = False
+    one_step: bool = False
 
     @classmethod
     def from_json(cls, values):
         """Build it from the values in a file."""
-        return cls(**{field.name: _hashable(values[field.name]) for field in dataclasses.fields(cls)})
+        names = [field.name for field in dataclasses.fields(cls)]
+        return cls(**{name: _hashable(values[name]) for name in names if name in values})
 
 
 def _hashable(value):
@@ -223,7 +245,9 @@ _OPTIONS_OF_INFERENCE = (
 
 def inference(config, training):
     """Return the values that prediction needs, as `Inference` has them, for JSON."""
-    return {**{name: value for name, value in config.to_json().items() if name in _OPTIONS_OF_INFERENCE}, **_of_data(training)}
+    names = (*_OPTIONS_OF_INFERENCE, "any_grid")
+    one_step = config.condition and config.prediction == "velocity"
+    return {**{name: value for name, value in config.to_json().items() if name in names}, "one_step": one_step, **_of_data(training)}
 
 
 def inference_of_format_1(config, training):
@@ -249,6 +273,8 @@ _STORED = {
     "grid": or_none(record(shape=several(number(1, 1e6, whole=True), 3), affine=several(several(number(), 4), 4))),
     "labels": lambda value: isinstance(value, list) and all(isinstance(label, str) for label in value),
     "intensity": or_none(several(number(), 2)),
+    "any_grid": one_of(True, False, None),
+    "one_step": one_of(True, False, None),
 }
 
 SETTINGS = Settings(

@@ -11,7 +11,7 @@ import logging
 import keras
 import numpy as np
 
-from keras_mri.errors import InputError
+from keras_mri.errors import InputError, remark
 from keras_mri.io.nifti_reading import open_image
 from keras_mri.io.volumes import Volume
 from keras_mri.networks.backends import check_trains
@@ -22,7 +22,7 @@ from keras_mri.systems.ldm.labelled_runs import Grid, labelled_runs
 from keras_mri.systems.ldm.labels import codes
 from keras_mri.systems.ldm.latent_space import LatentSpace
 from keras_mri.systems.ldm.settings import SETTINGS, Inference, SamplingOptions, shorter
-from keras_mri.systems.ldm.tasks import imputed, reconstructed, super_resolved
+from keras_mri.systems.ldm.tasks import coarsened, imputed, reconstructed, super_resolved
 from keras_mri.systems.records import Outcome, System, stored_inference
 from keras_mri.training.clock import current
 
@@ -69,7 +69,7 @@ def prepare(images, config):
     Parameters
     ----------
     images : sequence of str, path-like or Volume
-        3D or 4D, on one grid.
+        3D or 4D, on one grid, or with `any_grid` on any.
     config : Config
 
     Returns
@@ -145,7 +145,7 @@ def predict(checkpoint, images, options):
     Returns
     -------
     Volume
-        In the input's unit. On the input's grid, or for super-resolution on the training's.
+        In the input's unit. On the input's grid; for super-resolution on the training's, or on a finer one, for coarsening a coarser one.
 
     Raises
     ------
@@ -153,16 +153,21 @@ def predict(checkpoint, images, options):
         If the image is not on the grid that the task needs, or the network was not trained for the task.
     """
     volume = open_image(images[0])
-    space, code = _space(checkpoint, options, needs_denoiser=options.task != "reconstruction")
+    if options.task == "coarsening":
+        return coarsened(volume, stored_inference(vars(checkpoint), SETTINGS)["coarse"])
+    space, code = _space(checkpoint, options, volume.affine, needs_denoiser=options.task != "reconstruction")
     if options.task != "reconstruction" and not space.config.condition:
         raise InputError(f"this network was trained without `condition` and cannot do {options.task}. Train one with that option.")
-    grid = Grid.from_json(space.config.grid) if space.config.grid else None
+    grid = None if space.config.any_grid or not space.config.grid else Grid.from_json(space.config.grid)
     if options.task == "super-resolution":
         return super_resolved(space, volume, grid, options, code)
+    if options.task == "imputation":
+        helps = grid is None or grid.holds(volume)
+        if not helps:
+            remark(volume.name, "is not on the grid of this network's training: missing voxels are filled from the scan alone")
+        return imputed(space, volume, options, code, helps)
     if grid:
         grid.check(volume)
-    if options.task == "imputation":
-        return imputed(space, volume, options, code)
     return reconstructed(space, volume)
 
 
@@ -185,8 +190,8 @@ def generate(checkpoint, count, options):
     InputError
         If the label is unknown, there are more steps than the schedule has, or the network has no denoiser.
     """
-    space, code = _space(checkpoint, options, needs_denoiser=True)
-    grid = Grid.from_json(space.config.grid)
+    grid = Grid.from_json(Inference.from_json(checkpoint.inference).grid)
+    space, code = _space(checkpoint, options, grid.affine, needs_denoiser=True)
     offset, scale = space.config.intensity
     # All at once, so that a sample does not depend on how many are looked at; the decoder takes them one by one.
     for number, latent in enumerate(space.sample(grid.shape, count, options, code), start=1):
@@ -236,18 +241,20 @@ def outcome(checkpoint, data, config):
     """
     held_out = data.divided()[1]
     frame, code = held_out.runs[-1][..., -1], int(held_out.codes[-1][-1])
+    affine = np.diag([*held_out.zooms[-1], 1.0]) if config.any_grid else data.grid.affine
     pair = parts(checkpoint.network)
+    # Runs of any grid are turned already.
     space = LatentSpace(pair, config, len(data.names))
     panels = {"through the latent (held out)": space.decode(space.encode(frame), frame.shape), "measured": frame}
     if pair.denoiser is None:
-        return Outcome(panels, affine=data.grid.affine)
+        return Outcome(panels, affine=affine)
     steps = shorter(_SAMPLING_STEPS, _LEAST_SAMPLING_STEPS, config.time_budget) if current() else _SAMPLING_STEPS
     options = SamplingOptions(steps=min(steps, config.diffusion_steps), seed=config.seed)
     sample = space.decode(space.sample(frame.shape, 1, options, code)[0], frame.shape)
-    return Outcome({"sample": sample, **panels}, affine=data.grid.affine)
+    return Outcome({"sample": sample, **panels}, affine=affine)
 
 
-def _space(checkpoint, options, needs_denoiser):
+def _space(checkpoint, options, affine, needs_denoiser):
     """Return the latent space of a network, and the code of the label that was asked for."""
     pair, stored = parts(checkpoint.network), Inference.from_json(checkpoint.inference)
     if needs_denoiser and pair.denoiser is None:
@@ -257,7 +264,7 @@ def _space(checkpoint, options, needs_denoiser):
         )
     # A reconstruction takes no label.
     label = options.label if needs_denoiser else None
-    return LatentSpace(pair, stored, len(stored.labels)), int(codes([label], stored.labels)[0])
+    return LatentSpace(pair, stored, len(stored.labels), affine), int(codes([label], stored.labels)[0])
 
 
 SYSTEM = System(

@@ -1,6 +1,5 @@
 """The two stages of a latent diffusion pair: an autoencoder whose latents get unit variance, then a denoiser of those."""
 
-import functools
 import logging
 
 import keras
@@ -12,25 +11,24 @@ from keras_mri.networks.latent_prior import linear_of, prior_of
 from keras_mri.networks.latent_unet import latent_unet
 from keras_mri.networks.precision import hidden_layers_in, in_float32
 from keras_mri.networks.volume_autoencoder import set_latent_scale, volume_decoder, volume_encoder
-from keras_mri.systems.ldm.conditions import EXTRA_CHANNELS, coarse_view, condition, damaged_view
-from keras_mri.systems.ldm.data import Latents, denoising_batches, volume_batches
-from keras_mri.systems.ldm.imputation import best_reach
+from keras_mri.systems.ldm.conditions import EXTRA_CHANNELS
+from keras_mri.systems.ldm.crops import POSITION_CHANNELS
+from keras_mri.systems.ldm.data import crop_batches, denoising_batches, volume_batches
+from keras_mri.systems.ldm.diffusion.schedules import schedule
+from keras_mri.systems.ldm.encoding import MOMENT_FRAMES, encoded, encoded_crops, moments
 from keras_mri.systems.ldm.latent_space import LatentSpace
 from keras_mri.systems.ldm.models import LatentDenoising, LossWeights, VolumeAutoencoder
-from keras_mri.systems.ldm.schedules import schedule
 from keras_mri.systems.ldm.settings import shorter
 from keras_mri.training import optimizers
 from keras_mri.training.callbacks import FollowPace, KeepBest, StopOnNonFinite
-from keras_mri.training.clock import Clock, current
+from keras_mri.training.clock import current
 from keras_mri.training.fit import fit, keeping_best
 from keras_mri.training.pace import Pace
 
 _LOGGER = logging.getLogger(__name__)
 _LATENT_WEIGHTS = {"kl": 1e-4, "vq": 1.0}
 # Whose latents tell what mean and SD are.
-_MOMENT_FRAMES, _LEAST_MOMENT_FRAMES = 64, 4
-# Damaged views that the denoiser learns imputation from: in all about as many as this, of every frame at least one, at most four.
-_DAMAGED_VIEWS, _MOST_OF_A_FRAME = 200, 4
+_LEAST_MOMENT_FRAMES = 4
 # Of a time budget, what the latents may take after the autoencoder: their moments alone, or also encoding frames that train and validate.
 _MOMENTS, _ENCODING, _OF_TRAINING, _OF_HELD_OUT = 0.03, 0.2, 0.13, 0.04
 # Of a time budget, what the picture may take after the training, and its least, s.
@@ -62,10 +60,8 @@ def fit_autoencoder(training, held_out, config, callbacks=()):
         decoder = volume_decoder(config.filters, config.depth, config.latent_channels, config.shortcut)
     weight = _LATENT_WEIGHTS[config.latent] if config.latent_weight is None else config.latent_weight
     weights = LossWeights(config.l1_weight, config.mse_weight, weight)
-    model = VolumeAutoencoder(encoder, decoder, weights, config.codes if vq else None, config.seed)
-    space = LatentSpace(Parts(encoder, decoder, None, None), config)
-    axis = left_right_axis(training.grid.affine) if config.mirror_training else None
-    data = volume_batches((training.runs, held_out.runs), config, space.padded, axis)
+    model = VolumeAutoencoder(encoder, decoder, weights, (config.codebooks, config.codes) if vq else None, config.seed)
+    data = _images(training, held_out, config, LatentSpace(Parts(encoder, decoder, None, None), config))
     _LOGGER.info("autoencoder: %d parameters, %s", encoder.count_params() + decoder.count_params(), precision)
     optimizer = optimizers.Adam(config.learning_rate, epsilon=1e-7, global_clipnorm=config.clip_norm)
     model.compile(optimizer, jit_compile=False)
@@ -78,13 +74,25 @@ def fit_autoencoder(training, held_out, config, callbacks=()):
     _fit(model, data, following, "val_error", [_numbered(1), *callbacks])
 
     encoder, decoder = in_float32(latent_only(encoder)), in_float32(decoder)
-    codebook = model.quantizer.get_weights()[0] if vq else None
-    count = shorter(_MOMENT_FRAMES, _LEAST_MOMENT_FRAMES, config.time_budget)
-    mean, deviation = moments(LatentSpace(Parts(encoder, decoder, codebook, None), config), training.runs, count)
+    codebooks = model.quantizer.tables() if vq else None
+    count = shorter(MOMENT_FRAMES, _LEAST_MOMENT_FRAMES, config.time_budget)
+    mean, deviation = moments(LatentSpace(Parts(encoder, decoder, codebooks, None), config), training.runs, count)
     set_latent_scale(encoder, decoder, mean, deviation)
     spread = (len(mean), mean.min(), mean.max(), deviation.min(), deviation.max())
     _LOGGER.info("latent of %d channels: means %.3g to %.3g, SD %.3g to %.3g, scaled to 0 and 1", *spread)
-    return Parts(encoder, decoder, (codebook - mean) / deviation if vq else None, None)
+    if vq:
+        # The first codes latents, the others differences of latents.
+        codebooks[0] -= mean
+        codebooks /= deviation
+    return Parts(encoder, decoder, codebooks, None)
+
+
+def _images(training, held_out, config, space):
+    """Return the batches that train the autoencoder."""
+    if config.any_grid:
+        return crop_batches((training.runs, held_out.runs), config, config.mirror_training)
+    axis = left_right_axis(training.grid.affine) if config.mirror_training else None
+    return volume_batches((training.runs, held_out.runs), config, space.padded, axis)
 
 
 def fit_denoiser(start, training, held_out, config, callbacks=()):
@@ -93,7 +101,7 @@ def fit_denoiser(start, training, held_out, config, callbacks=()):
     Parameters
     ----------
     start : keras_mri.networks.latent_diffusion.Parts
-        The autoencoder.
+        The autoencoder; a denoiser of the same sizes is trained further.
     training, held_out : keras_mri.systems.ldm.labelled_runs.LabelledRuns
     config : keras_mri.systems.ldm.settings.Config
     callbacks : sequence of keras.callbacks.Callback
@@ -109,13 +117,14 @@ def fit_denoiser(start, training, held_out, config, callbacks=()):
         If training diverges.
     """
     labels, extra = len(training.names), EXTRA_CHANNELS + config.latent_channels if config.condition else 0
-    space = LatentSpace(start, config, labels)
+    extra += POSITION_CHANNELS if config.any_grid else 0
+    space, encode = LatentSpace(start, config, labels), encoded_crops if config.any_grid else encoded
     latents = [
-        encoded(space, part, np.random.default_rng([config.seed, k]), config.time_budget and share * config.time_budget)
+        encode(space, part, np.random.default_rng([config.seed, k]), config.time_budget and share * config.time_budget)
         for k, (part, share) in enumerate(((training, _OF_TRAINING), (held_out, _OF_HELD_OUT)))
     ]
     plan = schedule(config.schedule, config.diffusion_steps)
-    prior = prior_of(latents[0].clean, latents[0].codes, labels) if config.prior else None
+    prior = prior_of(latents[0].clean, latents[0].codes, labels) if config.prior and not config.any_grid else None
     linear = prior and linear_of(prior, config.prediction, plan)
     with hidden_layers_in(config.precision) as precision:
         denoiser = latent_unet(
@@ -124,6 +133,8 @@ def fit_denoiser(start, training, held_out, config, callbacks=()):
     if prior:
         _LOGGER.info("the file will hold the mean latent of each label, %.1f MB (without `prior` it holds none)", prior.means.nbytes / 1e6)
     _LOGGER.info("denoiser: %d parameters, latents of %s, %s", denoiser.count_params(), latents[0].clean.shape[1:], precision)
+    if start.denoiser is not None:
+        denoiser.set_weights(start.denoiser.get_weights())
     model = LatentDenoising(denoiser, lambda trained: assembled(*start._replace(denoiser=trained)))
     data = denoising_batches(*latents, plan, config, labels)
     optimizer = _adam(config)
@@ -141,81 +152,6 @@ def _adam(config):
     if config.weight_decay:
         return optimizers.AdamW(config.diffusion_learning_rate, config.weight_decay, **options)
     return optimizers.Adam(config.diffusion_learning_rate, **options)
-
-
-def moments(space, runs, frames=_MOMENT_FRAMES):
-    """Return mean and SD per channel of the latents of many frames, spread over all runs.
-
-    Parameters
-    ----------
-    space : LatentSpace
-    runs : sequence of ndarray of float32, shape (x, y, z, t)
-    frames : int
-        About so many in all.
-
-    Returns
-    -------
-    mean, deviation : ndarray of float32, shape (channels,)
-        The SD of a constant channel is returned as 1, so that scaling leaves it unchanged.
-    """
-    count, total, squares = 0, 0.0, 0.0
-    for run in runs:
-        for t in range(0, run.shape[3], max(1, run.shape[3] * len(runs) // frames)):
-            latent = space.encode(run[..., t]).reshape(-1, space.config.latent_channels).astype(np.float64)
-            count, total, squares = count + len(latent), total + latent.sum(axis=0), squares + (latent**2).sum(axis=0)
-    mean = total / count
-    deviation = np.sqrt(np.maximum(squares / count - mean**2, 0))
-    return mean.astype(np.float32), np.where(deviation > 1e-6, deviation, 1).astype(np.float32)
-
-
-def encoded(space, data, rng, seconds=None):
-    """Encode every frame, and with conditions a coarse view and some damaged ones of it.
-
-    Parameters
-    ----------
-    space : LatentSpace
-    data : keras_mri.systems.ldm.labelled_runs.LabelledRuns
-    rng : numpy.random.Generator
-    seconds : float, optional
-        About as long this may take: frames spread over the runs are encoded until then, one in any case.
-
-    Returns
-    -------
-    keras_mri.systems.ldm.data.Latents
-    """
-    frames, clock = sum(run.shape[3] for run in data.runs), Clock(seconds) if seconds else None
-    damaged, done = min(max(1, _DAMAGED_VIEWS // frames), _MOST_OF_A_FRAME), []
-    for number, (run, numbers) in enumerate(zip(data.runs, data.codes), start=1):
-        views = _Views(space, run, rng, damaged) if space.config.condition else None
-        for count, t in enumerate(np.random.default_rng(number).permutation(run.shape[3]) if clock else range(run.shape[3])):
-            if clock and count and clock.elapsed() * (1 + 1 / len(done)) > seconds * number / len(data.runs):
-                break
-            done.append((space.encode(run[..., t]), numbers[t], views.of_frame(t) if views else None))
-    if len(done) < frames:
-        _LOGGER.warning("warning: `time_budget`: %d of %d frames are encoded for the denoiser", len(done), frames)
-    clean, codes, seen = zip(*done)
-    return Latents(np.stack(clean), np.array(codes, np.int32), np.array(seen, np.float32) if space.config.condition else None)
-
-
-class _Views:
-    """The conditions of each frame of a run: the coarse view, then the damaged ones."""
-
-    def __init__(self, space, run, rng, damaged):
-        # Frame after frame in memory, because guesses look at many.
-        self.run = np.moveaxis(np.ascontiguousarray(np.moveaxis(run, 3, 0)), 0, 3)
-        self.space, self.rng, self.damaged = space, rng, damaged
-        self.nothing = np.zeros(run.shape[:3], bool)
-
-    @functools.cached_property
-    def reach(self):
-        """As imputation will choose it for a run like this."""
-        return best_reach(lambda s: self.run[..., s], lambda s: self.nothing, self.run.shape[3])
-
-    def of_frame(self, t):
-        """Return the views of a frame: list of ndarray."""
-        coarse = coarse_view(self.run[..., t], self.space.config.coarse)
-        seen = [(coarse, ~self.nothing), *(damaged_view(self.run, t, self.rng, self.reach) for _ in range(self.damaged))]
-        return [condition(self.space.encode(view), self.space.padded(known), k == 0) for k, (view, known) in enumerate(seen)]
 
 
 def _expect_picture(config):

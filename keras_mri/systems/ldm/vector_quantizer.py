@@ -120,5 +120,5 @@ def nearest(vectors, codebook):
 
 
 def perplexity(shares):
-    """Return how many codes would do if all were equally frequent: e to the entropy of the shares."""
-    return ops.exp(-ops.sum(shares * ops.log(shares + 1e-10)))
+    """Return how many codes would do if all were equally frequent: e to the entropy of the shares, for each codebook."""
+    return ops.exp(-ops.sum(shares * ops.log(shares + 1e-10), axis=-1))

@@ -18,6 +18,7 @@ from keras_mri.inference.extremes import as_seen
 from keras_mri.inference.fitting_precision import FittingPrecision, Trial
 from keras_mri.inference.restoring import lowest_intensity
 from keras_mri.inference.tiles import predictor
+from keras_mri.inference.volume_bar import volume_bar
 from keras_mri.io.frame_store import FrameStore
 from keras_mri.io.grids import mirror_axes
 from keras_mri.systems.wgan.run_channels import (
@@ -224,13 +225,15 @@ class _Condition:
             return run(channels(values))
 
         test, known = TestActivation((self.mean * self.weight)[box[0]], self.tissue[box[0]], self.basis), {}
-        for k in range(self.basis.shape[1]):
-            whole = self.store.frame(k)
-            before = whole[box[0]].copy()
-            whole[box[0]] = after = denoised(before)
-            self.store.write(k, whole)
-            if k in test.maps:
-                known[k] = before, after
+        with volume_bar(contrast.shape, self.basis.shape[1], shown=True) as advance:
+            for k in range(self.basis.shape[1]):
+                whole = self.store.frame(k)
+                before = whole[box[0]].copy()
+                whole[box[0]] = after = denoised(before)
+                self.store.write(k, whole)
+                if k in test.maps:
+                    known[k] = before, after
+                advance(1)
         self.facts |= test.response(denoised, known)
 
     def _to_frames(self):

@@ -25,7 +25,7 @@ def image(rng):
     return coarse.repeat(2, 1).repeat(2, 2).repeat(2, 3)
 
 
-@pytest.mark.parametrize("codes", [None, 16])
+@pytest.mark.parametrize("codes", [None, (2, 16)])
 def test_it_learns_to_give_back_what_it_sees(codes, image):
     model, history = fitted(codes, image)
     assert history["val_error"][-1] < 0.5 * history["val_error"][0]
@@ -33,9 +33,9 @@ def test_it_learns_to_give_back_what_it_sees(codes, image):
     assert names <= set(history)
     assert ("usage" in history) == ("perplexity" in history) == (codes is not None)
     if codes:
-        assert 1 <= history["perplexity"][-1] <= codes and 0 < history["usage"][-1] <= 1
+        assert 1 <= history["perplexity"][-1] <= codes[1] and 0 < history["usage"][-1] <= 1
     found = parts(model.network)
-    assert (found.codebook is None) == (codes is None) and len(found.encoder.outputs) == 1
+    assert (found.codebooks is None) == (codes is None) and len(found.encoder.outputs) == 1
 
 
 def test_kl_divergence_by_hand():

@@ -67,7 +67,7 @@ def test_hidden_layers_in_bfloat16_give_finite_networks_in_float32(eagerly, rng,
     config = dataclasses.replace(CONFIG, latent="vq", precision="bfloat16", epochs=1, steps_per_epoch=1, stage="both")
     training, held_out = data.divided()
     pair = fit_autoencoder(training, held_out, config)
-    assert pair.codebook.dtype == np.float32 and latent_only(pair.encoder) is pair.encoder
+    assert pair.codebooks.dtype == np.float32 and latent_only(pair.encoder) is pair.encoder
     denoiser = fit_denoiser(pair, training, held_out, config)
     for network in (pair.encoder, pair.decoder, denoiser):
         assert {layer.compute_dtype for layer in network.layers if layer.weights} == {"float32"}

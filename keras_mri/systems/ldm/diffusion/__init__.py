@@ -1,0 +1,1 @@
+"""From noise to a sample: schedules of noise, samplers, and their loop."""

@@ -28,12 +28,13 @@ def main(arguments=None):
     parser.add_argument("-o", "--output", type=pathlib.Path, default=pathlib.Path(__file__).with_name("results.csv"))
     parser.add_argument("--repeats", type=int, default=3, help="calls after the first (default: 3)")
     parser.add_argument("--others", default=sys.executable, metavar="PYTHON", help="an interpreter that has JAX and PyTorch")
+    parser.add_argument("--part", choices=("whole", "blocks"), help="only the whole scans of our systems, or only the blocks")
     parser.add_argument("--gpu", action="store_true", help="our systems in float32 alone, on the backend at hand")
     parser.add_argument("--tiny", action="store_true", help="a few voxels, to try the script")
     chosen = parser.parse_args(arguments)
     rows = read_rows(chosen.output) if chosen.output.exists() else []
     there = {(row["case"], row["precision"], row["backend"]) for row in rows}
-    for case, precision, backend in _of_gpu() if chosen.gpu else _planned():
+    for case, precision, backend in _of_gpu() if chosen.gpu else _planned(chosen.part):
         if (case, precision, backend) in there:
             continue
         rows.append(_row(case, precision, backend, chosen))
@@ -41,20 +42,13 @@ def main(arguments=None):
         write_rows(chosen.output, rows)
 
 
-def _planned():
-    """Yield case, precision and backend, what matters most first."""
-    for case in _OURS:
-        if case == "sample ldm":
-            yield case, "", "tensorflow"
-            continue
-        for precision in ("float32", "auto"):
-            yield case, precision, "tensorflow"
-    for case in _FILTERS:
-        yield case, "", ""
-    for case in _BLOCKS:
-        for precision, backend in (("float32", "tensorflow"), ("bfloat16", "tensorflow"), ("float32", "torch"), ("float32", "jax")):
-            yield case, precision, backend
-        yield case, "bfloat16", "torch"
+def _planned(part=None):
+    """Return cases, precisions and backends, the quick ones first."""
+    whole = [(case, precision, "tensorflow") for precision in ("auto", "float32") for case in _OURS[:-1]] + [(_OURS[-1], "", "tensorflow")]
+    blocks = [(case, precision, "tensorflow") for case in _BLOCKS for precision in ("float32", "bfloat16")]
+    blocks += [(case, "", "") for case in _FILTERS]
+    blocks += [(case, "float32", backend) for backend in ("torch", "jax") for case in _BLOCKS]
+    return {None: whole + blocks, "whole": whole, "blocks": blocks}[part]
 
 
 def _of_gpu():

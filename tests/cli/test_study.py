@@ -52,6 +52,8 @@ def test_every_scan_of_a_study_becomes_a_derivative_equal_to_predict_s(model, fo
     np.testing.assert_array_equal(nibabel.load(out / (FUNC + ".nii.gz")).get_fdata(), nibabel.load(tmp_path / "alone.nii.gz").get_fdata())
     facts = json.loads((out / (FUNC + ".json")).read_text())["keras_mri"]
     assert facts["network"] == "model.h5" and len(facts["sha256"]) == 64 and facts["options"]["mirror"] == "left-right"
+    # Asked for, and used.
+    assert facts["options"]["precision"] == "auto" and facts["precision"] == {"used": "float32"}
 
 
 def test_each_scan_of_a_study_has_a_verdict_on_the_screen_and_in_its_side_car(model, folder, tmp_path, capsys):

@@ -26,15 +26,15 @@ _LEAST_SD = 0.06
 _MOST_SLICES = 0.6
 # Changes below this share of the usual one are none: slices of air, or exact zeros.
 _NOTHING = 0.05
+# How the reason begins for which frames are left out that are sound.
 _FEW_OF_A_KIND = unlike_frames.too_few(0).removesuffix("0")
-# Reasons for which frames are damaged as a whole; others are as they should be, but few of their kind.
+# Reasons for which frames are damaged as a whole; in others the head is elsewhere, or they are as they should be but few of their kind.
 _DAMAGED = (
     unlike_frames.BLANK,
     unlike_frames.NOISE,
     unlike_frames.NOT_FINITE,
     unlike_frames.SPIKE,
     unlike_frames.STRANGE,
-    unlike_frames.MOVED,
 )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from keras import layers
 
 # Lower bound on the variance around a label's mean (latents have unit variance).
-_LEAST_VARIANCE = 1e-4
+LEAST_VARIANCE = 1e-4
 
 
 class Prior(typing.NamedTuple):
@@ -61,7 +61,7 @@ def prior_of(clean, codes, labels):
         within = sum(((group - group.mean(axis=0)) ** 2).sum(axis=0, dtype=np.float64) for group in known)
         freedom = sum(len(group) - 1 for group in known)
     means = [of_all if group is None else group.mean(axis=0) for group in groups]
-    variances = [np.maximum(part.mean(axis=(0, 1, 2)), _LEAST_VARIANCE) for part in (within / freedom, total)]
+    variances = [np.maximum(part.mean(axis=(0, 1, 2)), LEAST_VARIANCE) for part in (within / freedom, total)]
     return Prior(np.stack([*means, of_all]), *variances)
 
 
@@ -105,6 +105,15 @@ class Linear(typing.NamedTuple):
     labelled: tuple
     unlabelled: tuple
 
+    @property
+    def grid(self):
+        """Sides of the latents, (x', y', z')."""
+        return self.means.shape[1:4]
+
+    def said(self, inputs):
+        """Apply the denoiser: keras tensor, shape of `noisy`, float32; parameters as for `linear_denoiser`."""
+        return linear_denoiser(inputs["noisy"], inputs["time"], inputs["label"], self)
+
 
 def linear_of(prior, prediction, plan):
     """Make the best linear denoiser of what a prior knows.
@@ -137,24 +146,35 @@ def linear_denoiser(noisy, time, label, linear):
         float32.
     """
     shape = linear.means.shape[1:]
-    mean = _reshaped(_table("label_means", linear.means.reshape(len(linear.means), -1))(label), shape)
+    mean = reshaped(table("label_means", linear.means.reshape(len(linear.means), -1))(label), shape)
     # 1 for the last label, which stands for none.
-    unlabelled = _table("unlabelled", np.eye(len(linear.means))[:, -1:].astype(np.float32))(label)
+    unlabelled = table("unlabelled", np.eye(len(linear.means))[:, -1:].astype(np.float32))(label)
     terms = []
     for tensor, name, rate, other in zip((noisy, mean), ("noisy_rates", "mean_rates"), linear.labelled, linear.unlabelled):
-        change = layers.Multiply(dtype="float32")([_table(f"{name}_unlabelled", other - rate)(time), unlabelled])
-        factor = layers.Add(dtype="float32")([_table(name, rate)(time), change])
-        terms.append(layers.Multiply(dtype="float32")([tensor, _reshaped(factor, (1, 1, 1, shape[-1]))]))
+        change = layers.Multiply(dtype="float32")([table(f"{name}_unlabelled", other - rate)(time), unlabelled])
+        factor = layers.Add(dtype="float32")([table(name, rate)(time), change])
+        terms.append(layers.Multiply(dtype="float32")([tensor, reshaped(factor, (1, 1, 1, shape[-1]))]))
     return layers.Add(dtype="float32")(terms)
 
 
-def _reshaped(tensor, shape):
+def reshaped(tensor, shape):
+    """Give a keras tensor another shape, behind its batch axis."""
     return layers.Reshape(shape, dtype="float32")(tensor)
 
 
-def _table(name, values):
-    """A layer that looks rows up."""
-    table = layers.Embedding(*values.shape, trainable=False, dtype="float32", name=name)
-    table.build(())
-    table.set_weights([values])
-    return table
+def table(name, values):
+    """Return a layer that looks rows up, which does not train.
+
+    Parameters
+    ----------
+    name : str
+    values : ndarray of float32, shape (rows, columns)
+
+    Returns
+    -------
+    keras.layers.Embedding
+    """
+    rows = layers.Embedding(*values.shape, trainable=False, dtype="float32", name=name)
+    rows.build(())
+    rows.set_weights([values])
+    return rows

@@ -10,7 +10,6 @@ import keras
 import numpy as np
 from keras import layers
 
-from keras_mri.networks.latent_prior import linear_denoiser
 from keras_mri.networks.normed_blocks import doubled, halved, normed, residual_block
 
 # Of the sinusoids that tell steps apart, in steps.
@@ -35,9 +34,9 @@ def latent_unet(channels, labels, steps, filters=(64, 128), depth=1, condition_c
         Residual blocks of a level, on the way down and on the way up.
     condition_channels : int
         Of what is concatenated to the noisy latent; 0 for nothing.
-    linear : keras_mri.networks.latent_prior.Linear, optional
-        The network then says what this linear denoiser says, which it also sees, and what its blocks add, at first nothing. Its grid
-        is that of the means.
+    linear : keras_mri.networks.latent_prior.Linear or keras_mri.networks.latent_view.ViewRates, optional
+        The network then says what this linear denoiser says, which it also sees, and what its blocks add, at first nothing. The grid
+        is that of the means of the former, any with the latter.
 
     Returns
     -------
@@ -46,20 +45,15 @@ def latent_unet(channels, labels, steps, filters=(64, 128), depth=1, condition_c
         and `condition` (batch, x, y, z, condition_channels), to (batch, x, y, z, channels), float32; before training zero, or what
         the linear denoiser says.
     """
-    grid = (None, None, None) if linear is None else linear.means.shape[1:4]
-    noisy = keras.Input((*grid, channels), name="noisy")
-    time = keras.Input((), dtype="int32", name="time")
-    label = keras.Input((), dtype="int32", name="label")
-    inputs = [noisy, time, label]
-    seen, begun = [noisy], None
-    if linear is not None:
-        begun = linear_denoiser(noisy, time, label, linear)
-        seen.append(begun)
+    grid = (None, None, None) if linear is None else linear.grid
+    inputs = {"noisy": keras.Input((*grid, channels), name="noisy")}
+    inputs |= {name: keras.Input((), dtype="int32", name=name) for name in ("time", "label")}
     if condition_channels:
-        inputs.append(keras.Input((*grid, condition_channels), name="condition"))
-        seen.append(inputs[-1])
-    tensor = layers.Concatenate()(seen) if len(seen) > 1 else noisy
-    embedding, table = _embedding(time, label, labels, steps, 2 * filters[0])
+        inputs["condition"] = keras.Input((*grid, condition_channels), name="condition")
+    begun = None if linear is None else linear.said(inputs)
+    seen = [tensor for tensor in (inputs["noisy"], begun, inputs.get("condition")) if tensor is not None]
+    tensor = layers.Concatenate()(seen) if len(seen) > 1 else seen[0]
+    embedding, table = _embedding(inputs["time"], inputs["label"], labels, steps, 2 * filters[0])
 
     tensor = layers.Conv3D(filters[0], 3, padding="same")(tensor)
     skips = []
@@ -76,7 +70,7 @@ def latent_unet(channels, labels, steps, filters=(64, 128), depth=1, condition_c
         tensor = doubled(tensor, filters[level - 1]) if level else tensor
     said = layers.Conv3D(channels, 3, padding="same", kernel_initializer="zeros", dtype="float32", name="said")(normed(tensor))
     said = said if begun is None else layers.Add(dtype="float32")([begun, said])
-    network = keras.Model(inputs, said, name="denoiser")
+    network = keras.Model(list(inputs.values()), said, name="denoiser")
     table.set_weights([sinusoids(steps, filters[0])])
     return network
 

@@ -20,8 +20,8 @@ _LEAST_VOLUMES, _LEAST_DRAWS = 2, 16
 _CHOICE, _NOISE, _CROPS = 9, 10, 11
 # Patches of scans on any grid: their shape, and how many are drawn ahead, as far as a share of the cache takes them.
 _PATCH, _MOST_PATCHES, _OF_CACHE = (32, 32, 32), 4000, 0.25
-# Shares of the denoiser's examples without a condition, with a coarse view, with a damaged view.
-_CONDITIONED = (0.4, 0.3, 0.3)
+# Of the denoiser's examples with a condition, the share whose view is coarse, not damaged.
+_COARSE = 0.5
 # Of examples with a condition, the share that is taken from the last step, with weight 1.
 _RESTORING = 0.5
 
@@ -161,7 +161,7 @@ def _noisy(latents, plan, config, labels, seed):
         share = tf.random.stateless_uniform([6], draw_seed([seed, 0], number, _CHOICE))
         index, step = _one_of(share[0], tf.shape(clean)[0]), _one_of(share[1], plan.steps)
         # Restoring begins, and mostly ends, at the last step, from noise alone.
-        first = (share[3] >= _CONDITIONED[0]) & (share[5] < restoring)
+        first = (share[3] >= config.condition_drop) & (share[5] < restoring)
         step = tf.where(first, plan.steps - 1, step)
         noise = tf.random.stateless_normal(clean.shape[1:], draw_seed([seed, 0], number, _NOISE))
         rates = signal[step], noise_rates[step]
@@ -169,8 +169,9 @@ def _noisy(latents, plan, config, labels, seed):
         inputs = {"noisy": noisy, "time": step, "label": tf.where(share[2] < config.label_drop, labels, codes[index])}
         if views is not None:
             # View 0 is the coarse one; any other is damaged.
-            view = tf.where(share[3] < _CONDITIONED[0] + _CONDITIONED[1], 0, 1 + _one_of(share[4], views.shape[1] - 1))
-            inputs["condition"] = tf.where(share[3] < _CONDITIONED[0], 0.0, views[index, view])
+            fine_from = config.condition_drop + _COARSE * (1 - config.condition_drop)
+            view = tf.where(share[3] < fine_from, 0, 1 + _one_of(share[4], views.shape[1] - 1))
+            inputs["condition"] = tf.where(share[3] < config.condition_drop, 0.0, views[index, view])
         if places is not None:
             told = [inputs["condition"]] if views is not None else []
             inputs["condition"] = tf.concat([*told, places[index]], axis=-1)

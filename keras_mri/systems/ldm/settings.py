@@ -75,12 +75,14 @@ class Config(RunTrainConfig):
     unet_depth: int = option(1, "denoiser: residual blocks of each level", low=1)
     prior: bool = option(
         True,
-        "start from the best linear denoiser, computed from the mean latent of each label; the network adds a correction",
+        "start from the best linear denoiser, computed from the mean latent of each label, or with --any-grid from the condition; the "
+        "network adds a correction",
     )
     condition: bool = option(True, "also train the denoiser for super-resolution and imputation")
     coarse: tuple[float, float, float] = option(
         (2.0, 2.0, 2.0), "super-resolution: downsampling factor along each voxel axis", low=1.0, high=8.0, unit="N"
     )
+    condition_drop: float = option(0.4, "probability of training without a coarse or damaged view", low=0.0, high=0.99)
     label_drop: float = option(0.1, "classifier-free guidance: probability of training without the label", low=0.0, high=1.0)
     diffusion_batch_size: int = option(8, "latents per update of the denoiser", low=1)
     diffusion_learning_rate: float = option(1e-3, "highest learning rate of the denoiser (Adam)", low=1e-9, high=1.0)

@@ -9,6 +9,7 @@ from keras_mri.io.grids import left_right_axis
 from keras_mri.networks.latent_diffusion import Parts, assembled, latent_only
 from keras_mri.networks.latent_prior import linear_of, prior_of
 from keras_mri.networks.latent_unet import latent_unet
+from keras_mri.networks.latent_view import view_rates
 from keras_mri.networks.precision import hidden_layers_in, in_float32
 from keras_mri.networks.volume_autoencoder import set_latent_scale, volume_decoder, volume_encoder
 from keras_mri.systems.ldm.conditions import EXTRA_CHANNELS
@@ -124,14 +125,11 @@ def fit_denoiser(start, training, held_out, config, callbacks=()):
         for k, (part, share) in enumerate(((training, _OF_TRAINING), (held_out, _OF_HELD_OUT)))
     ]
     plan = schedule(config.schedule, config.diffusion_steps)
-    prior = prior_of(latents[0].clean, latents[0].codes, labels) if config.prior and not config.any_grid else None
-    linear = prior and linear_of(prior, config.prediction, plan)
+    linear = _linear(latents[0], labels, config, plan)
     with hidden_layers_in(config.precision) as precision:
         denoiser = latent_unet(
             config.latent_channels, labels, config.diffusion_steps, config.unet_filters, config.unet_depth, extra, linear
         )  # fmt: skip
-    if prior:
-        _LOGGER.info("the file will hold the mean latent of each label, %.1f MB (without `prior` it holds none)", prior.means.nbytes / 1e6)
     _LOGGER.info("denoiser: %d parameters, latents of %s, %s", denoiser.count_params(), latents[0].clean.shape[1:], precision)
     if start.denoiser is not None:
         denoiser.set_weights(start.denoiser.get_weights())
@@ -145,6 +143,18 @@ def fit_denoiser(start, training, held_out, config, callbacks=()):
     following = FollowPace(pace, 1.0, [(optimizer, config.diffusion_learning_rate)] if config.anneal else [])
     _fit(model, data, following, "val_loss", [_numbered(2), *callbacks], swap)
     return in_float32(denoiser)
+
+
+def _linear(latents, labels, config, plan):
+    """Return the best linear denoiser, for a start; None if none is wanted or there is nothing to know it from."""
+    if not config.prior:
+        return None
+    if config.any_grid:
+        return None if latents.views is None else view_rates(latents.clean, latents.views, config.prediction, plan)
+    prior = prior_of(latents.clean, latents.codes, labels)
+    if prior:
+        _LOGGER.info("the file will hold the mean latent of each label, %.1f MB (without `prior` it holds none)", prior.means.nbytes / 1e6)
+    return prior and linear_of(prior, config.prediction, plan)
 
 
 def _adam(config):

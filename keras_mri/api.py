@@ -6,7 +6,6 @@ import typing
 
 import numpy as np
 
-from keras_mri.cli.training_job import TrainingJob
 from keras_mri.errors import InputError, remark, remarks_kept
 from keras_mri.imaging import noise
 from keras_mri.imaging.verdict import Verdict
@@ -15,30 +14,49 @@ from keras_mri.io import header_comparison
 from keras_mri.io.mask_files import load_mask
 from keras_mri.io.nifti_reading import Image, open_image, open_scan, read_header
 from keras_mri.io.volumes import Volume
+from keras_mri.io.whole_files import check_output
 from keras_mri.saving.checkpoints import Checkpoint
 from keras_mri.systems import automatic, get_settings, get_system, that_generate
-from keras_mri.systems.network_files import load_network, path_of_network, system_of
+from keras_mri.systems.network_files import load_network, path_of_network, path_or_auto, system_of
 from keras_mri.systems.trained import TrainedNetwork
+
+if typing.TYPE_CHECKING:
+    from keras_mri.report.before_after import ShownFigure
+else:
+    # Its module imports matplotlib.
+    ShownFigure = typing.Any
 
 # A name such as "epi", a file, or a network in memory.
 Network = str | os.PathLike | Checkpoint | TrainedNetwork
 
+# Formats of a picture, by the ending of its file.
+_PICTURES = (".png", ".pdf", ".svg")
 # Successive frames of a run from which its noise is estimated: enough for a median, few enough to be read at once.
 _MOST_FRAMES = 16
 
 
-def restore(network: Network, images: Image | typing.Sequence[Image], *, replace_nonfinite: bool = False, **options) -> Volume:
+def restore(
+    network: Network,
+    images: Image | typing.Sequence[Image],
+    *,
+    replace_nonfinite: bool = False,
+    sha256: str | None = None,
+    **options,
+) -> Volume:
     """Restore a scan with a trained network: `python -m keras_mri.predict`.
 
     Parameters
     ----------
     network : str, path-like, Checkpoint or TrainedNetwork
-        Name of a pre-trained network ("epi", "t1w", …), its file, or what `fit` returned; or "auto": the pre-trained network that fits
-        the scan by its name, side-car, frames, sides and contrast. `facts["chosen"]` of the result says which one and why.
+        Name of a pre-trained network ("epi", "t1w", …), its file, its address on the Hugging Face hub ("hf://owner/name"), or what
+        `fit` returned; or "auto": the pre-trained network that fits the scan by its name, side-car, frames, sides and contrast.
+        `facts["chosen"]` of the result says which one and why.
     images : image or sequence of images
         Path, nibabel image or Volume; a list of repetitions for a Noise2Average network.
     replace_nonfinite : bool
         Read NaN and infinity as 0 instead of refusing them.
+    sha256 : str, optional
+        SHA-256 that the network's file must have, in hexadecimal.
     **options
         Those of the network's system, named as the flags of the command: `mirror`, `tile`, `precision`, `mask`, …
 
@@ -59,6 +77,7 @@ def restore(network: Network, images: Image | typing.Sequence[Image], *, replace
     >>> restored.shape
     (128, 96, 24, 2)
     """
+    network = _located(network, sha256)
     name = _system_of(network)
     settings = get_settings(name)
     chosen = settings.PredictConfig.from_names(name, **options)
@@ -71,7 +90,10 @@ def restore(network: Network, images: Image | typing.Sequence[Image], *, replace
     restored = system.predict(checkpoint, volumes, chosen)
     if choice:
         restored.facts["chosen"] = choice.sentence
-    return restored
+    # Only here: it imports Keras.
+    from keras_mri.cli.progress import counted_in_notebook
+
+    return counted_in_notebook(restored)
 
 
 def fit(
@@ -120,6 +142,9 @@ def fit(
     'residual_unet'
     """
     begun = time.monotonic()
+    # Only here: nothing else of this door trains.
+    from keras_mri.cli.training_job import TrainingJob
+
     settings = get_settings(system)
     if preset is not None and preset not in settings.presets:
         raise InputError(f"`preset` must be one of {', '.join(sorted(settings.presets))}. Received: {preset!r}.")
@@ -131,7 +156,7 @@ def fit(
         return TrainingJob(system, config, opened, devices, callbacks=callbacks, remarks=remarks).run(begun=begun)
 
 
-def sample(network: Network, count: int, **options) -> list[Volume]:
+def sample(network: Network, count: int, *, sha256: str | None = None, **options) -> list[Volume]:
     """Draw new volumes from a latent diffusion network: `python -m keras_mri.generate`.
 
     Parameters
@@ -139,6 +164,8 @@ def sample(network: Network, count: int, **options) -> list[Volume]:
     network : str, path-like, Checkpoint or TrainedNetwork
     count : int
         How many.
+    sha256 : str, optional
+        SHA-256 that the network's file must have, in hexadecimal.
     **options
         Those of the network's system, named as the flags of the command: `label`, `guidance`, `steps`, `sampler`, `seed`.
 
@@ -158,6 +185,7 @@ def sample(network: Network, count: int, **options) -> list[Volume]:
     >>> [volume.shape for volume in keras_mri.sample("ldm_epi", 1, steps=2, label="forrest")]
     [(80, 80, 35)]
     """
+    network = _located(network, sha256)
     name = _system_of(network)
     settings = get_settings(name)
     if settings.GenerateConfig is None:
@@ -287,6 +315,63 @@ def judge(before: Image, after: Image, mask: Image | None = None) -> Verdict:
     return judged.verdict()
 
 
+def plot(
+    before: Image,
+    after: Image,
+    *,
+    frame: int | None = None,
+    where: typing.Sequence[float] | None = None,
+    unit: str = "mm",
+    path: str | os.PathLike | None = None,
+) -> ShownFigure:
+    """Draw a scan before and after side by side, and what was removed: axial, coronal and sagittal, with the letters of their sides.
+
+    Whatever the order of the voxel axes, the left of the body is on the left (neurological), and voxels have their true sides.
+    The first two share one scale of greys. What was removed, before − after, has its own around 0; its title states its standard
+    deviation over the foreground of the frame. If the grids differ, as after super-resolution, no difference is drawn.
+
+    Parameters
+    ----------
+    before, after : image
+        Path, nibabel image or Volume, such as what `restore` returns.
+    frame : int, optional
+        Of a run, counted from 0; the middle one by default.
+    where : sequence of three floats, optional
+        Place at which both are cut; by default the centre of the foreground of `before`, as far as `after` shows it.
+    unit : {"mm", "voxel"}
+        Of `where`: RAS+ mm, or voxel indices of `before`.
+    path : str or path-like, optional
+        Also saves the picture: `.png`, `.pdf` or `.svg`. A file that is there is not replaced.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A notebook shows it if it is the last line of a cell. pyplot does not know of it: outside of notebooks use `path`, or `savefig`.
+
+    Raises
+    ------
+    InputError
+        If an image cannot be used, holds labels, is constant in the frame shown, or has other frames than the other one; if the images
+        do not overlap; or if another argument cannot be used.
+
+    Examples
+    --------
+    >>> import keras_mri
+    >>> figure = keras_mri.plot("sample", keras_mri.restore("epi", "sample"), frame=0, where=(0, 10, 40))
+    >>> len(figure.axes)
+    9
+    """
+    # Only here: it imports matplotlib.
+    from keras_mri.report.before_after import before_after_figure, save_picture
+
+    if path is not None:
+        path = _checked_picture(path)
+    figure = before_after_figure(open_scan(before), open_scan(after), frame, where, unit)
+    if path is not None:
+        save_picture(figure, path)
+    return figure
+
+
 def compare_headers(first: Image, second: Image) -> list[header_comparison.Field]:
     """Compare the headers of two images: `python -m keras_mri.check`.
 
@@ -326,17 +411,25 @@ def checkpoint_of(network: Network) -> Checkpoint:
     return network if isinstance(network, Checkpoint) else load_network(path_of_network(network))
 
 
-def _system_of(network):
+def _located(network, sha256):
+    """Return the path of a network's file, with that content; `auto` and a network in memory as they are."""
     if isinstance(network, (TrainedNetwork, Checkpoint)):
-        return checkpoint_of(network).system
-    if automatic.is_auto(network):
-        return automatic.SYSTEM
+        if sha256 is not None:
+            raise InputError("`sha256` is the checksum of a file, and this network is in memory. Leave it out.")
+        return network
     if not isinstance(network, (str, os.PathLike)):
         raise InputError(
-            "`network` must be a name such as 'epi', the path of a network's file, or a network in memory. "
+            "`network` must be a name such as 'epi', the path of a network's file, an address hf://owner/name, or a network in memory. "
             f"Received: {type(network).__name__}."
         )
-    return system_of(path_of_network(network))
+    return path_or_auto(network, sha256) or network
+
+
+def _system_of(network):
+    """Return the system of what `_located` found."""
+    if isinstance(network, (TrainedNetwork, Checkpoint)):
+        return checkpoint_of(network).system
+    return automatic.SYSTEM if automatic.is_auto(network) else system_of(network)
 
 
 def _sequence(images):
@@ -348,6 +441,14 @@ def _check_count(volumes, wanted):
     if not volumes or wanted is not None and len(volumes) != wanted:
         expected = "at least one image" if wanted is None else "one image at a time" if wanted == 1 else f"{wanted} images"
         raise InputError(f"this network restores {expected}. Received: {len(volumes)} images.")
+
+
+def _checked_picture(path):
+    if not isinstance(path, (str, os.PathLike)):
+        raise InputError(f"`path` must be the name of a picture that ends in {' or '.join(_PICTURES)}. Received: {path!r}.")
+    if os.path.lexists(path):
+        raise InputError(f"{path} exists. Name another file with `path`, or replace it by `savefig` of the figure that is returned.")
+    return check_output(path, _PICTURES, option="path")
 
 
 def _header(image):

@@ -12,7 +12,7 @@ import sys
 
 from keras_mri import api
 from keras_mri.cli import running
-from keras_mri.cli.options import add_options, chosen_options, network_help
+from keras_mri.cli.options import add_checksum, add_options, chosen_options, network_help
 from keras_mri.errors import InputError
 from keras_mri.io import nifti_writing
 from keras_mri.io.whole_files import filling
@@ -29,7 +29,7 @@ def main(arguments=None):
 
 def _generate(arguments):
     parsed = _parser().parse_all(arguments)
-    model = path_of_network(parsed.model)
+    model = path_of_network(parsed.model, parsed.sha256)
     name = system_of(model)
     options = get_settings(name).GenerateConfig if name in SYSTEMS else None
     if options is None:
@@ -83,6 +83,7 @@ def _parser():
         "-o", "--output", type=pathlib.Path, required=True, metavar="FOLDER", help="for the volumes (NIfTI) and a contact sheet"
     )
     parser.add_argument("--overwrite", action="store_true", help="write into a folder that is not empty")
+    add_checksum(parser)
     for name in that_generate():
         add_options(parser, get_settings(name).GenerateConfig)
     return parser

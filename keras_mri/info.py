@@ -11,11 +11,12 @@ import sys
 import textwrap
 
 from keras_mri.cli import running
-from keras_mri.cli.options import network_help
+from keras_mri.cli.options import add_checksum, network_help
 from keras_mri.cli.streams import as_json
 from keras_mri.config import shown
 from keras_mri.inference.training_range import range_of_sides, trained_sigma, trained_zooms
-from keras_mri.saving import checkpoints
+from keras_mri.report import provenance
+from keras_mri.saving import cards, checkpoints, hub
 from keras_mri.systems import SYSTEMS, automatic, get_settings
 from keras_mri.systems.network_files import path_of_network, pretrained_networks
 from keras_mri.systems.records import stored_inference
@@ -29,17 +30,19 @@ def main(arguments=None):
     return running.run(_info, arguments)
 
 
-def describe(path):
+def describe(path, card=None):
     """Return the description stored in a network file.
 
     Parameters
     ----------
     path : pathlib.Path
+    card : pathlib.Path, optional
+        Its model card; by default NAME.md beside NAME.h5.
 
     Returns
     -------
     dict
-        file, bytes, system, version, format, network (name, input_shape, parameters), inference (the values that prediction uses),
+        file, bytes, sha256, system, version, format, network (name, input_shape, parameters), inference (the values that prediction uses),
         config, training, remarks (of the training: list of str), card (a path, or None), about (rows of that card: dict of str to str).
 
     Raises
@@ -50,10 +53,12 @@ def describe(path):
     opened = checkpoints.open_network(path)
     facts = opened.facts
     remarks = facts["training"].get("remarks", [])
-    card = path.with_suffix(".md")
+    card = card or path.with_suffix(".md")
+    text = cards.text_of(card)
     return {
         "file": str(path),
         "bytes": path.stat().st_size,
+        "sha256": provenance.digest(path),
         "system": facts["system"],
         "version": facts["version"],
         "format": facts["format"],
@@ -62,8 +67,8 @@ def describe(path):
         "config": facts["config"],
         "training": facts["training"],
         "remarks": [str(remark) for remark in remarks] if isinstance(remarks, list) else [],
-        "card": str(card) if card.is_file() else None,
-        "about": _about(card.read_text(encoding="utf-8", errors="replace")) if card.is_file() else {},
+        "card": None if text is None else str(card),
+        "about": {} if text is None else _about(text),
     }
 
 
@@ -72,7 +77,9 @@ def _about(card):
     heading = re.match(r"#\s*(?:`[^`]*`:)?\s*(.+)", card)
     rows = re.findall(r"^\| *([a-z][^|]*?) *\| *([^|]+?) *\|$", card.split("\n\n**")[0], re.MULTILINE)
     found = {"purpose": heading[1]} if heading else {}
-    return {name: re.sub(r"\[([^]]*)\]\([^)]*\)|\*\*|`", r"\1", text) for name, text in [*found.items(), *rows]}
+    plain = {name: re.sub(r"\[([^]]*)\]\([^)]*\)|\*\*|`", r"\1", text) for name, text in [*found.items(), *rows]}
+    # A stranger's card must not steer the terminal.
+    return {name: "".join(letter if letter.isprintable() else " " for letter in text) for name, text in plain.items()}
 
 
 def _info(arguments):
@@ -80,7 +87,8 @@ def _info(arguments):
     if automatic.is_auto(parsed.model):
         print(as_json(_networks_of_auto()) if parsed.json else "\n".join(_lines_of_auto()))
         return
-    facts = describe(path_of_network(parsed.model))
+    path = path_of_network(parsed.model, parsed.sha256)
+    facts = describe(path, hub.fetch_card(parsed.model) if hub.is_address(parsed.model) else None)
     print(as_json(facts) if parsed.json else "\n".join(lines(facts)))
 
 
@@ -110,6 +118,7 @@ def lines(facts):
             "size": f"{facts['bytes'] / 1e6:.1f} MB, {network['parameters']:,} parameters",
             **({"licence": about["licence"]} if "licence" in about else {}),
             "file": facts["file"],
+            "SHA-256": facts["sha256"],
             "system": facts["system"] + (f": {known.help}" if known else " (unknown to this version)"),
             "written by": f"keras_mri {facts['version']}, format {facts['format']}",
             "network": f"{network['name']}, {network['parameters']:,} parameters, input {_shape(network['input_shape'])}",
@@ -182,6 +191,7 @@ def _parser():
         epilog="example: python -m keras_mri.info epi --json",
     )
     parser.add_argument("model", metavar="MODEL", help=f"{network_help()}; or auto, for those that it chooses from")
+    add_checksum(parser)
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
     return parser
 

@@ -13,13 +13,12 @@ import time
 
 from keras_mri import api
 from keras_mri.cli import running, study, study_options
-from keras_mri.cli.options import FURTHER_OPTIONS, add_options, add_output_flags, chosen_options, network_help
+from keras_mri.cli.options import FURTHER_OPTIONS, add_checksum, add_options, add_output_flags, chosen_options, network_help
 from keras_mri.errors import InputError
 from keras_mri.io import nifti_writing
 from keras_mri.io.whole_files import check_output
 from keras_mri.systems import automatic, get_system
-from keras_mri.systems.automatic import is_auto
-from keras_mri.systems.network_files import path_of_network, system_of
+from keras_mri.systems.network_files import path_or_auto, system_of
 
 # Endings of the files that a prediction writes, by the option that names them.
 _OUTPUTS = {
@@ -42,7 +41,7 @@ def _predict(arguments):
     parsed = _parser(line.options).parse_all(line.arguments)
     _check_no_study(parsed.images)
     # `auto` needs the scan to choose.
-    model = None if is_auto(parsed.model) else path_of_network(parsed.model)
+    model = path_or_auto(parsed.model, parsed.sha256)
     system = system_of(model) if model else automatic.SYSTEM
     if model is None:
         automatic.at_hand()
@@ -129,6 +128,7 @@ def _parser(options):
         "--strict", action="store_true", help="exit status 1 if anatomy was removed, or next to nothing; the output is written all the same"
     )
     add_output_flags(parser, dtypes=nifti_writing.DTYPES)
+    add_checksum(parser)
     add_options(parser, options)
     return parser
 

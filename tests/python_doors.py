@@ -183,6 +183,16 @@ def _judge(choices):
     keras_mri.judge(first, second, choices.image_or_none())
 
 
+def _plot(choices):
+    first = choices.image()
+    second = choices.image() if choices.byte() % 2 else first
+    where = choices.one_of((lambda: None, lambda: (choices.number(), choices.number(), 1), choices.anything))()
+    path = choices.one_of((lambda: None, choices.anything))() if choices.byte() % 8 == 0 else None
+    figure = keras_mri.plot(first, second, frame=choices.number_or_none(), where=where, path=path)
+    figure.set_dpi(20)
+    assert figure._repr_png_()
+
+
 def _headers(choices):
     keras_mri.compare_headers(choices.image(), choices.image())
 
@@ -214,6 +224,7 @@ FUNCTIONS = {
     "run_channels": _channels,
     "evaluate": _evaluate,
     "judge": _judge,
+    "plot": _plot,
     "compare_headers": _headers,
     "restore": _restore,
     "fit": _fit,

@@ -1,4 +1,5 @@
 import inspect
+import io
 import subprocess
 import sys
 import typing
@@ -31,6 +32,18 @@ def image(affine):
     return nibabel.Nifti1Image(phantoms.head(SHAPE, seed=1)[0], affine)
 
 
+def _mask(image):
+    return nibabel.Nifti1Image((image.get_fdata() > 100).astype(np.uint8), image.affine)
+
+
+def _times(image, factor):
+    return nibabel.Nifti1Image(image.get_fdata() * factor, image.affine)
+
+
+def _five_dimensions(image):
+    return nibabel.Nifti1Image(np.stack([np.stack([image.get_fdata()] * 2, axis=-1)] * 2, axis=-1), image.affine)
+
+
 def test_importing_it_imports_no_heavy_library():
     code = (
         "import sys, keras_mri; print(sorted({name.split('.')[0] for name in sys.modules} & {'keras', 'tensorflow', 'numpy', 'nibabel'}))"
@@ -47,6 +60,7 @@ def test_every_name_of_the_door_is_there_and_documented():
         "estimate_noise",
         "evaluate",
         "judge",
+        "plot",
         "compare_headers",
         "open_image",
         "Volume",
@@ -57,7 +71,9 @@ def test_every_name_of_the_door_is_there_and_documented():
         keras_mri.restor  # noqa: B018
 
 
-@pytest.mark.parametrize("function", [api.restore, api.fit, api.sample, api.estimate_noise, api.evaluate, api.judge, api.compare_headers])
+@pytest.mark.parametrize(
+    "function", [api.restore, api.fit, api.sample, api.estimate_noise, api.evaluate, api.judge, api.plot, api.compare_headers]
+)
 def test_functions_are_annotated_and_have_runnable_examples(function):
     annotated = typing.get_type_hints(function)
     assert "return" in annotated
@@ -106,6 +122,16 @@ def test_fit_trains_like_the_command_and_writes_only_on_request(image, tmp_path,
     assert "wgan" in repr(network)
 
 
+def test_in_a_notebook_fit_shows_one_line_and_elsewhere_nothing(image, monkeypatch, capsys):
+    notebook = type("OutStream", (io.StringIO,), {"__module__": "ipykernel.iostream"})()
+    quick = {"epochs": 2, "steps_per_epoch": 1, "filters": (2, 2), "depths": (1, 1), "patch_shape": [8, 8, 8], "warm_up": 1.0}
+    keras_mri.fit("wgan", image, **quick)
+    assert "epoch" not in capsys.readouterr().err
+    monkeypatch.setattr(sys, "stderr", notebook)
+    keras_mri.fit("wgan", image, **quick)
+    assert notebook.getvalue().count("\n") == 1 and "epoch   2" in notebook.getvalue()
+
+
 @pytest.mark.parametrize("dimensions", [3, 4])
 def test_noise_is_estimated_in_memory_within_ten_percent(dimensions, affine, rng):
     clean, brain = phantoms.head((40, 36, 32), seed=2)
@@ -134,6 +160,24 @@ def test_judge_finds_the_noise_and_what_was_removed_of_it_in_memory(affine, rng)
     assert (verdict.region, verdict.word) == ("mask", "noise removed")
     with pytest.raises(keras_mri.InputError, match="the images must lie on one grid"):
         keras_mri.judge(before, nibabel.Nifti1Image(clean[1:], affine))
+
+
+@pytest.mark.parametrize("given", ["path", "nibabel", "volume"])
+def test_plot_takes_an_image_in_every_form_and_saves_the_picture_once(given, image, write_nifti, tmp_path):
+    path = write_nifti(image.get_fdata().astype(np.float32))
+    before = {"path": path, "nibabel": image, "volume": keras_mri.open_image(path)}[given]
+    picture = tmp_path / "picture.png"
+    figure = keras_mri.plot(before, keras_mri.restore(checkpoint(), image, mirror="none"), path=picture)
+    assert len(figure.axes) == 9 and picture.read_bytes()[:4] == b"\x89PNG"
+    written = picture.read_bytes()
+    with pytest.raises(keras_mri.InputError, match="picture.png exists. Name another file with `path`, or replace it by `savefig`"):
+        keras_mri.plot(before, image, path=picture)
+    assert picture.read_bytes() == written and sorted(file.name for file in tmp_path.iterdir()) == ["picture.png", "scan.nii.gz"]
+
+
+def test_only_plot_imports_matplotlib():
+    code = "import sys, keras_mri; keras_mri.restore, keras_mri.plot; print('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "False"
 
 
 def test_compare_headers_names_the_fields_that_differ(image, affine, tmp_path):
@@ -171,6 +215,16 @@ def test_sample_draws_volumes(tmp_path):
         (lambda image: keras_mri.sample(checkpoint(), 1), "cannot make new ones. Expected a network of one of: ldm"),
         (lambda image: keras_mri.sample("ldm_epi", 0), "`count` must be at least 1"),
         (lambda image: keras_mri.evaluate(image, image, data_range=-1), "`data_range` must be positive"),
+        (lambda image: keras_mri.plot(image, "missing.nii"), "missing.nii is not a file"),
+        (lambda image: keras_mri.plot(image, np.zeros((3, 3, 3))), r"Received: ndarray.*Volume\.from_array"),
+        (lambda image: keras_mri.plot(image, image, frame=3), "`frame` must be a whole number 0: there is one frame"),
+        (lambda image: keras_mri.plot(image, image, where=(900, 0, 0), path="a.png"), "`where` must lie in both images"),
+        (lambda image: keras_mri.plot(image, image, path="picture.jpeg"), "`path` must end in .png or .pdf or .svg"),
+        (lambda image: keras_mri.plot(image, image, path="no folder/a.png"), "the output folder no folder does not exist"),
+        (lambda image: keras_mri.plot(image, image, path=3), "`path` must be the name of a picture"),
+        (lambda image: keras_mri.plot(image, _mask(image)), "looks like a mask"),
+        (lambda image: keras_mri.plot(_times(image, 0), image), "is constant or empty"),
+        (lambda image: keras_mri.plot(image, _five_dimensions(image)), "5D"),
     ],
 )
 def test_wrong_input_is_one_message_that_names_arguments(call, message, image, tmp_path, monkeypatch):

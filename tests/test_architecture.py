@@ -34,6 +34,7 @@ FLOORS = [
 DOORS = {
     "nibabel": {"io"},
     "h5py": {"saving"},
+    "huggingface_hub": {"saving"},
     "jinja2": {"report"},
     "matplotlib": {"report"},
     "argparse": {"cli", *COMMANDS},

@@ -16,6 +16,7 @@ import pytest
 import keras_mri
 from keras_mri.errors import InputError
 from keras_mri.imaging import phantoms
+from keras_mri.saving import hub
 
 ROOT = pathlib.Path(__file__).parents[1]
 # Printed commands are collected from these; links also from the others.
@@ -82,6 +83,18 @@ def write_stand_in(path, system):
     with h5py.File(ROOT / "pretrained" / _SHIPPED["wgan"]) as shipped, h5py.File(path, "w") as file:
         file.attrs["model_config"] = shipped.attrs["model_config"]
         file.attrs["keras_mri"] = json.dumps({**json.loads(shipped.attrs["keras_mri"]), "system": system})
+
+
+@pytest.fixture(autouse=True)
+def hub_at_hand(monkeypatch):
+    """Let every address on a hub be that of a shipped network."""
+
+    def fetch(model):
+        assert hub.parsed(model)
+        return ROOT / "pretrained" / _SHIPPED["wgan"]
+
+    monkeypatch.setattr(hub, "fetch", fetch)
+    monkeypatch.setattr(hub, "fetch_card", lambda model: None)
 
 
 def test_pages_print_commands_of_every_kind():

@@ -1,9 +1,10 @@
-"""What the latent keeps: python -m experiments.04_ldm.autoencoder [FOLDER], writes autoencoder.csv
+"""What the latent keeps of heads that trained and of heads that did not: python -m experiments.04_ldm.autoencoder NETWORK.h5 [VQ.h5]
 
-Frames that never trained, PSNR in the mask; the peak is the frame's maximum in the mask. Two rows need no network: the mean of the frames
-that train, which is what remembering a head and looking at nothing can reach, and the frame before.
+Writes autoencoder.csv. PSNR in the brain (`brain_mask` of the mean frame); the peak is the frame's maximum there. The row that needs no
+training: the lowest cosine frequencies of each block of voxels, as many as the latent has channels.
 """
 
+import functools
 import importlib
 import pathlib
 import sys
@@ -11,68 +12,86 @@ import sys
 import numpy as np
 
 from experiments.data import write_rows
+from keras_mri.imaging.brain_mask import brain_mask
 from keras_mri.imaging.intensity import fit_image_scaling
 from keras_mri.imaging.metrics import psnr, ssim
 from keras_mri.networks.latent_diffusion import parts
+from keras_mri.networks.volume_autoencoder import lowest_frequencies
 from keras_mri.systems.ldm.latent_space import LatentSpace
 from keras_mri.systems.ldm.settings import Inference
 from keras_mri.systems.network_files import load_network
 
-data = importlib.import_module("experiments.04_ldm.data")
-train = importlib.import_module("experiments.04_ldm.train")
+scans = importlib.import_module("experiments.04_ldm.scans")
 
 
-def main(folder="networks"):
-    """Score every row on both sources and write autoencoder.csv."""
-    data.write_parts(folder)
-    paths = {variant: train.network_path(folder, variant) for variant in train.VARIANTS}
-    spaces = {variant: space_of(load_network(path)) for variant, path in paths.items() if path.exists()}
-    rows = []
-    for source in data.SOURCES:
-        (run, mask), earlier = data.held_out(folder, source), data.training(folder, source)
-        mean, before = earlier.mean(axis=3), [earlier[..., -1], *run.frames()]
-        rows.append(_row("mean of the training", source, run, mask, lambda t, mean=mean: mean))
-        rows.append(_row("frame before", source, run, mask, lambda t, before=before: before[t]))
-        rows += [_through(space, variant, source, run, mask) for variant, space in spaces.items()]
-        write_rows(pathlib.Path(__file__).with_name("autoencoder.csv"), rows)
+def main(*paths):
+    """Score every row on every run."""
+    networks, rows = {pathlib.Path(path).stem: load_network(path) for path in paths}, []
+    for seen, sources in ((True, scans.SEEN), (False, scans.UNSEEN)):
+        for run in scans.real(sources)[0]:
+            mask = brain_mask(np.mean([run.frame(t) for t in range(run.n_frames)], axis=0), run.zooms)
+            ways = {"cosines, untrained": (functools.partial(through, count=channels(networks)), None)}
+            for name, checkpoint in networks.items():
+                ways |= through_network(name, checkpoint, run)
+            for method, (restore, usage) in ways.items():
+                rows.append(row(method, run, seen, mask, restore) | ({"codebook_usage": usage()} if usage else {}))
+                print(rows[-1], flush=True)
+            write_rows(pathlib.Path(__file__).with_name("autoencoder.csv"), rows)
 
 
-def space_of(checkpoint):
-    """Return the latent space of a loaded network."""
+def channels(networks):
+    """Return how many channels the latents have."""
+    return next(iter(networks.values())).inference["latent_channels"]
+
+
+def through_network(name, checkpoint, run):
+    """Return the rows of a network: what comes out of its latents and out of none, and how many of its codes are used."""
     stored = Inference.from_json(checkpoint.inference)
-    return LatentSpace(parts(checkpoint.network), stored, len(stored.labels))
+    space = LatentSpace(parts(checkpoint.network), stored, len(stored.labels), run.affine)
+    scaling, latents = fit_image_scaling(run, stored.scaling), []
+
+    def restore(frame):
+        latents.append(space.encode(scaling.apply(frame)))
+        return scaling.invert(space.decode(latents[-1], frame.shape))
+
+    def zeroed(frame):
+        return scaling.invert(space.decode(np.zeros(space.latent_shape(frame.shape), np.float32), frame.shape))
+
+    usage = None if space.codebooks is None else lambda: used(space, np.concatenate([x.reshape(-1, x.shape[-1]) for x in latents]))
+    return {name: (restore, usage), f"{name}, latent zeroed": (zeroed, None)}
 
 
-def _through(space, variant, source, run, mask):
-    """Return the row of a network: what comes out of its latents, out of none, and how many codes they take."""
-    scaling = fit_image_scaling(run, space.config.scaling)
-    latents = [space.encode(scaling.apply(frame)) for frame in run.frames()]
-
-    def decoded(latent):
-        return scaling.invert(space.decode(latent, run.shape[:3]))
-
-    row = _row(variant, source, run, mask, lambda t: decoded(latents[t]))
-    without = decoded(np.zeros_like(latents[0]))
-    row["psnr_latent_zeroed"] = np.mean([_psnr(frame, without, mask) for frame in run.frames()])
-    if space.codebook is not None:
-        used = np.unique(np.concatenate([latent.reshape(-1, latent.shape[-1]) for latent in latents]), axis=0)
-        row["codebook_usage"] = len(used) / len(space.codebook)
-    return row
+def used(space, vectors):
+    """Return the share of the codes, over all codebooks, that these latents take."""
+    left, shares = vectors, []
+    deviation = np.sqrt(space.encoder.get_layer("latent_scale").get_weights()[1])
+    for table in space.codebooks:
+        codes = table * deviation
+        chosen = ((codes**2).sum(axis=1) - 2 * (left * deviation) @ codes.T).argmin(axis=1)
+        shares.append(len(np.unique(chosen)) / len(table))
+        left = left - table[chosen]
+    return float(np.mean(shares))
 
 
-def _row(method, source, run, mask, restore):
-    restored = [restore(t) for t in range(run.n_frames)]
-    scores = [_psnr(run.frame(t), volume, mask) for t, volume in enumerate(restored)]
-    # SSIM is slow: every sixth frame.
-    likeness = [ssim(run.frame(t), restored[t], mask, float(run.frame(t)[mask].max())) for t in range(0, run.n_frames, 6)]
-    row = dict(method=method, source=source, psnr=np.mean(scores), psnr_sd=np.std(scores), ssim=np.mean(likeness))
-    print(row, flush=True)
-    return row
+def through(frame, count, side=4):
+    """Return a volume as the lowest cosine frequencies of its blocks give it back: ndarray of float32, shape (x, y, z)."""
+    code = lowest_frequencies(side, count).reshape(side**3, count)
+    padded = np.pad(frame, [(0, -have % side) for have in frame.shape], mode="edge")
+    blocks = [have // side for have in padded.shape]
+    split = padded.reshape(blocks[0], side, blocks[1], side, blocks[2], side).transpose(0, 2, 4, 1, 3, 5)
+    kept = (split.reshape(-1, side**3) @ code @ code.T).reshape(split.shape).transpose(0, 3, 1, 4, 2, 5)
+    return kept.reshape(padded.shape)[tuple(slice(have) for have in frame.shape)]
 
 
-def _psnr(frame, volume, mask):
-    return psnr(frame, volume, mask, float(frame[mask].max()))
+def row(method, run, seen, mask, restore):
+    """Return the row of a method: mean over the frames."""
+    frames = list(run.frames())
+    restored = [restore(frame) for frame in frames]
+    peaks = [float(frame[mask].max()) for frame in frames]
+    scores = [psnr(frame, found, mask, peak) for frame, found, peak in zip(frames, restored, peaks)]
+    likeness = ssim(frames[0], restored[0], mask, peaks[0])
+    return dict(method=method, run=run.name, head_trained=seen, psnr=np.mean(scores), psnr_sd=np.std(scores), ssim=likeness)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2])
+    main(*sys.argv[1:])

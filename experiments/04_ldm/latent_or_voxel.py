@@ -1,6 +1,6 @@
 """One step of diffusion on latents and on voxels: python -m experiments.04_ldm.latent_or_voxel, writes latent_or_voxel.csv
 
-The denoiser of this experiment on the latents of one volume of forrest-bold's grid; and the same one on its voxels, with two more levels
+The denoiser of this experiment on the latents of one volume of 80×80×40 voxels; and the same one on its voxels, with two more levels
 above, so that attention sees the same grid. Seconds of a training step and of a step of sampling, and the memory of the process.
 """
 
@@ -23,7 +23,6 @@ from keras_mri.systems.ldm.settings import Config
 
 train = importlib.import_module("experiments.04_ldm.train")
 
-# forrest-bold, padded so that every level can halve it.
 VOLUME, REPEATS = (80, 80, 40), 5
 
 
@@ -40,8 +39,8 @@ def main():
 
 def measured(what):
     """Return the row of one denoiser, batch 1: a dict."""
-    filters, levels = train.SIZES["unet_filters"], len(train.SIZES["filters"]) - 1
-    shape = (*(side // 2**levels for side in VOLUME), train.SIZES["latent_channels"])
+    filters, levels = train.CONFIG["unet_filters"], len(train.CONFIG["filters"]) - 1
+    shape = (*(side // 2**levels for side in VOLUME), train.CONFIG["latent_channels"])
     if what == "voxels":
         filters, shape = (filters[0],) * levels + filters, (*VOLUME, 1)
     with hidden_layers_in(Config().precision):

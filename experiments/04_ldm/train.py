@@ -1,62 +1,83 @@
-"""Train the networks of this experiment: python -m experiments.04_ldm.train [FOLDER] [--variants NAME …] [--time-budget 40m]
+"""Train `ldm_epi`: python -m experiments.04_ldm.train HEADS NETWORK.h5 [--autoencoder 9m] [--denoiser 50m] [--vq]
 
-On frames 0–119 of forrest-bold and 0–79 of prisma-epi, the latter interpolated to the former's grid.
+HEADS is the folder that `experiments.04_ldm.heads` has filled. The autoencoder is kept as NAME_autoencoder.h5, and taken up from there;
+so is the denoiser, if NETWORK.h5 exists.
 """
 
 import argparse
+import dataclasses
 import importlib
+import logging
 import pathlib
-import subprocess
-import sys
 
-data = importlib.import_module("experiments.04_ldm.data")
+import keras
 
-# What both networks share. Volumes one by one: frames of a run are nearly alike, so that a second one adds time and no news.
-SIZES = dict(
-    filters=(8, 32, 96), latent_channels=40, batch_size=1, mirror_training=False, autoencoder_share=0.25, unet_filters=(32, 48)
+from keras_mri.config import parse_duration
+from keras_mri.networks.latent_diffusion import assembled, parts
+from keras_mri.saving import checkpoints
+from keras_mri.systems.ldm import system as ldm
+from keras_mri.systems.ldm.labelled_runs import labelled_runs
+from keras_mri.systems.ldm.settings import Config
+from keras_mri.systems.ldm.training import fit_autoencoder, fit_denoiser
+from keras_mri.systems.network_files import checkpoint_for
+
+scans = importlib.import_module("experiments.04_ldm.scans")
+CONFIG = dict(
+    any_grid=True, filters=(8, 16, 48), latent_channels=40, batch_size=4, unet_filters=(40, 96), diffusion_batch_size=8,
+    # One step from pure noise is to be the mean of what is possible, so its error must count.
+    min_snr=None, ema=0.998, steps_per_epoch=100,
 )  # fmt: skip
-# row: the flags that differ
-VARIANTS = {
-    "kl": dict(latent="kl"),
-    # The tries before: fewer numbers, and training that begins at random.
-    "kl16": dict(latent="kl", latent_channels=16, shortcut=False, autoencoder_share=0.5, prior=False),
-    "kl32": dict(latent="kl", latent_channels=32, autoencoder_share=0.35, prior=False),
-    "vq": dict(latent="vq", codes=512, stage="autoencoder"),
-}
 
 
-def network_path(folder, variant):
-    """Return where the network of a row lies."""
-    return pathlib.Path(folder) / f"{variant}.h5"
+def main(options):
+    """Train both stages, and write what there is after each."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    path = pathlib.Path(options.path)
+    config = Config(**CONFIG, latent="vq" if options.vq else "kl", codes=512, codebooks=8)
+    training, held_out = data(options.heads, config)
+    first = path.with_name(f"{path.stem}_autoencoder.h5")
+    if not first.exists():
+        write(
+            fit_autoencoder(training, held_out, dataclasses.replace(config, time_budget=options.autoencoder), [Epochs()]),
+            first,
+            training,
+            config,
+        )
+    if not options.vq:
+        start = parts(checkpoints.load(path if path.exists() else first, "ldm").network)
+        denoiser = fit_denoiser(start, training, held_out, dataclasses.replace(config, time_budget=options.denoiser), [Epochs()])
+        write(start._replace(denoiser=denoiser), path, training, config)
 
 
-def main(folder, variants, budget):
-    """Train every variant, one after the other; networks that exist are kept."""
-    folder = pathlib.Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    data.write_parts(folder)
-    for variant in variants:
-        path = network_path(folder, variant)
-        if not path.exists():
-            scans = [data.part_path(folder, source, "training") for source in data.SOURCES]
-            flags = ["--labels", *data.SOURCES, *as_flags(SIZES | VARIANTS[variant]), "--time-budget", budget, "-o", path]
-            subprocess.run([sys.executable, "-m", "keras_mri.train", "ldm", *map(str, [*scans, *flags])], check=True)
+def data(folder, config):
+    """Return what trains and what chooses the best epoch: two LabelledRuns. Samples get the grid of the first drawn head."""
+    groups = [(scans.drawn(folder, "whole"), scans.drawn(folder, "others"), scans.real(scans.TRAINING)), (scans.drawn(folder, "held"),)]
+    made = []
+    for members in groups:
+        volumes, labels = ([item for member in members for item in member[k]] for k in (0, 1))
+        made.append(labelled_runs(volumes, dataclasses.replace(config, labels=tuple(labels))))
+    return made
 
 
-def as_flags(options):
-    """Write options as the command line takes them: a list of str or numbers."""
-    flags = []
-    for name, value in options.items():
-        flag = name.replace("_", "-")
-        flags += [f"--{'' if value else 'no-'}{flag}"] if isinstance(value, bool) else [f"--{flag}"]
-        flags += [] if isinstance(value, bool) else value if isinstance(value, tuple) else [value]
-    return flags
+def write(pair, path, training, config):
+    """Save a pair as the command would."""
+    network = assembled(*pair)
+    checkpoints.save(checkpoint_for(network, "ldm", config, ldm.facts(network, training, config)), path)
+
+
+class Epochs(keras.callbacks.Callback):
+    """Log each epoch."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Log its numbers."""
+        logging.info("epoch %d %s", epoch, {name: round(float(value), 5) for name, value in (logs or {}).items()})
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", nargs="?", default="networks")
-    parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS))
-    parser.add_argument("--time-budget", default="40m")
-    chosen = parser.parse_args()
-    main(chosen.folder, chosen.variants, chosen.time_budget)
+    parser.add_argument("heads")
+    parser.add_argument("path")
+    parser.add_argument("--autoencoder", type=parse_duration, default=540.0)
+    parser.add_argument("--denoiser", type=parse_duration, default=3000.0)
+    parser.add_argument("--vq", action="store_true", help="an autoencoder with eight codebooks of 512 codes, and nothing else")
+    main(parser.parse_args())

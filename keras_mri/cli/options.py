@@ -83,6 +83,11 @@ def add_output_flags(parser, replaced="replace existing files", dtypes=()):
         parser.add_argument("--dtype", choices=dtypes, default="float32", help="data type of the output (default: float32)")
 
 
+def add_checksum(parser):
+    """Add the flag `--sha256`, for the network's file."""
+    parser.add_argument("--sha256", metavar="HEX", help="refuse the network's file unless it has this SHA-256 (info prints it)")
+
+
 def network_help(prefix=""):
     """Return the help text of an argument that names a network, with the pre-trained networks at hand.
 
@@ -96,7 +101,8 @@ def network_help(prefix=""):
     str
     """
     names = ", ".join(name for name in sorted(pretrained_networks()) if name.startswith(prefix))
-    return "a network file written by keras_mri.train (.h5)" + (f", or the name of a pre-trained network: {names}" if names else "")
+    named = f"; or the name of a pre-trained network: {names}" if names else ""
+    return f"a network file written by keras_mri.train (.h5), or one on the Hugging Face hub (hf://owner/name){named}"
 
 
 def _flag(field, hint):

@@ -26,6 +26,7 @@ from keras_mri.io.locks import claimed
 from keras_mri.io.nifti_reading import open_image
 from keras_mri.io.whole_files import replacing
 from keras_mri.report import provenance
+from keras_mri.saving import hub
 from keras_mri.systems import automatic, get_system
 from keras_mri.systems.network_files import trained_modalities
 
@@ -65,7 +66,7 @@ def restore_study(line, typed, restore):
         If the folder, the network or the options cannot be used at all.
     """
     parsed = study_options.parser(line.options).parse_all(line.arguments)
-    networks = Networks(parsed.model)
+    networks = Networks(parsed.model, parsed.sha256)
     chosen = chosen_options(line.options, parsed)
     plan = planned(parsed, networks.path)
     if parsed.dry_run:
@@ -81,6 +82,8 @@ def restore_study(line, typed, restore):
 
 def _without_folder(argument):
     """Return an argument of the command line with the name alone of a file or folder: neither --mask FILE nor --mask=FILE tells where."""
+    if hub.is_address(argument.removeprefix("--model=")):
+        return argument
     option, equals, value = argument.partition("=") if argument.startswith("-") else ("", "", argument)
     return option + equals + pathlib.PurePath(value).name
 
@@ -209,6 +212,7 @@ def _restore(scan, path, job):
         before, result = restored.source or image, reporter.watched() if reporter else restored
         judge = judge_of(before, result, parsed, restored.facts)
         nifti_writing.save(judge.watched() if judge else result, path, parsed.dtype)
+    facts |= {name: restored.facts[name] for name in ("precision",) if name in restored.facts}
     facts["warnings"] = [*job.plan.remarks, *remarks]
     verdict = judge.verdict() if judge and judge.count else None
     if verdict:

@@ -6,8 +6,9 @@ import typing
 
 from keras_mri.config import Options
 from keras_mri.report import provenance
+from keras_mri.saving import hub
 from keras_mri.systems import automatic
-from keras_mri.systems.network_files import load_network, path_of_network, system_of
+from keras_mri.systems.network_files import load_network, path_or_auto, system_of
 
 
 class Network(typing.NamedTuple):
@@ -33,6 +34,8 @@ class Networks:
     ----------
     model : str or path-like
         Of all scans; "auto" to choose for each.
+    sha256 : str, optional
+        SHA-256 that its file must have.
 
     Raises
     ------
@@ -40,8 +43,9 @@ class Networks:
         If the network cannot be found or read, or there is none to choose from.
     """
 
-    def __init__(self, model):
-        self.path = None if automatic.is_auto(model) else path_of_network(model)
+    def __init__(self, model, sha256=None):
+        self.path = path_or_auto(model, sha256)
+        self._address = model if hub.is_address(model) else None
         self.system = automatic.SYSTEM if self.path is None else system_of(self.path)
         self._at_hand = automatic.at_hand() if self.path is None else {}
 
@@ -62,7 +66,8 @@ class Networks:
         choice = automatic.choose(image) if self.path is None else None
         path = choice.path if choice else self.path
         chosen = {"chosen": choice.sentence} if choice else {}
-        made_by = {"network": path.name, "sha256": _digest(path), **chosen, "system": self.system, "options": options.to_json()}
+        name = self._address or path.name
+        made_by = {"network": name, "sha256": _digest(path), **chosen, "system": self.system, "options": options.to_json()}
         return Network(path, _loaded(path), made_by)
 
     def made(self, before):

@@ -8,7 +8,7 @@ import re
 import typing
 
 from keras_mri.cli import running
-from keras_mri.cli.options import add_any_options, add_options, add_output_flags, network_help
+from keras_mri.cli.options import add_any_options, add_checksum, add_options, add_output_flags, network_help
 from keras_mri.errors import InputError
 from keras_mri.io import nifti_writing
 from keras_mri.io.bids.scans import DENOISED, Choice
@@ -71,7 +71,8 @@ def read(arguments):
         If an option lacks its value, the network's file cannot be read, or a study is meant and its words are not complete.
     """
     arguments = _hyphenated(arguments)
-    options = _options_of(_model_among(arguments, _parsed(arguments)), arguments)
+    system = _system_among(arguments)
+    options = get_settings(system).PredictConfig if system else PredictConfig
     parsed = _parsed(arguments, options)
     if _swallowed(parsed):
         arguments = _with_labels_last(arguments, parsed, options)
@@ -110,6 +111,7 @@ def parser(options):
     _add_flags(made, [options])
     made.add_argument("--report", action="store_true", help="also write a page for each subject, OUTPUT_DIR/sub-….html, and an index.html")
     add_output_flags(made, "replace existing derivatives", nifti_writing.DTYPES)
+    add_checksum(made)
     add_options(made, options)
     return made
 
@@ -167,16 +169,18 @@ def _model_among(arguments, parsed):
     return next(known, parsed.words[0] if parsed.words else None)
 
 
-def _options_of(word, arguments):
-    """Return the options of the system whose network a word names."""
+def _system_among(arguments):
+    """Return the system whose network a command line names; None where it names none, or asks for help with one that is not there."""
+    parsed = _parsed(arguments)
+    word = _model_among(arguments, parsed)
     if word is not None and automatic.is_auto(word):
-        return get_settings(automatic.SYSTEM).PredictConfig
+        return automatic.SYSTEM
     if word is None or not (is_network(word) or pretrained.is_name(word)) or os.path.isdir(word) and not is_network(word):
-        return PredictConfig
-    model = path_of_network(word)
+        return None
+    model = path_of_network(word, parsed.sha256)
     if {"-h", "--help"} & set(arguments) and not model.exists():
-        return PredictConfig
-    return get_settings(system_of(model)).PredictConfig
+        return None
+    return system_of(model)
 
 
 def _hyphenated(arguments):
@@ -201,6 +205,7 @@ def _parsed(arguments, options=None):
     made.add_argument("--overwrite", action="store_true")
     made.add_argument("--replace-nonfinite", action="store_true")
     made.add_argument("--dtype")
+    made.add_argument("--sha256")
     add_any_options(made, systems)
     words, page = _without_report(arguments)
     return argparse.Namespace(**vars(made.parse_known_intermixed_args(words)[0]), page=page)

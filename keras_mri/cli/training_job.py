@@ -197,9 +197,11 @@ class _Steps:
     def callbacks(self):
         """Return the callbacks that every fit of the training gets."""
         from keras_mri.cli.progress import TrainingProgress
+        from keras_mri.inference.volume_bar import is_notebook
         from keras_mri.training.callbacks import EveryEpochs
 
-        shown = [self.state, TrainingProgress()] if self.files else []
+        # A training from Python is silent, but for the line that a notebook writes anew.
+        shown = [self.state, TrainingProgress()] if self.files else [TrainingProgress()] if is_notebook(sys.stderr) else []
         every = [EveryEpochs(self.config.checkpoint_every, self._write_epoch)] if self.files and self.config.checkpoint_every else []
         return [*shown, self.log, *([self.last] if self.last else []), *every]
 

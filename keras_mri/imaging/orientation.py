@@ -42,6 +42,27 @@ class Orientation:
         flipped = np.flip(data, [axis for axis in range(3) if self.backwards[axis]])
         return self._permuted(flipped, np.argsort(self.axes))
 
+    def turned_affine(self, affine, shape):
+        """Return the affine of a turned image.
+
+        Parameters
+        ----------
+        affine : ndarray of float64, shape (4, 4)
+            Of the image before.
+        shape : sequence of int, (x, y, z)
+            Of the image before.
+
+        Returns
+        -------
+        ndarray of float64, shape (4, 4)
+        """
+        step = np.zeros((4, 4))
+        step[3, 3] = 1
+        for new, (old, backwards) in enumerate(zip(self.axes, self.backwards)):
+            step[old, new] = -1 if backwards else 1
+            step[old, 3] = shape[old] - 1 if backwards else 0
+        return affine @ step
+
     @staticmethod
     def _permuted(data, axes):
         return np.transpose(data, (*(int(axis) for axis in axes), *range(3, data.ndim)))

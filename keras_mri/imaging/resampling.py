@@ -30,7 +30,7 @@ def resampled_to(volume, reference, order=3):
     def read_frame(t):
         data = volume.frame(t)
         moved = ndimage.affine_transform(data, matrix[:3, :3], matrix[:3, 3], output_shape=reference.shape[:3], order=order, mode="nearest")
-        moved[_outside(matrix, reference.shape[:3], data.shape)] = 0
+        moved[outside(matrix, reference.shape[:3], data.shape)] = 0
         # A spline swings beyond an edge on both sides of it.
         return np.clip(moved, min(0.0, data.min()), max(0.0, data.max())).astype(np.float32)
 
@@ -57,11 +57,23 @@ def coarse_copy(volume, factor):
     return Volume(lambda t: resampled(volume.frame(0), shape), shape, affine, name=f"{volume.name}, {factor:g} times coarser")
 
 
-def _outside(matrix, shape, sides):
-    """Tell which voxels have their centre beyond the outer faces of the other grid's outermost voxels."""
+def outside(matrix, shape, sides):
+    """Find the voxels of one grid whose centres lie beyond the outer faces of another grid.
+
+    Parameters
+    ----------
+    matrix : ndarray of float64, shape (4, 4)
+        Voxel indices of the first grid to those of the other.
+    shape, sides : tuple of int, (x, y, z)
+        Of the first grid, and of the other.
+
+    Returns
+    -------
+    ndarray of bool, shape `shape`
+    """
     axes = np.ogrid[tuple(slice(side) for side in shape)]
-    outside = np.zeros(shape, bool)
+    beyond = np.zeros(shape, bool)
     for row, side in zip(matrix[:3], sides):
         index = row[3] + sum(weight * axis for weight, axis in zip(row, axes))
-        outside |= (index < -0.5) | (index > side - 0.5)
-    return outside
+        beyond |= (index < -0.5) | (index > side - 0.5)
+    return beyond

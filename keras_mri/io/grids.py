@@ -57,6 +57,14 @@ def anatomical_axes(affine):
     return axes, tuple(bool(orientation[axis, 1] < 0) for axis in axes)
 
 
+def tilt(affine):
+    """Return the largest angle between a voxel axis and the anatomical axis that it runs most nearly along, degrees: float."""
+    axes, _ = anatomical_axes(affine)
+    lengths = voxel_sides(affine)
+    cosines = [abs(affine[anatomical, axis]) / lengths[axis] for anatomical, axis in enumerate(axes)]
+    return float(np.degrees(np.arccos(np.clip(cosines, 0, 1))).max())
+
+
 def left_right_axis(affine):
     """Return the voxel axis that runs most nearly from left to right: 0, 1 or 2."""
     return anatomical_axes(affine)[0][0]

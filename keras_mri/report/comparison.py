@@ -88,7 +88,7 @@ class Comparison:
         restored = np.nan_to_num(restored, nan=0.0, posinf=0.0, neginf=0.0)
         measured = resampled(original, restored.shape) if self.regridded else original
         if self.foreground is None:
-            self.foreground = _foreground(measured)
+            self.foreground = foreground_of(measured)
             if self.after.n_frames >= _LEAST_FRAMES:
                 self._runs = {name: RunStatistics(self.foreground) for name in ("before", "after")}
         removed = measured - restored
@@ -147,7 +147,17 @@ class Comparison:
         return centre_of(self.foreground if gap is None or gap.all() or not gap.any() else gap)
 
 
-def _foreground(frame):
+def foreground_of(frame):
+    """Find the voxels that enter statistics of a difference: brighter than a fifth of the 95th percentile; all, if these are too few.
+
+    Parameters
+    ----------
+    frame : ndarray of float32, shape (x, y, z)
+
+    Returns
+    -------
+    ndarray of bool, same shape
+    """
     valid = frame != 0
     mask = noise_foreground(frame, valid) if valid.any() else valid
     return mask if mask.sum() >= 100 else np.ones(frame.shape, bool)

@@ -5,10 +5,9 @@ import typing
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
-from matplotlib.patheffects import withStroke
 
 from keras_mri.report.charts import number
+from keras_mri.report.slices import MARGIN, draw_slice
 from keras_mri.report.views import orthogonal_views
 
 # Inches: width of a figure, height of its curves, greatest height of its panels, side of one example.
@@ -17,8 +16,6 @@ _WIDTH, _CURVES, _HIGHEST, _EXAMPLE = 12, 3.2, 16, 3.2
 _WORDS = 0.8
 # Least height of a coronal view as a share of the axial view's height.
 _THIN = 0.2
-# Inches: the black margin around a slice in which the letters of its sides stand.
-_MARGIN = 0.19
 # Shorter curves have a marker at each point.
 _MARKED = 20
 
@@ -95,7 +92,7 @@ def examples_figure(examples, affine=None):
         for axis, (title, view) in zip(axes, example.items()):
             volume = view[..., None] if view.ndim == 2 else view
             plane = _planes(volume, affine)[0]
-            _draw_slice(axis, plane, (min(0.0, float(scale.min())), float(scale.max())), _EXAMPLE, affine is not None)
+            draw_slice(axis, plane, (min(0.0, float(scale.min())), float(scale.max())), _margin(plane, _EXAMPLE, affine))
             axis.set_title(title)
     return figure
 
@@ -122,7 +119,7 @@ def draw_panels(figure, panels, affine=None):
     axes = figure.subplots(len(heights), len(panels), height_ratios=heights, squeeze=False)
     for column, (title, volume) in zip(axes.T, panels.items()):
         for axis, view in zip(column, _planes(volume, affine)):
-            _draw_slice(axis, view, limits, width, affine is not None)
+            draw_slice(axis, view, limits, _margin(view, width, affine))
         column[0].set_title(title)
 
 
@@ -154,7 +151,7 @@ def contact_sheet(volumes, affine=None):
     for axis in axes:
         axis.set_axis_off()
     for count, (axis, view) in enumerate(zip(axes, slices), start=1):
-        _draw_slice(axis, view, limits, side, affine is not None)
+        draw_slice(axis, view, limits, _margin(view, side, affine))
         axis.set_title(str(count))
     return figure
 
@@ -169,28 +166,9 @@ def _planes(volume, affine):
     return [view for view in views if min(view.image.shape) > 1][:2] or views[:1]
 
 
-def _draw_slice(axis, view, limits, width, lettered):
-    """Draw a slice, `width` inches wide, with the letters of its sides in a black margin."""
-    across, up = view.size
-    # The first row is the top, and is drawn there.
-    axis.imshow(
-        view.image[::-1], cmap="gray", vmin=limits[0], vmax=limits[1], origin="lower", interpolation="nearest", extent=(0, across, 0, up)
-    )
-    axis.set_axis_off()
-    if not lettered:
-        return
-    margin = _margin(view, width)
-    axis.add_patch(Rectangle((-margin, -margin), across + 2 * margin, up + 2 * margin, facecolor="black", zorder=-1))
-    axis.set(xlim=(-margin, across + margin), ylim=(-margin, up + margin))
-    places = ((-margin / 2, up / 2), (across + margin / 2, up / 2), (across / 2, up + margin / 2), (across / 2, -margin / 2))
-    for letter, place in zip(view.sides, places):
-        outline = [withStroke(linewidth=2, foreground="black")]
-        axis.text(*place, letter, color="white", fontsize=9, ha="center", va="center", path_effects=outline)
-
-
-def _margin(view, width):
-    """Return the margin for letters around a slice that is, with it, `width` inches wide: mm."""
-    return view.size[0] * _MARGIN / (width - 2 * _MARGIN)
+def _margin(view, width, affine):
+    """Return the margin for letters around a slice that is, with it, `width` inches wide: mm; None where nothing is known of its sides."""
+    return None if affine is None else view.size[0] * MARGIN / (width - 2 * MARGIN)
 
 
 def _row_heights(volume, affine, width):
@@ -200,7 +178,7 @@ def _row_heights(volume, affine, width):
     shares = [max(share, _THIN * shares[0]) for share in shares]
     if affine is None:
         return [width * share for share in shares]
-    return [(width - 2 * _MARGIN) * share + 2 * _MARGIN for share in shares]
+    return [(width - 2 * MARGIN) * share + 2 * MARGIN for share in shares]
 
 
 def _panel_height(panels, affine):

@@ -8,10 +8,9 @@ import numpy as np
 from keras_mri.imaging.verdict import NOISE_REMOVED, Verdict, percent
 from keras_mri.report.charts import Curve, chart, number
 from keras_mri.report.pictures import bar, picture
+from keras_mri.report.scales import difference_limit, grey_limits
 from keras_mri.report.views import View
 
-# Percentage of a view's voxels that its colour scale covers; the others take the first or last colour.
-_COVERED = 99.7
 _TITLES = {"before": "before", "after": "after", "removed": "before − after", "filled": "filled in"}
 
 
@@ -120,9 +119,8 @@ def render(comparison, facts):
 
 def _views(views):
     """Return the panels before, after and removed, and the range of the greys over that of the difference's colours."""
-    low, high = _grey_limits(_values(views["before"]))
-    removed = np.abs(_values(views["removed"]))
-    limit = float(np.percentile(removed, _COVERED)) or float(removed.max()) or (high - low) / 100
+    low, high = grey_limits(_values(views["before"]))
+    limit = difference_limit(_values(views["removed"]), (high - low) / 100)
     scales = {"before": (low, high, "grey"), "after": (low, high, "grey"), "removed": (-limit, limit, "difference")}
     bars = [
         Bar("grey", (number(low), "image units", number(high)), wide=True),
@@ -135,16 +133,10 @@ def _filled_views(views):
     """Return the panels before, with the gap marked, after, and the voxels filled in, all on the grey scale of the known voxels."""
     known = _values(views["before"])
     known = known[np.isfinite(known)]
-    limits = _grey_limits(known if len(known) else _values(views["after"]))
+    limits = grey_limits(known if len(known) else _values(views["after"]))
     names = {"before": "marked", "after": "grey", "filled": "grey"}
     bars = [Bar("grey", (number(limits[0]), "image units", number(limits[1])), wide=True)]
     return Panels([Column(_TITLES[name], views[name], (*limits, scale)) for name, scale in names.items()], bars)
-
-
-def _grey_limits(values):
-    low = 0.0 if values.min() >= 0 else float(np.percentile(values, 100 - _COVERED))
-    high = float(np.percentile(values, _COVERED))
-    return low, high if high > low else low + 1
 
 
 def _histogram(residual, sigma):

@@ -18,11 +18,14 @@ class View(typing.NamedTuple):
         Width and height, mm.
     sides : tuple of str
         Letters of the left, right, upper and lower edge: L, R, A, P, S or I.
+    cut : tuple of float
+        Where the other two slices cut this one: mm from its left and its lower edge.
     """
 
     image: np.ndarray
     size: tuple
     sides: tuple
+    cut: tuple = (0.0, 0.0)
 
 
 # Plane → the RAS axes that run to the right and upwards in it.
@@ -57,8 +60,10 @@ def orthogonal_views(data, affine, centre):
         image = image[::-1] if backwards[up] else image
         image = image[:, ::-1] if backwards[across] else image
         size = tuple(float(data.shape[axes[axis]] * zooms[axes[axis]]) for axis in (across, up))
+        shares = (1 - centre[axes[axis]] if backwards[axis] else centre[axes[axis]] for axis in (across, up))
+        cut = tuple(float(share * side) for share, side in zip(shares, size))
         # Rows are drawn from the top, and the larger coordinate belongs there.
-        views[plane] = View(image[::-1], size, (*_NAMES[across], *_NAMES[up][::-1]))
+        views[plane] = View(image[::-1], size, (*_NAMES[across], *_NAMES[up][::-1]), cut)
     return views
 
 

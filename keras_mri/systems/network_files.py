@@ -1,11 +1,13 @@
 """A network's file, ours or one of the originals': which system it belongs to, and its network with what prediction needs."""
 
 import dataclasses
+import re
 
-from keras_mri.errors import ForeignNetworkError, InputError
+from keras_mri.errors import CheckpointError, ForeignNetworkError, InputError
 from keras_mri.inference.training_range import modalities_in
 from keras_mri.networks.backends import check_usable
-from keras_mri.saving import checkpoints, pretrained
+from keras_mri.report import provenance
+from keras_mri.saving import checkpoints, hub, pretrained
 from keras_mri.systems import SYSTEMS, get_settings, that_restore
 from keras_mri.systems.automatic import is_auto
 from keras_mri.systems.records import with_inference
@@ -117,16 +119,59 @@ def pretrained_networks():
     return pretrained.networks(that_restore())
 
 
-def path_of_network(model):
-    """Return the path of a network given by its path or by the name of a pre-trained one; see `pretrained.resolve`."""
+def path_of_network(model, sha256=None):
+    """Return the path of a network's file.
+
+    Parameters
+    ----------
+    model : str or path-like
+        Its path, the name of a pre-trained one (`pretrained.resolve`), or an address on the Hugging Face hub (`hub.fetch`).
+    sha256 : str, optional
+        SHA-256 that the file must have, in hexadecimal.
+
+    Returns
+    -------
+    pathlib.Path
+        The file may be missing if `model` is a path and nothing is asked of its content.
+
+    Raises
+    ------
+    InputError
+        If there is no network of that name or at that address, or the file has another content.
+    """
     if is_auto(model):
         raise InputError("`auto` chooses a network for a scan that `predict` restores. Name a network here, for example epi.")
-    return pretrained.resolve(model, that_restore())
+    if sha256 is not None and not re.fullmatch("[0-9a-fA-F]{64}", str(sha256)):
+        raise InputError(f"the SHA-256 of a network must be 64 hexadecimal digits, as sha256sum prints them. Received: {sha256!r}.")
+    path = hub.fetch(model) if hub.is_address(model) else pretrained.resolve(model, that_restore())
+    if sha256 is not None:
+        _check_content(path, sha256)
+    return path
+
+
+def path_or_auto(model, sha256=None):
+    """Return the path of a network's file, or None for the word `auto`; parameters and errors as for `path_of_network`."""
+    if not is_auto(model):
+        return path_of_network(model, sha256)
+    if sha256 is not None:
+        raise InputError("a SHA-256 belongs to one network, and `auto` chooses one for each scan. Name the network.")
+    return None
+
+
+def _check_content(path, sha256):
+    """Raise CheckpointError unless a file has this SHA-256."""
+    if not path.is_file():
+        raise CheckpointError(f"{path} is not a file. Expected a network trained by keras_mri; check the path.")
+    found = provenance.digest(path)
+    if found != str(sha256).lower():
+        raise CheckpointError(
+            f"{path} is refused: its SHA-256 is {found}. Expected: {str(sha256).lower()}. It is damaged, or another file than was meant."
+        )
 
 
 def is_network(word):
-    """Tell whether a word of a command line names a network: a file by its ending, or a pre-trained one by its name."""
-    return word.endswith((".h5", ".keras")) or is_auto(word) or word in pretrained_networks()
+    """Tell whether a word of a command line names a network: a file by its ending, one on the hub, or a pre-trained one by its name."""
+    return hub.is_address(word) or word.endswith((".h5", ".keras")) or is_auto(word) or word in pretrained_networks()
 
 
 def _published():

@@ -153,9 +153,9 @@ def test_output_flags_are_the_same_everywhere():
 
 def test_the_help_of_a_network_lists_those_at_hand(monkeypatch):
     monkeypatch.setattr("keras_mri.saving.pretrained.networks", lambda restoring: {"wgan_epi": None, "epi": None, "ldm_epi": None})
-    assert network_help().endswith("(.h5), or the name of a pre-trained network: epi, ldm_epi, wgan_epi")
+    assert network_help().endswith("(hf://owner/name); or the name of a pre-trained network: epi, ldm_epi, wgan_epi")
     assert network_help("ldm_").endswith("network: ldm_epi")
-    assert network_help("sr_") == "a network file written by keras_mri.train (.h5)"
+    assert network_help("sr_") == "a network file written by keras_mri.train (.h5), or one on the Hugging Face hub (hf://owner/name)"
 
 
 OPTIONS = {

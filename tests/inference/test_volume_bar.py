@@ -9,7 +9,14 @@ import pytest
 
 from keras_mri.inference import volume_bar as module
 from keras_mri.inference.tiles import predictor
-from keras_mri.inference.volume_bar import volume_bar
+from keras_mri.inference.volume_bar import is_notebook, rewrites, volume_bar
+
+
+class Notebook(io.StringIO):
+    """What a cell of a notebook gives as sys.stderr: no terminal, told by its class."""
+
+
+Notebook.__module__ = "ipykernel.iostream"
 
 
 class Terminal(io.StringIO):
@@ -67,3 +74,29 @@ def test_a_large_volume_shows_its_bar_at_once(monkeypatch):
     stream = terminal(monkeypatch, delay=1.0)
     with volume_bar((200, 200, 160), 1, True):
         assert "restoring   0 %" in stream.getvalue()
+
+
+def test_a_notebook_shows_the_bar_and_takes_it_back(monkeypatch):
+    terminal(monkeypatch)
+    stream = Notebook()
+    monkeypatch.setattr(sys, "stderr", stream)
+    with volume_bar((9, 8, 7), 2, True) as advance:
+        advance(1.0)
+        advance(1.0)
+    lines = stream.getvalue().split("\r")
+    assert "restoring   0 %" in lines[1] and "\n" not in stream.getvalue() and not lines[-1].strip()
+
+
+def test_lines_are_rewritten_on_a_terminal_and_in_a_notebook_and_not_in_a_file():
+    assert [rewrites(stream) for stream in (Terminal(), Notebook(), io.StringIO())] == [True, True, False]
+    assert [is_notebook(stream) for stream in (Terminal(), Notebook(), io.StringIO())] == [False, True, False]
+
+
+def test_a_kernel_is_known_by_its_stream():
+    nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
+    pytest.importorskip("ipykernel")
+    code = f"import sys\nsys.path[:0] = {sys.path!r}\nfrom keras_mri.inference.volume_bar import rewrites, is_notebook\n"
+    code += "print(is_notebook(sys.stderr), rewrites(sys.stderr), sys.stderr.isatty())"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    assert notebook.cells[0].outputs[0]["text"] == "True True False\n"

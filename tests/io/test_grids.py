@@ -9,7 +9,17 @@ import pytest
 from keras_mri.errors import GridMismatchError, InputError
 from keras_mri.imaging import phantoms
 from keras_mri.io import grids
-from keras_mri.io.grids import anatomical_axes, axis_codes, bounding_box, check_same_grid, left_right_axis, mirror_axes, voxel_sides, zooms
+from keras_mri.io.grids import (
+    anatomical_axes,
+    axis_codes,
+    bounding_box,
+    check_same_grid,
+    left_right_axis,
+    mirror_axes,
+    tilt,
+    voxel_sides,
+    zooms,
+)
 from keras_mri.io.volumes import Volume
 
 # Turned by 90 degrees about z: the first voxel axis runs to anterior, the second to the left.
@@ -174,3 +184,11 @@ def test_the_axes_of_the_message_are_named_as_nibabel_does(affine, order, signs)
     turned = phantoms.oblique_affine()[:, [*order, 3]] * (*signs, 1)
     with pytest.raises(GridMismatchError, match="axes " + "".join(nibabel.aff2axcodes(turned)) + "\n"):
         check_same_grid(_empty((9, 8, 7), turned), _empty((7, 8, 9), affine))
+
+
+def test_the_tilt_is_the_angle_to_the_nearest_axes_of_the_body():
+    assert [tilt(_about_z(degrees) @ TURNED) for degrees in (0, 12, -30, 44)] == pytest.approx([0, 12, 30, 44])
+    # Beyond 45 degrees the next axis is nearer.
+    assert tilt(_about_z(50)) == pytest.approx(40)
+    # The phantoms' affine is tilted by 0.2 radians about the first axis.
+    assert tilt(phantoms.oblique_affine()) == pytest.approx(np.degrees(0.2))

@@ -18,6 +18,7 @@ from keras_mri import __main__ as front
 from keras_mri.errors import InputError
 from keras_mri.imaging import phantoms
 from keras_mri.imaging.kspace import finer_affine, resampled
+from keras_mri.networks import backends
 from keras_mri.networks.latent_diffusion import assembled
 from keras_mri.networks.latent_unet import latent_unet
 from keras_mri.networks.run_unet import run_unet
@@ -279,3 +280,27 @@ def test_every_command_but_train_says_the_same_without_tensorflow(name, phantom_
     print(name, {output: f"{difference:.1e}" for output, difference in differences.items()})
     assert len(differences) == 11 + 2 * len(SAMPLERS) + 2
     assert max(differences.values()) < _TOLERANCE, differences
+
+
+@pytest.mark.parametrize(
+    ("installed", "said", "settings", "taken"),
+    [
+        (("tensorflow", "jax"), None, None, None),
+        (("jax", "torch"), None, None, "jax"),
+        (("torch",), None, '{"backend": "tensorflow"}', "torch"),
+        (("jax", "torch"), None, '{"backend": "torch"}', None),
+        (("jax",), "torch", None, "torch"),
+        (("jax",), None, "no JSON", "jax"),
+        (("jax",), None, '{"backend": "numpy"}', None),
+        ((), None, None, None),
+    ],
+)
+def test_where_nobody_names_a_backend_the_installed_one_is_taken(installed, said, settings, taken, tmp_path, monkeypatch):
+    monkeypatch.delitem(sys.modules, "keras")
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setenv("KERAS_BACKEND", said or "")
+    monkeypatch.setattr(backends, "_is_installed", installed.__contains__)
+    if settings:
+        (tmp_path / "keras.json").write_text(settings)
+    backends._take_what_is_there()
+    assert os.environ["KERAS_BACKEND"] == (taken or "")

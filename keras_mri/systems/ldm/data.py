@@ -22,6 +22,8 @@ _CHOICE, _NOISE, _CROPS = 9, 10, 11
 _PATCH, _MOST_PATCHES, _OF_CACHE = (32, 32, 32), 4000, 0.25
 # Shares of the denoiser's examples without a condition, with a coarse view, with a damaged view.
 _CONDITIONED = (0.4, 0.3, 0.3)
+# Of examples with a condition, the share that is taken from the last step, with weight 1.
+_RESTORING = 0.5
 
 
 class Latents(typing.NamedTuple):
@@ -152,11 +154,15 @@ def _noisy(latents, plan, config, labels, seed):
     clean, codes = tf.constant(latents.clean), tf.constant(latents.codes)
     views, places = (None if values is None else tf.constant(values) for values in (latents.views, latents.positions))
     signal, noise_rates = tf.constant(plan.signal_rates, tf.float32), tf.constant(plan.noise_rates, tf.float32)
+    restoring = _RESTORING if views is not None and config.prediction == "velocity" else 0.0
     weights = tf.constant(loss_weights(plan, config.prediction, config.min_snr), tf.float32)
 
     def draw(number):
-        share = tf.random.stateless_uniform([5], draw_seed([seed, 0], number, _CHOICE))
+        share = tf.random.stateless_uniform([6], draw_seed([seed, 0], number, _CHOICE))
         index, step = _one_of(share[0], tf.shape(clean)[0]), _one_of(share[1], plan.steps)
+        # Restoring begins, and mostly ends, at the last step, from noise alone.
+        first = (share[3] >= _CONDITIONED[0]) & (share[5] < restoring)
+        step = tf.where(first, plan.steps - 1, step)
         noise = tf.random.stateless_normal(clean.shape[1:], draw_seed([seed, 0], number, _NOISE))
         rates = signal[step], noise_rates[step]
         noisy = rates[0] * clean[index] + rates[1] * noise
@@ -169,7 +175,7 @@ def _noisy(latents, plan, config, labels, seed):
             told = [inputs["condition"]] if views is not None else []
             inputs["condition"] = tf.concat([*told, places[index]], axis=-1)
         # As many axes as the error has, so that it meets the right ones.
-        weight = tf.reshape(weights[step], [1, 1, 1])
+        weight = tf.reshape(tf.where(first, 1.0, weights[step]), [1, 1, 1])
         return inputs, target(config.prediction, clean[index], noise, *rates), weight
 
     return tf.data.Dataset.range(np.iinfo(np.int64).max).map(draw, num_parallel_calls=tf.data.AUTOTUNE)

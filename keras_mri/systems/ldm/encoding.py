@@ -5,7 +5,6 @@ import logging
 
 import numpy as np
 
-from keras_mri.imaging.orientation import Orientation
 from keras_mri.systems.ldm.conditions import coarse_view, condition, damaged_view
 from keras_mri.systems.ldm.crops import cut, drawn_crops, positions
 from keras_mri.systems.ldm.data import Latents
@@ -80,8 +79,7 @@ def encoded_crops(space, data, rng, seconds=None):
 
     Parameters and result are those of `encoded`; the result has positions too.
     """
-    sides = [data.grid.shape[axis] for axis in Orientation(data.grid.affine).axes]
-    shape = tuple(side + -side % space.factor for side in sides)
+    shape = tuple(side + -side % space.factor for side in data.grid.shape)
     count = sum(min(run.shape[3], _CROPS_OF_A_RUN) for run in data.runs)
     crops, clock = drawn_crops(data.runs, shape, count, rng), Clock(seconds) if seconds else None
     damaged = min(max(1, _DAMAGED_VIEWS // len(crops)), _MOST_OF_A_FRAME)

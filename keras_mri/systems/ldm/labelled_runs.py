@@ -43,7 +43,7 @@ class Grid:
         """Raise GridMismatchError unless a volume has this grid's shape and voxels, or another shape over the same field of view."""
         shape = shape or self.shape
         zooms = [zoom * side / fewer for zoom, side, fewer in zip(self.zooms, self.shape, shape)]
-        if tuple(volume.shape[:3]) == tuple(shape) and np.allclose(volume.zooms, zooms, rtol=_SAME_ZOOM):
+        if self._fits(volume, shape, zooms):
             return
         raise GridMismatchError(
             f"{volume.name} does not lie on the grid that the network knows.\n"
@@ -51,6 +51,20 @@ class Grid:
             f"  received  shape {tuple(volume.shape[:3])}  zooms {_rounded(volume.zooms)} mm\n"
             "  Resample it to that grid, e.g. with nilearn.image.resample_to_img, or train with `any_grid`."
         )
+
+    def holds(self, volume):
+        """Tell whether a volume has this grid's shape and voxels: bool."""
+        return self._fits(volume, self.shape, self.zooms)
+
+    @staticmethod
+    def _fits(volume, shape, zooms):
+        return tuple(volume.shape[:3]) == tuple(shape) and np.allclose(volume.zooms, zooms, rtol=_SAME_ZOOM)
+
+    @classmethod
+    def of(cls, volume, orientation):
+        """Return the grid of a Volume once it is turned by an Orientation."""
+        sides = tuple(volume.shape[axis] for axis in orientation.axes)
+        return cls(sides, orientation.turned_affine(np.asarray(volume.affine), volume.shape))
 
     def to_json(self):
         """Return the grid as a dict that `json.dumps` accepts and `from_json` restores."""
@@ -117,14 +131,14 @@ def labelled_runs(images, config):
         If the images lie on different grids, or labels and volumes do not belong together.
     """
     volumes = [as_seen(open_image(image).with_repetition_time(config.tr)).volume for image in images]
-    grid = Grid(volumes[0].shape[:3], np.asarray(volumes[0].affine))
+    turns = [Orientation(volume.affine if config.any_grid else np.eye(4)) for volume in volumes]
+    grid = Grid.of(volumes[0], turns[0])
     for volume in volumes[1:] if not config.any_grid else ():
         grid.check(volume)
     labels = [_labels(volume, tables, config) for volume, tables in zip(volumes, _tables(config, len(volumes)))]
     scalings = [fit_image_scaling(volume, config.scaling) for volume in volumes]
     cache = RunCache(config.cache)
     each = in_time(zip(volumes, scalings), [volume.name for volume in volumes])
-    turns = [Orientation(volume.affine if config.any_grid else np.eye(4)) for volume in volumes]
     whole = (scaling.apply(volume.sample_frames(volume.n_frames)) for volume, scaling in each)
     runs = [cache.keep(turn.turned(run)) for run, turn in zip(whole, turns)]
     labels = labels[: len(runs)]

@@ -139,7 +139,8 @@ class PredictConfig(SamplingOptions):
     )
     missing: str | None = option(
         None,
-        "imputation: mask of the missing voxels (NIfTI of the image's shape, or 3D for all frames of a run)",
+        "imputation: mask of the missing voxels (NIfTI of the image's shape, or 3D for all frames of a run), or auto: damaged slices and "
+        "frames are looked for",
         basic=True,
         unit="NIFTI",
         path=True,
@@ -147,7 +148,7 @@ class PredictConfig(SamplingOptions):
     steps: int | None = option(
         None,
         "number of sampling steps",
-        auto="1, which gives the mean of all samples; 50 for a network that predicts noise",
+        auto="1, which gives the mean of all samples; 50 for a network that predicts noise, or of release 0.1",
         basic=True,
         low=1,
     )
@@ -207,6 +208,8 @@ class Inference:
         Offset and scale of network units.
     any_grid : bool
         Whether scans on any grid may come; before release 0.2 none could.
+    one_step : bool
+        Whether the denoiser has learnt to say, from noise alone, what all samples of a condition are on average.
     """
 
     scaling: str
@@ -222,6 +225,7 @@ class Inference:
     labels: tuple[str, ...]
     intensity: tuple[float, float] | None
     any_grid: bool = False
+    one_step: bool = False
 
     @classmethod
     def from_json(cls, values):
@@ -242,7 +246,8 @@ _OPTIONS_OF_INFERENCE = (
 def inference(config, training):
     """Return the values that prediction needs, as `Inference` has them, for JSON."""
     names = (*_OPTIONS_OF_INFERENCE, "any_grid")
-    return {**{name: value for name, value in config.to_json().items() if name in names}, **_of_data(training)}
+    one_step = config.condition and config.prediction == "velocity"
+    return {**{name: value for name, value in config.to_json().items() if name in names}, "one_step": one_step, **_of_data(training)}
 
 
 def inference_of_format_1(config, training):
@@ -269,6 +274,7 @@ _STORED = {
     "labels": lambda value: isinstance(value, list) and all(isinstance(label, str) for label in value),
     "intensity": or_none(several(number(), 2)),
     "any_grid": one_of(True, False, None),
+    "one_step": one_of(True, False, None),
 }
 
 SETTINGS = Settings(

@@ -11,7 +11,7 @@ import logging
 import keras
 import numpy as np
 
-from keras_mri.errors import InputError
+from keras_mri.errors import InputError, remark
 from keras_mri.io.nifti_reading import open_image
 from keras_mri.io.volumes import Volume
 from keras_mri.networks.backends import check_trains
@@ -161,10 +161,13 @@ def predict(checkpoint, images, options):
     grid = None if space.config.any_grid or not space.config.grid else Grid.from_json(space.config.grid)
     if options.task == "super-resolution":
         return super_resolved(space, volume, grid, options, code)
+    if options.task == "imputation":
+        helps = grid is None or grid.holds(volume)
+        if not helps:
+            remark(volume.name, "is not on the grid of this network's training: missing voxels are filled from the scan alone")
+        return imputed(space, volume, options, code, helps)
     if grid:
         grid.check(volume)
-    if options.task == "imputation":
-        return imputed(space, volume, options, code)
     return reconstructed(space, volume)
 
 
@@ -238,16 +241,17 @@ def outcome(checkpoint, data, config):
     """
     held_out = data.divided()[1]
     frame, code = held_out.runs[-1][..., -1], int(held_out.codes[-1][-1])
+    affine = np.diag([*held_out.zooms[-1], 1.0]) if config.any_grid else data.grid.affine
     pair = parts(checkpoint.network)
     # Runs of any grid are turned already.
     space = LatentSpace(pair, config, len(data.names))
     panels = {"through the latent (held out)": space.decode(space.encode(frame), frame.shape), "measured": frame}
     if pair.denoiser is None:
-        return Outcome(panels, affine=data.grid.affine)
+        return Outcome(panels, affine=affine)
     steps = shorter(_SAMPLING_STEPS, _LEAST_SAMPLING_STEPS, config.time_budget) if current() else _SAMPLING_STEPS
     options = SamplingOptions(steps=min(steps, config.diffusion_steps), seed=config.seed)
     sample = space.decode(space.sample(frame.shape, 1, options, code)[0], frame.shape)
-    return Outcome({"sample": sample, **panels}, affine=data.grid.affine)
+    return Outcome({"sample": sample, **panels}, affine=affine)
 
 
 def _space(checkpoint, options, affine, needs_denoiser):

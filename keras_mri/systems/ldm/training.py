@@ -101,7 +101,7 @@ def fit_denoiser(start, training, held_out, config, callbacks=()):
     Parameters
     ----------
     start : keras_mri.networks.latent_diffusion.Parts
-        The autoencoder.
+        The autoencoder; a denoiser of the same sizes is trained further.
     training, held_out : keras_mri.systems.ldm.labelled_runs.LabelledRuns
     config : keras_mri.systems.ldm.settings.Config
     callbacks : sequence of keras.callbacks.Callback
@@ -133,6 +133,8 @@ def fit_denoiser(start, training, held_out, config, callbacks=()):
     if prior:
         _LOGGER.info("the file will hold the mean latent of each label, %.1f MB (without `prior` it holds none)", prior.means.nbytes / 1e6)
     _LOGGER.info("denoiser: %d parameters, latents of %s, %s", denoiser.count_params(), latents[0].clean.shape[1:], precision)
+    if start.denoiser is not None:
+        denoiser.set_weights(start.denoiser.get_weights())
     model = LatentDenoising(denoiser, lambda trained: assembled(*start._replace(denoiser=trained)))
     data = denoising_batches(*latents, plan, config, labels)
     optimizer = _adam(config)

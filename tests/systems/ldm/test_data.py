@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_mri.errors import InputError
-from keras_mri.systems.ldm.data import Latents, denoising_batches, volume_batches
+from keras_mri.systems.ldm.data import Latents, crop_batches, denoising_batches, volume_batches
 from keras_mri.systems.ldm.diffusion.schedules import clean_and_noise, loss_weights, schedule
 from keras_mri.systems.ldm.settings import Config
 
@@ -44,6 +44,35 @@ def test_patches_and_their_mirror_images(rng):
         volume_batches(([run], [run]), dataclasses.replace(CONFIG, patch_shape=(16, 4, 4)), padded)
 
 
+def test_crops_of_runs_on_different_grids_train_together_the_same_at_every_time(rng):
+    runs = [rng.random((12, 10, 9, 1)).astype(np.float32), rng.random((6, 16, 8, 3)).astype(np.float32)]
+    config = dataclasses.replace(CONFIG, patch_shape=(8, 8, 4), any_grid=True)
+    first, again = (np.concatenate([image for image, _ in crop_batches((runs, runs), config).training.take(8)]) for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    windows = {}
+    for number, run in enumerate(runs):
+        padded_run = np.pad(run, [(0, max(0, least - side)) for least, side in zip((8, 8, 4), run.shape)] + [(0, 0)], mode="edge")
+        for t in range(run.shape[3]):
+            view = np.lib.stride_tricks.sliding_window_view(padded_run[..., t], (8, 8, 4)).reshape(-1, 8, 8, 4)
+            windows.update({window.tobytes(): number for window in np.ascontiguousarray(view)})
+    found = [windows[np.ascontiguousarray(image[..., 0]).tobytes()] for image in first]
+    # Three frames of one, one of the other.
+    assert len(found) == 16 and 0 < found.count(0) < found.count(1)
+
+
+def test_positions_are_told_whatever_else_is(latents):
+    places = np.arange(6, dtype=np.float32)[:, None, None, None, None] + np.zeros((6, 4, 2, 2, 3), np.float32)
+    placed = latents._replace(positions=places)
+    rows = drawn(denoising_batches(placed, placed, schedule("cosine", 50), CONFIG, labels=2).training)
+    assert rows["condition"].shape[-1] == 8
+    numbers = rows["condition"][:, 0, 0, 0, -1].astype(int)
+    assert set(numbers) == set(range(6))
+    told = rows["condition"][:, 0, 0, 0, -4] > 0
+    np.testing.assert_array_equal((rows["condition"][..., :3] - latents.clean[numbers])[told].round().std(axis=(1, 2, 3, 4)), 0)
+    bare = latents._replace(views=None, positions=places)
+    assert drawn(denoising_batches(bare, bare, schedule("cosine", 50), CONFIG, labels=2).training)["condition"].shape[-1] == 3
+
+
 @pytest.fixture
 def latents(rng):
     clean = rng.standard_normal((6, 4, 2, 2, 3)).astype(np.float32)
@@ -72,8 +101,15 @@ def test_what_is_to_be_said_gives_back_a_latent_with_its_label_view_and_weight(l
         told.append(next(number for number, view in enumerate(views) if np.array_equal(rows["condition"][k], view)))
     # 0: told nothing; 1: the coarse view; 2 and 3: damaged ones.
     shares = np.bincount(told, minlength=4) / len(told)
-    np.testing.assert_allclose(shares, [0.4, 0.3, 0.15, 0.15], atol=0.1)
-    np.testing.assert_allclose(rows["weight"].ravel(), loss_weights(plan, prediction, 5.0)[rows["time"]], rtol=1e-5)
+    # Of those with a condition, velocities take half from noise alone, where nothing tells the latent.
+    expected = np.array([0.4, 0.3, 0.15, 0.15]) if prediction == "noise" else np.array([0.4, 0.15, 0.075, 0.075]) / 0.7
+    np.testing.assert_allclose(shares, expected, atol=0.1)
+    weights = loss_weights(plan, prediction, 5.0)[rows["time"]]
+    first = (rows["time"] == 49) & (rows["weight"].ravel() == 1)
+    np.testing.assert_allclose(rows["weight"].ravel()[~first], weights[~first], rtol=1e-5)
+    # Half of the six in ten that see something are restored from noise alone; a network that says noise learns nothing there.
+    assert first.mean() == pytest.approx(0.3 if prediction == "velocity" else 0, abs=0.08) or prediction == "noise"
+    assert (rows["condition"][first].std(axis=(1, 2, 3, 4)) > 0).all() or prediction == "noise"
     assert rows["weight"].ndim == rows["target"].ndim - 1
 
 

@@ -75,4 +75,4 @@ def test_without_label_and_condition_guidance_changes_nothing(eagerly, pair):
 def test_samples_of_a_codebook_are_codes(eagerly, rng):
     codebook = rng.standard_normal((1, 5, 3)).astype(np.float32)
     latents = space(codebook, condition=False).sample((8, 8, 8), 1, SamplingOptions(steps=3), 1)
-    assert {tuple(vector) for vector in latents.reshape(-1, 3)} <= {tuple(code) for code in codebook}
+    assert {tuple(vector) for vector in latents.reshape(-1, 3)} <= {tuple(code) for code in codebook[0]}

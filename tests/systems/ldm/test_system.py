@@ -67,6 +67,32 @@ def test_the_contract(eagerly, scan, tmp_path):
     assert found.denoiser is not None and found.codebooks.shape == (8, 8, 2)
 
 
+def test_the_contract_on_any_grid_and_turned_scans(eagerly, scan, tmp_path, write_nifti):
+    """A network of two grids, one of them sagittal: what it makes of a turned scan is what it makes of the scan, turned."""
+    sagittal = nibabel.orientations.inv_ornt_aff(nibabel.orientations.axcodes2ornt("PSL"), (12, 9, 8)) @ np.diag([1.0, 1, 2, 1])
+    other = write_nifti(phantoms.bold_run((12, 9, 8, 3))[0] + 20, "sagittal.nii.gz", affine=sagittal)
+    config = Config(**SMALL, any_grid=True, patch_shape=(8, 8, 4), epochs=1, steps_per_epoch=1)
+    data = ldm.prepare([scan, other], config)
+    upright = nibabel.as_closest_canonical(nibabel.load(other))
+    assert [run.shape for run in data.runs] == [nibabel.as_closest_canonical(nibabel.load(scan)).shape, upright.shape]
+    np.testing.assert_allclose(data.zooms[1], upright.header.get_zooms()[:3])
+    network = trained(ldm.SYSTEM, [scan, other], config)
+    found = checkpoint_for(network, "ldm", config, ldm.facts(network, data, config))
+    image = nibabel.load(other)
+    plain, turned = (
+        ldm.predict(found, [one], PredictConfig(task="super-resolution", samples=1))
+        for one in (Volume.from_array(part.get_fdata(), part.affine) for part in (image, nibabel.as_closest_canonical(image)))
+    )
+    assert plain.shape == (24, 18, 16, 3)
+    again = nibabel.as_closest_canonical(nibabel.Nifti1Image(plain.data, plain.affine))
+    np.testing.assert_allclose(again.get_fdata(), turned.data, rtol=1e-3, atol=0.1)
+    np.testing.assert_allclose(again.affine, turned.affine, atol=1e-6)
+    (sample,) = ldm.generate(found, 1, GenerateConfig(steps=2))
+    first = nibabel.as_closest_canonical(nibabel.load(scan))
+    assert sample.shape == first.shape[:3] and np.isfinite(sample.data).all()
+    np.testing.assert_allclose(sample.affine, first.affine, atol=1e-5)
+
+
 def test_what_the_file_says_and_unit_variance_latents(trained_pair):
     network, space, data = loaded(trained_pair)
     assert network.training["labels"] == list(NAMES) and network.training["grid"]["shape"] == [13, 15, 11]

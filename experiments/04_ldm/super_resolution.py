@@ -1,0 +1,70 @@
+"""Runs from half their resolution, heads that never trained: python -m experiments.04_ldm.super_resolution NETWORK.h5
+
+Writes super_resolution.csv. As the commands do it: `--task coarsening` makes the coarse volume, `--task super-resolution` the fine one.
+PSNR in the brain; the peak is the frame's maximum there. "Kept" says by how much the measured part of k-space changed, in % of the
+frame's SD.
+"""
+
+import importlib
+import pathlib
+import sys
+
+import numpy as np
+from scipy import ndimage
+
+from experiments.data import write_rows
+from keras_mri.imaging.brain_mask import brain_mask
+from keras_mri.imaging.kspace import resampled
+from keras_mri.imaging.metrics import psnr
+from keras_mri.systems.ldm import system as ldm
+from keras_mri.systems.ldm.settings import PredictConfig
+from keras_mri.systems.network_files import load_network
+
+scans = importlib.import_module("experiments.04_ldm.scans")
+# Sides must be even: only then has the coarse grid exactly half of the frequencies.
+_EVEN = 2
+
+
+def main(path):
+    """Score every way on every run."""
+    network, rows = load_network(path), []
+    for seen, sources in ((True, scans.SEEN), (False, scans.UNSEEN)):
+        for run in map(even, scans.real(sources)[0]):
+            rows += scored(network, run, seen)
+            write_rows(pathlib.Path(__file__).with_name("super_resolution.csv"), rows)
+
+
+def scored(network, run, seen):
+    """Yield the rows of a run."""
+    mask = brain_mask(np.mean([run.frame(t) for t in range(run.n_frames)], axis=0), run.zooms)
+    low = ldm.predict(network, [run], PredictConfig(task="coarsening"))
+    ways = {"cubic": lambda t: cubic(low.frame(t), run.shape[:3]), "zero-filled": lambda t: resampled(low.frame(t), run.shape[:3])}
+    for name, options in {"ours": {}, "ours, 4 samples of 50 steps": dict(steps=50)}.items():
+        fine = ldm.predict(network, [low], PredictConfig(task="super-resolution", **options))
+        ways[name] = fine.frame
+    for method, restore in ways.items():
+        times = range(run.n_frames) if "50" not in method else range(1)
+        found = [restore(t) for t in times]
+        scores = [psnr(run.frame(t), one, mask, float(run.frame(t)[mask].max())) for t, one in zip(times, found)]
+        changed = resampled(found[0], low.shape[:3]) - low.frame(0)
+        kept = 100 * float(changed.std() / low.frame(0).std())
+        row = dict(run=run.name, head_trained=seen, method=method, psnr=np.mean(scores), kept=kept)
+        print(row, flush=True)
+        yield row
+
+
+def cubic(frame, shape):
+    """Interpolate by a cubic spline; both grids begin at index -1/2."""
+    steps = [less / many for less, many in zip(frame.shape, shape)]
+    return ndimage.affine_transform(frame, steps, [0.5 * step - 0.5 for step in steps], output_shape=shape, order=3, mode="nearest")
+
+
+def even(run):
+    """Leave out the last slice along axes of an odd number of voxels."""
+    sides = [side - side % _EVEN for side in run.shape[:3]]
+    frames = np.stack([run.frame(t)[tuple(map(slice, sides))] for t in range(run.n_frames)], axis=3)
+    return type(run).from_array(frames, run.affine, name=run.name)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:2])

@@ -6,7 +6,6 @@ import typing
 
 import numpy as np
 
-from keras_mri.cli.training_job import TrainingJob
 from keras_mri.errors import InputError, remark, remarks_kept
 from keras_mri.imaging import noise
 from keras_mri.imaging.verdict import Verdict
@@ -111,7 +110,8 @@ def fit(
 
     Parameters
     ----------
-    system : {"wgan", "n2a", "sr", "cnn", "ldm"}
+    system : str
+        One of "wgan", "n2a", "sr", "cnn", "ldm".
     images : image or sequence of images
         Path, nibabel image or Volume. For "sr" also a BIDS folder, for "cnn" also an `.npz` data set.
     preset : str, optional
@@ -143,6 +143,9 @@ def fit(
     'residual_unet'
     """
     begun = time.monotonic()
+    # Only here: nothing else of this door trains.
+    from keras_mri.cli.training_job import TrainingJob
+
     settings = get_settings(system)
     if preset is not None and preset not in settings.presets:
         raise InputError(f"`preset` must be one of {', '.join(sorted(settings.presets))}. Received: {preset!r}.")

@@ -21,7 +21,7 @@ from keras_mri.saving import hub
 ROOT = pathlib.Path(__file__).parents[1]
 # Printed commands are collected from these; links also from the others.
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-LINKED = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "pretrained" / "README.md"]
+LINKED = [*PAGES, *sorted(ROOT.glob("docs/*/*.md")), ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "pretrained" / "README.md"]
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _ABSENT = "absent.nii.gz"
 _OUTPUTS = {"-o", "--output", "--report", "--save-dataset", "--csv", "--residual", "--noise-map"}
@@ -188,7 +188,9 @@ def test_links_of_a_page_lead_somewhere(page):
 
 
 def anchors(page):
-    """Return the anchors of a page's headings, as forges make them."""
+    """Return the anchors of a page's headings, as forges make them; of code, those of its lines."""
+    if page.suffix == ".py":
+        return {f"L{number}" for number, _ in enumerate(page.read_text(encoding="utf-8").splitlines(), start=1)}
     headings = re.findall(r"^#+ (.+)$", _FENCE.sub("", page.read_text(encoding="utf-8")), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
 

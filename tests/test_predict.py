@@ -249,7 +249,7 @@ def test_latent_diffusion_returns_a_coarse_volume_on_the_grid_of_its_training(tr
     [
         ("trained", ["--task", "imputation", "--missing", "other"], "other.nii.gz must have the image's shape"),
         ("trained", ["--task", "imputation"], "--missing marks the voxels that --task imputation fills"),
-        ("trained", ["--task", "super-resolution"], "super-resolution takes one volume"),
+        ("trained", ["--task", "super-resolution"], "does not lie on the grid that the network knows"),
         ("other", ["--task", "super-resolution"], r"does not lie on the grid(.|\n)*expected  shape \(6, 8, 6\)"),
         ("other", [], r"does not lie on the grid(.|\n)*\(13, 15, 11\)(.|\n)*Resample it"),
         ("trained", ["--task", "imputation", "--missing", "slab", "--steps", "21"], "--steps must lie between 1 and 20"),

@@ -212,6 +212,7 @@ def _restore(scan, path, job):
         before, result = restored.source or image, reporter.watched() if reporter else restored
         judge = judge_of(before, result, parsed, restored.facts)
         nifti_writing.save(judge.watched() if judge else result, path, parsed.dtype)
+    facts |= {name: restored.facts[name] for name in ("precision",) if name in restored.facts}
     facts["warnings"] = [*job.plan.remarks, *remarks]
     verdict = judge.verdict() if judge and judge.count else None
     if verdict:

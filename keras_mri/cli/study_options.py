@@ -71,8 +71,8 @@ def read(arguments):
         If an option lacks its value, the network's file cannot be read, or a study is meant and its words are not complete.
     """
     arguments = _hyphenated(arguments)
-    parsed = _parsed(arguments)
-    options = _options_of(_model_among(arguments, parsed), arguments, parsed.sha256)
+    system = _system_among(arguments)
+    options = get_settings(system).PredictConfig if system else PredictConfig
     parsed = _parsed(arguments, options)
     if _swallowed(parsed):
         arguments = _with_labels_last(arguments, parsed, options)
@@ -169,16 +169,18 @@ def _model_among(arguments, parsed):
     return next(known, parsed.words[0] if parsed.words else None)
 
 
-def _options_of(word, arguments, sha256):
-    """Return the options of the system whose network a word names."""
+def _system_among(arguments):
+    """Return the system whose network a command line names; None where it names none, or asks for help with one that is not there."""
+    parsed = _parsed(arguments)
+    word = _model_among(arguments, parsed)
     if word is not None and automatic.is_auto(word):
-        return get_settings(automatic.SYSTEM).PredictConfig
+        return automatic.SYSTEM
     if word is None or not (is_network(word) or pretrained.is_name(word)) or os.path.isdir(word) and not is_network(word):
-        return PredictConfig
-    model = path_of_network(word, sha256)
+        return None
+    model = path_of_network(word, parsed.sha256)
     if {"-h", "--help"} & set(arguments) and not model.exists():
-        return PredictConfig
-    return get_settings(system_of(model)).PredictConfig
+        return None
+    return system_of(model)
 
 
 def _hyphenated(arguments):

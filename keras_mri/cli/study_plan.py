@@ -114,6 +114,16 @@ def _check_folders(parsed):
             f"{parsed.derivatives} holds a study of its own, of raw scans by its dataset_description.json. "
             "Expected a folder of derivatives, or a new one."
         )
+    if not parsed.dry_run:
+        _check_writable(parsed.derivatives)
+
+
+def _check_writable(folder):
+    """Raise unless a folder can be written, or made where it is not there."""
+    there = next(path for path in (folder, *folder.absolute().parents) if os.path.isdir(path))
+    if not os.access(there, os.W_OK | os.X_OK):
+        where = f"{folder} is" if there == folder else f"{folder} cannot be made: {there} is"
+        raise InputError(f"{where} not writable. Choose another folder for the derivatives; of a container, mount one that can be written.")
 
 
 def _lies_among_scans(path, study):

@@ -25,6 +25,21 @@ def colour_of(volume):
     return colour
 
 
+def to_measured_grid(data, colour):
+    """Bring frames to the measured grid, where their noise is white.
+
+    Parameters
+    ----------
+    data : ndarray of float32, shape (x, y, z, frames)
+    colour : keras_mri.imaging.acquisition.noise_colour.Colour
+
+    Returns
+    -------
+    ndarray of float32, shape (x', y', z', frames)
+    """
+    return data if colour.white else np.stack([whitened(data[..., frame], colour) for frame in range(data.shape[-1])], axis=-1)
+
+
 def on_measured_grid(run, colour):
     """Let a denoiser see a scan with white noise, and take what it removes from the scan as it is.
 
@@ -43,7 +58,7 @@ def on_measured_grid(run, colour):
         return run
 
     def restored(data):
-        inside = np.stack([whitened(data[..., frame], colour) for frame in range(data.shape[-1])], axis=-1)
+        inside = to_measured_grid(data, colour)
         middle = data.shape[-1] // 2
         removed = inside[..., middle] - run(inside)
         return data[..., middle] - coloured(removed, data.shape[:3])

@@ -17,8 +17,8 @@ from keras_mri.networks.geometry import geometry
 _LOGGER = logging.getLogger(__name__)
 # More memory than this makes a processor no faster, and a laptop has other things to do.
 _MOST_BYTES = 700e6
-# Where halos would be most of the work, larger tiles do help: this much is used if twice as much is available.
-_MOST_BYTES_AGAINST_HALOS = 6e9
+# Where halos would be more than this share of the work, larger tiles do help: up to so much is used if twice as much is available.
+_HALOS, _MOST_BYTES_AGAINST_HALOS = 0.1, 6e9
 # Tiles of a network without a bounded reach extend by this share of their side into each neighbour.
 _BLEND_SHARE = 0.25
 
@@ -56,10 +56,14 @@ def predictor(network, shape, tile=None, mirror_axes=(), overlap=None, progress=
     InputError
         If `tile` is not larger than twice the network's reach; when it runs, if even the smallest tiles do not fit in memory.
     """
-    tiling = _tiling(network, shape, tile, overlap, _MOST_BYTES)
-    if tiling.exact and not tile and tiling.work > 2:
-        tiling = _tiling(network, shape, tile, overlap, _MOST_BYTES_AGAINST_HALOS)
-    tiles = _Tiles(network, shape, tiling, None if tile else functools.partial(_tiling, network, shape, None, overlap))
+    facts = geometry(network)
+    most_bytes = _MOST_BYTES
+    tiling = _tiling(facts, shape, tile, overlap, most_bytes)
+    # The smallest tiles that will do, so that time grows with the voxels and memory no more than it must.
+    while tiling.exact and not tile and tiling.halos > _HALOS and most_bytes < _MOST_BYTES_AGAINST_HALOS:
+        most_bytes = min(2 * most_bytes, _MOST_BYTES_AGAINST_HALOS)
+        tiling = min(tiling, _tiling(facts, shape, None, overlap, most_bytes), key=lambda tiling: tiling.halos)
+    tiles = _Tiles(network, shape, tiling, None if tile else functools.partial(_tiling, facts, shape, None, overlap))
     return mirrored(tiles, mirror_axes, progress)
 
 
@@ -101,9 +105,9 @@ class _Tiling(typing.NamedTuple):
     bytes: float
 
     @property
-    def work(self):
-        """Voxels of all tiles for each voxel of the volume."""
-        return len(self.grid.starts()) * math.prod(self.grid.window) / math.prod(self.grid.shape)
+    def halos(self):
+        """Voxels that tiles compute more than once, as a share of the volume's."""
+        return len(self.grid.starts()) * math.prod(self.grid.window) / math.prod(self.grid.shape) - 1
 
 
 class _Tiles:
@@ -168,9 +172,8 @@ def _out_of_memory(error):
     return isinstance(error, MemoryError) or any(word in type(error).__name__ + str(error) for word in words)
 
 
-def _tiling(network, shape, tile, overlap, most_bytes):
-    """Cut a volume of one shape for a network, in tiles of the user's or such as the memory allows."""
-    facts = geometry(network)
+def _tiling(facts, shape, tile, overlap, most_bytes):
+    """Cut a volume of one shape for a network of this geometry, in tiles of the user's or such as the memory allows."""
     exact = bool(facts.reach) and overlap is None
     padded = tuple(side + -side % facts.stride for side in shape)
     most_bytes = min(most_bytes, 0.5 * available_bytes())

@@ -10,6 +10,8 @@ import numpy as np
 
 # Channels of the convolution that is timed, as of the default networks' widest; blocks of 16³ take some 10 ms.
 _CHANNELS, _SIDE, _ROUNDS = 64, 16, 5
+# Where Linux lists what the processor can do.
+_CPUINFO = pathlib.Path("/proc/cpuinfo")
 
 
 @contextlib.contextmanager
@@ -133,7 +135,7 @@ def _hidden_layers(network):
 def has_bfloat16():
     """Tell whether this processor multiplies bfloat16 in hardware (Linux on x86 tells; elsewhere: False)."""
     try:
-        flags = pathlib.Path("/proc/cpuinfo").read_text()
+        flags = _CPUINFO.read_text()
     except OSError:
         return False
     return "avx512_bf16" in flags or "amx_bf16" in flags

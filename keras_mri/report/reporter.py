@@ -101,7 +101,7 @@ class Reporter:
             fields=compare(self._header, after) if self._header is not None and after is not None else None,
             tables={
                 "Files, network, settings": {**self._files(), **_network(prediction)},
-                "Options of this prediction": _rows(self._options()),
+                "Options of this prediction": {**_rows(self._options()), **_precision(comparison.after.facts)},
                 "Settings of the training": _rows(checkpoint.config),
                 "Programs": provenance.versions(),
             },
@@ -135,6 +135,15 @@ def _network(prediction):
         "voxel sizes seen in training": f"{range_of_sides(zooms)} mm" if len(zooms) else "not recorded",
         "noise seen in training": f"SD {sigma[0]:.3g} to {sigma[1]:.3g} in network units" if sigma else "not recorded",
     }
+
+
+def _precision(facts):
+    """Return the row with the precision that was used, where the option left it open or not."""
+    if "precision" not in facts:
+        return {}
+    difference = facts["precision"].get("difference")
+    measured = "" if difference is None else f"; bfloat16 changes the result by {100 * difference:.2g} % of its noise"
+    return {"precision used": facts["precision"]["used"] + measured}
 
 
 def _rows(options):

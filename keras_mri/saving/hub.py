@@ -152,7 +152,7 @@ def _listed(hub, address):
     try:
         entries = hub.HfApi().model_info(address.repository, revision=address.revision, files_metadata=True, timeout=_PATIENCE).siblings
     except no.GatedRepoError as error:
-        raise InputError(f"{address} is given only to whom its owner lets in: ask there, then log in with hf auth login.") from error
+        raise InputError(f"{address} needs its owner's permission: ask for access on its page, then log in with hf auth login.") from error
     except no.RepositoryNotFoundError as error:
         raise InputError(
             f"there is no {PREFIX}{address.repository} on the Hugging Face hub, or it is private. Check owner and name; "

@@ -52,6 +52,8 @@ def test_every_scan_of_a_study_becomes_a_derivative_equal_to_predict_s(model, fo
     np.testing.assert_array_equal(nibabel.load(out / (FUNC + ".nii.gz")).get_fdata(), nibabel.load(tmp_path / "alone.nii.gz").get_fdata())
     facts = json.loads((out / (FUNC + ".json")).read_text())["keras_mri"]
     assert facts["network"] == "model.h5" and len(facts["sha256"]) == 64 and facts["options"]["mirror"] == "left-right"
+    # Asked for, and used.
+    assert facts["options"]["precision"] == "auto" and facts["precision"] == {"used": "float32"}
 
 
 def test_each_scan_of_a_study_has_a_verdict_on_the_screen_and_in_its_side_car(model, folder, tmp_path, capsys):
@@ -197,6 +199,32 @@ def test_a_file_in_the_place_of_the_derivatives_is_kept(model, folder, tmp_path,
     (tmp_path / "out").write_text("mine")
     assert predict.main([model, str(folder), str(tmp_path / "out")]) == 2
     assert "out is a file. Expected the folder for the derivatives" in capsys.readouterr().err
+
+
+def test_a_full_disk_ends_in_one_message_and_leaves_no_file(model, folder, tmp_path, capsys):
+    resource = pytest.importorskip("resource", reason="limits of a file's size are a matter of POSIX")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    try:
+        status = predict.main([str(folder), str(tmp_path / "out"), "participant", "--model", model])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    said = capsys.readouterr().err
+    assert status == 2 and said.count("keras_mri: error: ") == 1 and "Traceback" not in said
+    assert "out/dataset_description.json could not be written: File too large. Nothing was left behind" in said
+    assert not outputs(tmp_path / "out")
+
+
+@pytest.mark.parametrize("words", ["absent OUT participant --model MODEL", "MODEL absent OUT participant"])
+def test_a_study_that_is_not_there_ends_in_one_message(model, tmp_path, capsys, words, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    places = {"MODEL": model, "OUT": str(tmp_path / "out")}
+    assert predict.main([places.get(word, word) for word in words.split()]) == 2
+    assert (
+        capsys.readouterr().err
+        == "keras_mri: error: absent is not a folder. Expected a BIDS folder, then the folder for its derivatives.\n"
+    )
+    assert not (tmp_path / "out").exists()
 
 
 def test_help_without_a_network_says_where_further_options_are(capsys):

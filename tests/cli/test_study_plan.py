@@ -116,3 +116,21 @@ def test_what_is_left_out_and_what_is_missing_is_kept_for_the_pages(here):
         found = plan("epi bids out participant")
     assert found.left_out == [*said, "no bold image of sub-02"] and len(said) == 1 and found.missing == []
     assert plan("epi bids out participant --participant-label 01 1 02").missing == ["sub-1", "a bold image of sub-02"]
+
+
+@pytest.mark.parametrize(
+    ("blocked", "message"),
+    [
+        ("out", "out is not writable. Choose another folder for the derivatives; of a container, mount one that can be written"),
+        (".", "new/er cannot be made: .* is not writable. Choose another"),
+    ],
+)
+def test_a_folder_that_cannot_be_written_is_named_before_any_work(here, monkeypatch, blocked, message):
+    root = here(BOLD)
+    (root / "out").mkdir()
+    # Root may write everywhere but on a file system that is read-only, as that of a container; there `os.access` says so to root, too.
+    monkeypatch.setattr(os, "access", lambda path, mode: pathlib.Path(path).absolute() != (root / blocked).absolute())
+    line = f"epi bids {'new/er' if blocked == '.' else 'out'} participant"
+    with pytest.raises(InputError, match=message):
+        plan(line)
+    assert plan(f"{line} --dry-run").pairs and not (root / "new").exists()

@@ -66,6 +66,22 @@ def test_memory_is_taken_where_halos_would_be_most_of_the_work_and_there_is_enou
     assert (len(shapes) == 1) == whole
 
 
+def test_memory_is_taken_until_halos_are_a_tenth_of_the_work_and_no_more(unet, rng, monkeypatch):
+    shape, shapes = (400, 8, 8), []
+    facts = inference.geometry(unet)
+    # Whole, the volume would take ten times as much.
+    monkeypatch.setattr(inference, "_MOST_BYTES", 40 * 64 * facts.bytes_per_voxel)
+    monkeypatch.setattr(inference, "available_bytes", lambda: 16e9)
+    run = unet.predict_on_batch
+    monkeypatch.setattr(unet, "predict_on_batch", lambda batch: shapes.append(batch.shape[1:4]) or run(batch))
+    predictor(unet, shape)(rng.random((*shape, 3), dtype=np.float32))
+    computed = len(shapes) * shapes[0][0]
+    assert len(shapes) > 1 and 400 < computed <= 440
+    # Half the memory would not have been enough: halos of either side, again and again.
+    half = shapes[0][0] // 2
+    assert half * np.ceil((400 - 2 * facts.reach[0]) / (half - 2 * facts.reach[0])) > 440
+
+
 def test_a_volume_is_continued_by_its_mirror_image(unet, rng):
     """Slices that repeat have one noise, which a network takes for a weak one."""
     data = rng.random((9, 8, 7, 3), dtype=np.float32)

@@ -31,11 +31,11 @@ def scan(write_nifti, rng):
     return write_nifti((1000 * rng.random((9, 8, 7, 4))).astype(np.int16), "s&an.nii.gz")
 
 
-def reported(scan, out, model, checkpoint, page, messages=()):
+def reported(scan, out, model, checkpoint, page, messages=(), facts=None):
     """Write half of a scan, and the page."""
     volume = nifti_reading.open_image(scan)
     prediction = Prediction(written=out, dtype="float32", model=model, checkpoint=checkpoint, options=PredictConfig(mirror="left-right"))
-    reporter = Reporter([volume], volume.with_frames(lambda t: volume.frame(t) / 2), prediction)
+    reporter = Reporter([volume], volume.with_frames(lambda t: volume.frame(t) / 2, facts), prediction)
     nifti_writing.save(reporter.watched(), out)
     reporter.write(page, 1.5, messages)
     return page.read_text()
@@ -52,6 +52,18 @@ def test_the_page_reports_files_network_options_and_header(scan, model, checkpoi
     ):  # fmt: skip
         assert part in text, part
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.h5", "model.md", "out.nii", "page.html", "s&an.nii.gz"]
+
+
+@pytest.mark.parametrize(
+    ("precision", "row"),
+    [
+        ({"used": "float32"}, "float32"),
+        ({"used": "bfloat16", "difference": 0.0043}, "bfloat16; bfloat16 changes the result by 0.43 % of its noise"),
+    ],
+)
+def test_the_page_tells_the_precision_that_was_used(precision, row, scan, model, checkpoint, tmp_path):
+    text = reported(scan, tmp_path / "out.nii", model, checkpoint, tmp_path / "page.html", facts={"precision": precision})
+    assert f"<th>precision used</th><td>{row}</td>" in text
 
 
 def test_a_result_that_takes_its_inputs_place_is_compared_with_what_was_there(scan, model, checkpoint, tmp_path):

@@ -130,7 +130,7 @@ def test_of_several_networks_one_must_be_named(put):
     ("address", "message"),
     [
         ("hf://nobody/name", "there is no hf://nobody/name on the Hugging Face hub, or it is private. Check owner and name"),
-        ("hf://gated/name", "hf://gated/name is given only to whom its owner lets in: .* hf auth login"),
+        ("hf://gated/name", "hf://gated/name needs its owner's permission: ask for access on its page, then log in with hf auth login"),
         ("hf://owner/name@v9", "hf://owner/name has no revision 'v9'. Expected a branch, a tag or a commit"),
         ("hf://owner/name", "hf://owner/name holds no network: no file there ends in .h5 or .keras"),
         ("hf://owner/name/a.h5", "hf://owner/name/a.h5 holds no network"),

@@ -1,12 +1,9 @@
-"""A first guess for voxels that are missing, from those that are there: in time where possible, otherwise in space."""
+"""A plain guess for missing voxels, for views that train: in time where possible, otherwise in space. Tasks guess better: `RunGuess`."""
 
 import numpy as np
-from scipy import ndimage
 
-from keras_mri.io.grids import bounding_box
+from keras_mri.imaging.run_repair.relaxation import filled_in_space
 
-# Sweeps of relaxation: enough for a hole of a dozen slices, started from its nearest known voxels.
-_SWEEPS = 100
 # Reaches in time among which known frames choose, and how many of them do.
 _REACHES, _JUDGES = (0.0, 1.5, 3.0, 6.0, 12.0), 8
 
@@ -63,34 +60,6 @@ def filled_frame(read_frame, missing_at, n_frames, t, reach=0.0):
     filled[missing], found = _in_time(read_frame, missing_at, missing, n_frames, t, reach)
     never[missing] = ~found
     return filled_in_space(filled, never)
-
-
-def filled_in_space(frame, missing):
-    """Fill missing voxels so that each is the mean of its six neighbours: no new extremes, a straight line across a slab.
-
-    Parameters
-    ----------
-    frame : ndarray of float32, shape (x, y, z)
-    missing : ndarray of bool, shape (x, y, z)
-        Not everywhere True.
-
-    Returns
-    -------
-    ndarray of float32, shape (x, y, z)
-    """
-    if not missing.any():
-        return frame
-    nearest = ndimage.distance_transform_edt(missing, return_distances=False, return_indices=True)
-    filled = frame[tuple(nearest)]
-    box = bounding_box(missing, margin=1)
-    inner, hole = filled[box], missing[box]
-    for _ in range(_SWEEPS):
-        # The volume's edge repeats its outermost voxels; the box's other edges are known and stay.
-        padded = np.pad(inner, 1, mode="edge")
-        around = sum(np.roll(padded, shift, axis) for axis in range(3) for shift in (-1, 1))[1:-1, 1:-1, 1:-1]
-        inner = np.where(hole, around / np.float32(6), inner)
-    filled[box] = inner
-    return filled.astype(np.float32)
 
 
 def random_hole(shape, rng):

@@ -43,7 +43,7 @@ class Grid:
         """Raise GridMismatchError unless a volume has this grid's shape and voxels, or another shape over the same field of view."""
         shape = shape or self.shape
         zooms = [zoom * side / fewer for zoom, side, fewer in zip(self.zooms, self.shape, shape)]
-        if tuple(volume.shape[:3]) == tuple(shape) and np.allclose(volume.zooms, zooms, rtol=_SAME_ZOOM):
+        if self._fits(volume, shape, zooms):
             return
         raise GridMismatchError(
             f"{volume.name} does not lie on the grid that the network knows.\n"
@@ -51,6 +51,14 @@ class Grid:
             f"  received  shape {tuple(volume.shape[:3])}  zooms {_rounded(volume.zooms)} mm\n"
             "  Resample it to that grid, e.g. with nilearn.image.resample_to_img, or train with `any_grid`."
         )
+
+    def holds(self, volume):
+        """Tell whether a volume has this grid's shape and voxels: bool."""
+        return self._fits(volume, self.shape, self.zooms)
+
+    @staticmethod
+    def _fits(volume, shape, zooms):
+        return tuple(volume.shape[:3]) == tuple(shape) and np.allclose(volume.zooms, zooms, rtol=_SAME_ZOOM)
 
     @classmethod
     def of(cls, volume, orientation):

@@ -139,7 +139,8 @@ class PredictConfig(SamplingOptions):
     )
     missing: str | None = option(
         None,
-        "imputation: mask of the missing voxels (NIfTI of the image's shape, or 3D for all frames of a run)",
+        "imputation: mask of the missing voxels (NIfTI of the image's shape, or 3D for all frames of a run), or auto: damaged slices and "
+        "frames are looked for",
         basic=True,
         unit="NIFTI",
         path=True,

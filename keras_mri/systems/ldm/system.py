@@ -11,7 +11,7 @@ import logging
 import keras
 import numpy as np
 
-from keras_mri.errors import InputError
+from keras_mri.errors import InputError, remark
 from keras_mri.io.nifti_reading import open_image
 from keras_mri.io.volumes import Volume
 from keras_mri.networks.backends import check_trains
@@ -161,10 +161,13 @@ def predict(checkpoint, images, options):
     grid = None if space.config.any_grid or not space.config.grid else Grid.from_json(space.config.grid)
     if options.task == "super-resolution":
         return super_resolved(space, volume, grid, options, code)
+    if options.task == "imputation":
+        helps = grid is None or grid.holds(volume)
+        if not helps:
+            remark(volume.name, "is not on the grid of this network's training: missing voxels are filled from the scan alone")
+        return imputed(space, volume, options, code, helps)
     if grid:
         grid.check(volume)
-    if options.task == "imputation":
-        return imputed(space, volume, options, code)
     return reconstructed(space, volume)
 
 

@@ -9,15 +9,16 @@ import logging
 
 import numpy as np
 
-from keras_mri.errors import InputError
 from keras_mri.imaging.intensity import fit_image_scaling, fit_scaling
 from keras_mri.imaging.kspace import finer_step, resampled
+from keras_mri.imaging.run_repair.guess import RunGuess
+from keras_mri.imaging.run_repair.space import moved_holes
 from keras_mri.inference.extremes import as_seen
 from keras_mri.inference.restoring import restored, restored_frames
+from keras_mri.io.frame_store import FrameStore
 from keras_mri.io.nifti_headers import on_finer_grid
-from keras_mri.io.nifti_reading import ConstantImageError, open_image
 from keras_mri.systems.ldm.conditions import coarse_shape, condition
-from keras_mri.systems.ldm.imputation import best_reach, filled_frame
+from keras_mri.systems.ldm.missing import missing_voxels
 
 _LOGGER = logging.getLogger(__name__)
 # Of a run, for the scale of its intensities.
@@ -110,20 +111,22 @@ def coarsened(volume, factors):
     return on_finer_grid(volume, (*few, *volume.shape[3:]), step, lambda t: resampled(volume.frame(t), few))
 
 
-def imputed(space, volume, options, code):
+def imputed(space, volume, options, code, helps=True):
     """Return a scan with its missing voxels filled in; all others are exactly as they were.
 
-    The guess in time is as wide as suits the known frames. What samples change in it counts as much as the same change, made
-    where the truth is known, brings that nearer; where no frame can tell, in full.
+    The guess comes from the run itself. What samples change in it counts as much as the same change, made where the truth is known,
+    brings that nearer; where nothing can tell, not at all.
 
     Parameters
     ----------
     space : keras_mri.systems.ldm.latent_space.LatentSpace
     volume : Volume
     options : keras_mri.systems.ldm.settings.PredictConfig
-        With `missing`, a path or Volume.
+        With `missing`: a path or Volume, or "auto".
     code : int
         Code of the label.
+    helps : bool
+        Whether the network takes volumes of this grid; if not, the guess stands alone.
 
     Returns
     -------
@@ -132,53 +135,60 @@ def imputed(space, volume, options, code):
     Raises
     ------
     InputError
-        If `missing` has another shape, or leaves nothing.
+        If `missing` has another shape or grid, leaves nothing, or finds nothing.
     """
-    missing_at = _missing(options.missing, volume)
-    some = [t for t in range(volume.n_frames) if not missing_at(t).all()]
+    missing_at, found = missing_voxels(options.missing, volume)
+    count, some = volume.n_frames, [t for t in range(volume.n_frames) if not missing_at(t).all()]
     seen = as_seen(volume, missing_at)
     known = [seen.volume.frame(t)[~missing_at(t)] for t in some[:: -(-len(some) // _MOST_FRAMES)]]
     # What stands in the missing voxels, often 0 or an artefact, must not set the scale.
     scaling = fit_scaling(np.concatenate(known), space.config.scaling)
-    # Guesses look at many frames.
-    frames = [scaling.apply(seen.volume.frame(t)) for t in range(volume.n_frames)]
-    reach = best_reach(frames.__getitem__, missing_at, volume.n_frames)
+    # Guesses look at many frames, many times.
+    frames = FrameStore(volume.shape[:3], count)
+    for t in range(count):
+        frames.write(t, scaling.apply(seen.volume.frame(t)))
+    guess = RunGuess(frames.frame, missing_at, count)
 
-    def attempt(t, missing_at):
-        given = filled_frame(frames.__getitem__, missing_at, volume.n_frames, t, reach)
-        return given, _change(space, given, ~missing_at(t), False, options, code)
+    def change(given, hole):
+        return _change(space, given, ~hole, False, options, code)
 
-    share = _proved_share(attempt, frames, missing_at)
+    share = _proved_share(guess, change, frames.frame, missing_at, count) if helps else np.float32(0)
 
     def run(t):
-        given, change = attempt(t, missing_at)
-        return given + share * change
+        given = guess.filled(t)
+        return given + share * change(given, missing_at(t)) if share else given
 
     result = restored(volume, scaling, run, missing_at, seen)
     # A report marks the gap: what stands there in the scan was not measured, or is wrong.
-    result.facts["missing"] = missing_at
+    result.facts |= {"missing": missing_at} | ({"damage": found} if found else {})
     return result
 
 
-def _proved_share(attempt, frames, missing_at):
-    """Return how much of a change is worth having, 0 … 1, by least squares over frames that are known where others are not."""
+def _proved_share(guess, change, read_frame, missing_at, n_frames):
+    """Return how much of a change is worth having, 0 … 1, by least squares where voxels are known."""
     products = squares = 0.0
-    for s, hole in _rehearsals(missing_at, len(frames)):
-        given, change = attempt(s, lambda t, s=s, hole=hole: missing_at(t) | hole if t == s else missing_at(t))
-        products += np.sum(((frames[s] - given) * change)[hole], dtype=np.float64)
-        squares += np.sum(change[hole] ** 2, dtype=np.float64)
-    share = np.float32(np.clip(products / squares, 0, 1) if squares else 1)
+    for s, hole, always in _rehearsals(missing_at, n_frames):
+        given = guess.filled(s, hole, always)
+        changed = change(given, missing_at(s) | hole)[hole]
+        products += np.sum((read_frame(s) - given)[hole] * changed, dtype=np.float64)
+        squares += np.sum(changed**2, dtype=np.float64)
+    share = np.float32(np.clip(products / squares, 0, 1) if squares else 0)
     _LOGGER.info("imputation: %d %% of what samples change is kept", round(100 * share))
     return share
 
 
 def _rehearsals(missing_at, n_frames):
-    """Yield numbers of frames and holes that they do not have, but the nearest of a few damaged frames."""
+    """Yield trials: a frame, a hole in what it knows, and whether the hole counts in all frames.
+
+    They are the nearest frames that know what a few damaged frames do not, or, where no frame does, the same frame with the hole moved.
+    """
     damaged = [t for t in range(n_frames) if missing_at(t).any()]
     for t in damaged[:: max(1, -(-len(damaged) // _REHEARSALS))]:
         whole = [s for s in range(n_frames) if not (missing_at(s) & missing_at(t)).any()]
         if whole:
-            yield min(whole, key=lambda s: abs(s - t)), missing_at(t)
+            yield min(whole, key=lambda s: abs(s - t)), missing_at(t), False
+        elif moved := moved_holes(missing_at(t)):
+            yield t, moved[len(moved) // 2], True
 
 
 def _change(space, given, known, coarse, options, code):
@@ -191,18 +201,3 @@ def _change(space, given, known, coarse, options, code):
     samples = space.sample(given.shape, options.samples, options, code, view)
     before = space.decode(latent, given.shape)
     return sum(space.decode(sample, given.shape) - before for sample in samples) / np.float32(len(samples))
-
-
-def _missing(path, volume):
-    """Return a function from the number of a frame to its mask of missing voxels."""
-    try:
-        mask = open_image(path)
-    except ConstantImageError as error:
-        raise InputError(f"{path} must be 0 where voxels are known and another number where they are missing; all are alike.") from error
-    if mask.shape not in (volume.shape, volume.shape[:3]):
-        shapes = f"{volume.shape}" + (f" or {volume.shape[:3]}" if len(volume.shape) == 4 else "")
-        raise InputError(f"{mask.name} must have the image's shape, {shapes}, not 0 where voxels are missing. Received: {mask.shape}.")
-    missing = mask.data != 0
-    if missing.all():
-        raise InputError(f"{mask.name} marks every voxel as missing. There is nothing to start from.")
-    return lambda t: missing[..., t] if missing.ndim == 4 else missing

@@ -9,6 +9,7 @@ Lehtinen et al., ICML 2018 (Noise2Noise). arXiv:1803.04189
 import dataclasses
 import functools
 import logging
+import math
 
 import keras
 import numpy as np
@@ -16,6 +17,7 @@ import numpy as np
 from keras_mri.errors import InputError, remark
 from keras_mri.imaging.intensity import Scaling, fit_scaling
 from keras_mri.inference.central_part import central_part
+from keras_mri.inference.fitting_precision import FittingPrecision, trial_of
 from keras_mri.inference.tiles import predictor
 from keras_mri.io.grids import bounding_box, mirror_axes
 from keras_mri.networks.backends import check_trains
@@ -172,8 +174,13 @@ def predict(checkpoint, images, options):
     """
     stored = checkpoint.inference
     scan = _together(images, options, _match(stored["scaling"]))
-    network = with_hidden_layers_in(checkpoint.network, options.precision)
-    return _denoised(network, scan, stored, options.mirror or stored["mirror"], options.tile)
+    facts, channels = {}, checkpoint.network.input_shape[-1]
+    voxels = math.prod(scan.average.shape) * (len(scan.data) if stored["restore"] == "each" else 1)
+    fitting = FittingPrecision(checkpoint.network, options.precision, voxels, scan.reference.name, facts)
+    network = fitting.network(lambda: trial_of(_scaling(scan, stored["scaling"]).apply(scan.average[..., :channels])))
+    result = _denoised(network, scan, stored, options.mirror or stored["mirror"], options.tile)
+    result.facts = {**result.facts, **facts}
+    return result
 
 
 def outcome(checkpoint, data, config):

@@ -15,7 +15,9 @@ import keras
 from keras_mri.errors import CheckpointError, InputError, remark
 from keras_mri.imaging.intensity import fit_scaling, fit_zscore
 from keras_mri.imaging.kspace import finer_step, resampled
+from keras_mri.imaging.noise import estimate_sigma
 from keras_mri.inference.extremes import as_seen
+from keras_mri.inference.fitting_precision import FittingPrecision, Trial
 from keras_mri.inference.restoring import restored, restored_frames
 from keras_mri.inference.tiles import predictor
 from keras_mri.inference.timing import affordable_box, expect_pictures
@@ -34,7 +36,7 @@ from keras_mri.systems.sr.pairs import Pair, brain_of, split_pairs
 from keras_mri.systems.sr.settings import SETTINGS, SPLIT, inference
 from keras_mri.systems.sr.slice_network import first_network
 from keras_mri.systems.sr.stacks import stack_shown
-from keras_mri.systems.sr.thick_slices import refine
+from keras_mri.systems.sr.thick_slices import VOXEL, refine
 from keras_mri.training.pace import Pace
 
 __all__ = ["SYSTEM", "outcome", "predict", "prepare", "settle", "train"]
@@ -169,8 +171,7 @@ def predict(checkpoint, images, options):
     _check_options(options, stored.get("slices"))
     _check_channels(checkpoint.network, stored.get("slices"))
     if stored.get("slices"):
-        network = with_hidden_layers_in(checkpoint.network, options.precision)
-        return refine(volume, stored["slices"], options, _predictor_of(network, options.tile, progress=True))
+        return _refined(checkpoint, volume, options)
     if volume.n_frames > 1:
         raise InputError(f"this network restores 3D volumes. Received: {volume.name} of shape {volume.shape}. Split it.")
     factors, simulated = options.upsample or (1, 1, 1), stored.get("simulate")
@@ -182,16 +183,42 @@ def predict(checkpoint, images, options):
     seen = as_seen(volume)
     mask = brain_of(seen.volume, options.mask) if stored["scaling"] == "mask" or options.mask is not None else None
     scaling = fit_zscore(seen.volume.frame(0), mask)
-    network = with_hidden_layers_in(checkpoint.network, options.precision)
-    run = _predictor(network, shape, options.tile or stored.get("tile"), mirror_axes(volume.affine, options.mirror), progress=True)
+    facts = {}
+    fitting = FittingPrecision(checkpoint.network, options.precision, math.prod(shape), volume.name, facts)
+    tile, axes = options.tile or stored.get("tile"), mirror_axes(volume.affine, options.mirror)
 
     def sharpened(t):
         # Zero-filled in k-space, as simulated sources are: no blur is added that was absent in training.
-        return run(scaling.apply(resampled(seen.volume.frame(t), shape))[..., None])
+        data = scaling.apply(resampled(seen.volume.frame(t), shape))[..., None]
+        network = fitting.network(lambda: Trial(data, estimate_sigma(seen.volume.frame(t)) / scaling.scale))
+        return _predictor(network, shape, tile, axes, progress=True)(data)
 
     if options.upsample is None:
-        return restored(volume, scaling, sharpened, seen=seen)
-    return on_finer_grid(volume, shape, finer_step(factors), restored_frames(volume, scaling, sharpened, seen=seen))
+        result = restored(volume, scaling, sharpened, seen=seen)
+    else:
+        result = on_finer_grid(volume, shape, finer_step(factors), restored_frames(volume, scaling, sharpened, seen=seen))
+    # Filled while the frame is computed.
+    result.facts = facts
+    return result
+
+
+def _refined(checkpoint, volume, options):
+    """Restore a scan with a network of thick slices."""
+    voxel, facts = VOXEL if options.voxel is None else options.voxel, {}
+    voxels = volume.n_frames * math.prod(side * max(1.0, zoom / voxel) for side, zoom in zip(volume.shape, volume.zooms))
+    fitting = FittingPrecision(checkpoint.network, options.precision, voxels, volume.name, facts)
+
+    def predictor_of(shape, axes, sigma):
+        def run(data):
+            network = fitting.network(lambda: Trial(data, sigma))
+            return predictor(network, shape, options.tile, axes, progress=True)(data)
+
+        return run
+
+    result = refine(volume, checkpoint.inference["slices"], options, predictor_of)
+    facts.update(result.facts)
+    result.facts = facts
+    return result
 
 
 def outcome(checkpoint, data, config):
@@ -225,7 +252,7 @@ def _panels_of_pair(checkpoint, pair, config, part):
 def _panels_of_slices(checkpoint, pair, config, part):
     image = pair.target.frame(0)
     image = fit_scaling(image).apply(image)[bounding_box(pair.brain)]
-    shown = stack_shown(image[affordable_box(image.shape)], pair, config.thick_slices, _predictor_of(checkpoint.network))
+    shown = stack_shown(image[affordable_box(image.shape)], pair, config.thick_slices, functools.partial(predictor, checkpoint.network))
     return {f"slices ({part})": shown.pop("slices"), **shown}
 
 
@@ -261,11 +288,6 @@ def _shown(data):
 def _predictor(network, shape, tile=None, axes=(), progress=None):
     # A network that normalises over space must see the statistics of a training patch: its file names the tile.
     return predictor(network, shape, tile, axes, _OVERLAP, progress)
-
-
-def _predictor_of(network, tile=None, progress=None):
-    """Return what makes the predictor of a network of thick slices for a shape and axes of mirror images."""
-    return lambda shape, axes=(): predictor(network, shape, tile, axes, progress=progress)
 
 
 def _generator(config, start):

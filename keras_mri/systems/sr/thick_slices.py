@@ -106,8 +106,8 @@ def refine(volume, trained, options, predictor):
     options : PredictConfig
         `voxel`, `slice_profile` and `mirror`.
     predictor : callable
-        `predictor(shape, axes)` returns what maps an ndarray of float32, shape (x, y, z, 2), to one of shape (x, y, z), averaged over
-        mirror images along `axes`.
+        `predictor(shape, axes, sigma)` returns what maps an ndarray of float32, shape (x, y, z, 2), to one of shape (x, y, z), averaged
+        over mirror images along `axes`; `sigma` is the SD of the noise in network units.
 
     Returns
     -------
@@ -131,18 +131,18 @@ def refine(volume, trained, options, predictor):
     seen = as_seen(volume)
     scaling = fit_image_scaling(seen.volume, "percentile")
     lowest = scaling.apply(lowest_intensity(seen.volume))
-    tolerance = _OF_NOISE * estimate_sigma(seen.volume.frame(0)) / scaling.scale
+    sigma = estimate_sigma(seen.volume.frame(0)) / scaling.scale
     runs, shape = [], list(volume.shape[:3])
     for step in plan:
         shape[step.axis] = step.voxels
         order = moved(range(3), step.axis)
         axes = [order.index(axis) for axis in mirror_axes(volume.affine, options.mirror)]
-        runs.append(predictor(tuple(moved(shape, step.axis)), axes))
+        runs.append(predictor(tuple(moved(shape, step.axis)), axes, sigma))
 
     def finer(t):
         image = scaling.apply(seen.volume.frame(t))
         for step, run in zip(plan, runs):
-            image = refined(image, step, run, lowest, tolerance)
+            image = refined(image, step, run, lowest, _OF_NOISE * sigma)
         return image
 
     frames = restored_frames(volume, scaling, finer, seen=seen)

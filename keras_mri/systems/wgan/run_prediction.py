@@ -4,6 +4,7 @@ Frames are copied to a temporary file; its slabs are turned into maps, each map 
 """
 
 import functools
+import math
 
 import numpy as np
 from scipy import ndimage
@@ -14,12 +15,12 @@ from keras_mri.imaging.runs.inspection import inspect_run
 from keras_mri.imaging.runs.noise import estimate_run_noise_by_slabs
 from keras_mri.imaging.runs.temporal_basis import USUAL_REPETITION_TIME, TemporalCovariance, temporal_basis
 from keras_mri.inference.extremes import as_seen
+from keras_mri.inference.fitting_precision import FittingPrecision, Trial
 from keras_mri.inference.restoring import lowest_intensity
 from keras_mri.inference.tiles import predictor
 from keras_mri.inference.volume_bar import volume_bar
 from keras_mri.io.frame_store import FrameStore
 from keras_mri.io.grids import mirror_axes
-from keras_mri.networks.precision import with_hidden_layers_in
 from keras_mri.systems.wgan.run_channels import (
     CHANNELS,
     LEAST_FRAMES,
@@ -63,8 +64,8 @@ def denoised_run(checkpoint, volume, options, mask=None):
     seen = as_seen(volume)
     inspection = look_at(seen.volume)
     facts = {**volume.facts, "keep_trained": checkpoint.inference.get("keep")}
-    network = with_hidden_layers_in(checkpoint.network, options.precision)
-    lowest, frames_of = lowest_intensity(seen.volume), functools.cache(lambda: _denoised(network, seen.volume, inspection, options, facts))
+    fitting = FittingPrecision(checkpoint.network, options.precision, math.prod(volume.shape), volume.name, facts)
+    lowest, frames_of = lowest_intensity(seen.volume), functools.cache(lambda: _denoised(fitting, seen.volume, inspection, options, facts))
 
     def frame(t):
         if t in inspection.unlike:
@@ -153,12 +154,12 @@ def check_network(network, volume):
         )
 
 
-def _denoised(network, volume, inspection, options, facts):
+def _denoised(fitting, volume, inspection, options, facts):
     """Return, by frame, the function that reads it denoised, and where it has noise: ndarray of bool, shape (x, y, z)."""
     readers = {}
     # The longest last: it is the one that the verdict is on.
     for frames in sorted(inspection.conditions, key=len):
-        condition = _Condition(network, volume, frames, options)
+        condition = _Condition(fitting, volume, frames, options)
         facts.update(condition.facts)
         readers.update({t: (functools.partial(condition.store.frame, k), condition.sigma > 0) for k, t in enumerate(frames)})
     return readers
@@ -167,14 +168,14 @@ def _denoised(network, volume, inspection, options, facts):
 class _Condition:
     """The frames of one condition, denoised as a run of their own in a temporary file, `store`."""
 
-    def __init__(self, network, volume, frames, options):
+    def __init__(self, fitting, volume, frames, options):
         self.volume, self.frames, self.options = volume, frames, options
         self.store = FrameStore(volume.shape[:3], len(frames))
         for k, t in enumerate(frames):
             self.store.write(k, volume.frame(t))
         self._measure()
         self._to_maps()
-        self._denoise(network)
+        self._denoise(fitting)
         self._to_frames()
 
     def _slabs(self):
@@ -205,17 +206,23 @@ class _Condition:
             scaled = (self.store.slab(first, last) - self.mean[:, :, first:last, None]) * self.weight[:, :, first:last, None]
             self.store.write_slab(first, scaled @ square)
 
-    def _denoise(self, network):
+    def _denoise(self, fitting):
         """Denoise every map, in the box around the voxels that vary."""
         box = ndimage.find_objects((self.sigma > 0).astype(int))
         if not box:
             return
         contrast, gains = local_contrast(self.mean)[box[0]], noise_gains(self.lags)
         active = activity((self.store.frame(k)[box[0]] for k in range(self.basis.shape[1])), gains)
+
+        def channels(values):
+            return channels_of(values, gains, contrast, active)
+
+        # The first map has most signal; the noise of every map is 1.
+        network = fitting.network(lambda: Trial(channels(self.store.frame(0)[box[0]]), 1.0))
         run = predictor(network, contrast.shape, self.options.tile, mirror_axes(self.volume.affine, self.options.mirror))
 
         def denoised(values):
-            return run(channels_of(values, gains, contrast, active))
+            return run(channels(values))
 
         test, known = TestActivation((self.mean * self.weight)[box[0]], self.tissue[box[0]], self.basis), {}
         with volume_bar(contrast.shape, self.basis.shape[1], shown=True) as advance:

@@ -19,8 +19,9 @@ from keras_mri.imaging.intensity import fit_image_scaling
 from keras_mri.imaging.noise import add_gaussian_noise, add_rician_noise
 from keras_mri.inference.central_part import central_part
 from keras_mri.inference.extremes import as_seen
+from keras_mri.inference.fitting_precision import FittingPrecision, trial_of
 from keras_mri.inference.magnitude import bias_removal
-from keras_mri.inference.measured_grid import colour_of, on_measured_grid
+from keras_mri.inference.measured_grid import colour_of, on_measured_grid, to_measured_grid
 from keras_mri.inference.restoring import restored
 from keras_mri.inference.tiles import predictor
 from keras_mri.inference.timing import affordable_box, affordable_voxels, expect_pictures
@@ -31,7 +32,7 @@ from keras_mri.networks.backends import check_trains
 from keras_mri.networks.blocks import check_sides
 from keras_mri.networks.dense_unet import dense_critic, dense_unet, published_levels
 from keras_mri.networks.encoder_critic import encoder_critic
-from keras_mri.networks.precision import hidden_layers_in, in_float32, with_hidden_layers_in
+from keras_mri.networks.precision import hidden_layers_in, in_float32
 from keras_mri.networks.residual_unet import residual_unet
 from keras_mri.systems.records import Outcome, System, as_volumes, visible_factor
 from keras_mri.systems.wgan.run_prediction import denoised_run, is_of_runs
@@ -136,16 +137,23 @@ def predict(checkpoint, images, options):
         )
     seen = as_seen(volume)
     scaling = fit_image_scaling(seen.volume, checkpoint.inference["scaling"])
-    network = with_hidden_layers_in(checkpoint.network, options.precision)
     colour = colour_of(seen.volume) if checkpoint.inference.get("measured_grid") else Colour()
     shape, axes = colour.measured_shape(volume.shape[:3]), mirror_axes(volume.affine, options.mirror)
-    run = on_measured_grid(predictor(network, shape, options.tile, axes, progress=volume.n_frames == 1), colour)
+    facts = {}
+    fitting = FittingPrecision(checkpoint.network, options.precision, math.prod(shape) * volume.n_frames, volume.name, facts)
+
+    def window(t):
+        around = _neighbours(t, frames, volume.n_frames)
+        return scaling.apply(np.stack([seen.volume.frame(neighbour) for neighbour in around], axis=-1))
+
+    @functools.cache
+    def run():
+        network = fitting.network(lambda: trial_of(to_measured_grid(window(volume.n_frames // 2), colour)))
+        return on_measured_grid(predictor(network, shape, options.tile, axes, progress=volume.n_frames == 1), colour)
 
     def denoised(t):
-        window = np.stack([seen.volume.frame(neighbour) for neighbour in _neighbours(t, frames, volume.n_frames)], axis=-1)
-        return run(scaling.apply(window))
+        return run()(window(t))
 
-    facts = {}
     # A network that was trained on Rician noise takes the bias away itself.
     keeps = options.keep_bias or checkpoint.inference.get("noise") == "rician"
     result = restored(volume, scaling, denoised, mask, seen, None if keeps else bias_removal(seen.volume, facts))

@@ -1,6 +1,7 @@
 import numpy as np
 
-from keras_mri.systems.ldm.imputation import best_reach, filled_frame, filled_in_space, random_hole
+from keras_mri.imaging.run_repair.relaxation import filled_in_space
+from keras_mri.systems.ldm.imputation import best_reach, filled_frame, random_hole
 
 SHAPE = (9, 8, 7)
 

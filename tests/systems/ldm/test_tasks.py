@@ -9,10 +9,11 @@ import pytest
 from keras_mri.errors import GridMismatchError, InputError, remarks_kept
 from keras_mri.imaging import phantoms
 from keras_mri.imaging.kspace import finer_affine, resampled
+from keras_mri.imaging.run_repair.guess import RunGuess
+from keras_mri.imaging.run_repair.space import moved_holes
 from keras_mri.io.nifti_reading import open_image
 from keras_mri.io.volumes import Volume
 from keras_mri.systems.ldm.conditions import EXTRA_CHANNELS
-from keras_mri.systems.ldm.imputation import filled_frame
 from keras_mri.systems.ldm.labelled_runs import Grid
 from keras_mri.systems.ldm.settings import PredictConfig
 from keras_mri.systems.ldm.tasks import coarsened, imputed, reconstructed, super_resolved
@@ -60,21 +61,43 @@ def slab(shape=SHAPE):
     return mask
 
 
-def test_known_voxels_come_back_bit_by_bit_and_missing_ones_as_the_samples_mean(run, affine):
+def guess_for(run, missing):
+    """Return the guess of the run alone, in its own unit."""
+    return RunGuess(run.frame, lambda t: missing[..., t] > 0 if missing.ndim == 4 else missing > 0, run.n_frames)
+
+
+def test_known_voxels_come_back_bit_by_bit_and_missing_ones_as_the_guess_of_the_run(run, affine):
+    """A change that leads away from what known slices hold is not kept."""
     mask = slab() > 0
-    repaired = imputed(Space(change=0.1), run, imputation(mask, affine), 0).data
+    repaired = imputed(Space(change=-0.1), run, imputation(mask, affine), 0).data
     np.testing.assert_array_equal(repaired[~mask], run.data[~mask])
-    filled = filled_frame(run.frame, lambda t: mask, 6, 3)
-    scale = np.percentile(run.data[~mask], 99.9)
-    np.testing.assert_allclose(repaired[..., 3][mask], filled[mask] + 0.1 * scale, rtol=1e-3)
+    np.testing.assert_allclose(repaired[..., 3][mask], guess_for(run, mask).filled(3)[mask], rtol=1e-3)
+    assert np.abs(repaired - run.data)[mask].max() > 1
 
 
-def test_a_sample_that_agrees_with_the_guess_changes_nothing_whatever_the_decoder_loses(run, affine):
-    """With frame 2 missing, the guess is linear interpolation in time: the plain baseline is what it starts from."""
+def test_a_change_that_no_known_voxel_can_prove_is_left_out(run, affine):
+    """One slice is known: there is no place for a trial."""
+    mask = np.ones(SHAPE)
+    mask[:, 4] = 0
+    plain, changed = (imputed(Space(change=change), run, imputation(mask, affine), 0).frame(2) for change in (0.0, 0.3))
+    np.testing.assert_array_equal(plain, changed)
+
+
+def test_a_network_of_another_grid_is_not_asked(run, affine):
+    mask = slab() > 0
+    space = Space(change=0.1)
+    repaired = imputed(space, run, imputation(mask, affine), 0, helps=False)
+    np.testing.assert_allclose(repaired.frame(1)[mask], guess_for(run, mask).filled(1)[mask], rtol=1e-3)
+    assert space.told is None
+
+
+def test_a_sample_that_agrees_with_the_guess_changes_nothing_whatever_the_decoder_loses(affine):
+    """All frames lie on a line, so that the guess is it."""
+    run = Volume.from_array(phantoms.bold_run((*SHAPE, 6), amplitude=0.0)[0][..., :1] + 20 + 3 * np.arange(6), affine)
     mask = np.zeros((*SHAPE, 6))
     mask[..., 2] = 1
     repaired = imputed(Space(loss=0.3), run, imputation(mask, affine), 0)
-    np.testing.assert_allclose(repaired.frame(2), (run.frame(1) + run.frame(3)) / 2, rtol=1e-4)
+    np.testing.assert_allclose(repaired.frame(2), run.frame(2), rtol=1e-3)
     for t in (0, 1, 3, 4, 5):
         np.testing.assert_array_equal(repaired.frame(t), run.frame(t))
 
@@ -112,13 +135,17 @@ def test_a_change_counts_as_much_as_it_proves_where_the_truth_is_known(asked, gr
     mask[..., 2] = 1
     scale = np.percentile(short.data[..., :2], 99.9)
     repaired = imputed(Space(change=asked * 100 / scale), short, imputation(mask, affine), 0)
-    np.testing.assert_allclose(repaired.frame(2), short.frame(1) + granted * 100, rtol=1e-3)
+    guess = guess_for(short, mask).filled(2)
+    assert (first - 1 < guess).all() and (guess < first + 101).all()
+    np.testing.assert_allclose(repaired.frame(2), guess + granted * 100, rtol=1e-3)
 
 
 def test_the_denoiser_is_told_which_voxels_are_known(run, affine):
+    """In a trial these are the hole, and the hole moved."""
     space = Space()
     imputed(space, run, imputation(slab(), affine), 0).frame(0)
-    np.testing.assert_array_equal(space.told[..., 1], slab() == 0)
+    (moved,) = moved_holes(slab() > 0)
+    np.testing.assert_array_equal(space.told[..., 1], (slab() == 0) & ~moved)
     assert (space.told[..., 2] == 0).all()
 
 
@@ -132,6 +159,62 @@ def test_the_denoiser_is_told_which_voxels_are_known(run, affine):
 def test_masks_that_do_not_fit(mask, message, run, affine):
     with pytest.raises(InputError, match=message):
         imputed(Space(), run, imputation(mask, affine), 0)
+
+
+def test_a_mask_that_lies_elsewhere(run, affine):
+    elsewhere = affine + np.outer([0, 1, 0, 0], [0, 0, 0, 5])
+    with pytest.raises(GridMismatchError, match="the mask of missing voxels must lie on the grid of the image"):
+        imputed(Space(), run, imputation(slab(), elsewhere), 0)
+
+
+def damaged_run(affine, n_frames=16):
+    """Slice 2 of frame 5 and slices 1 and 4 of frame 9 have lost their signal."""
+    data = phantoms.bold_run((*SHAPE, n_frames), amplitude=0.05)[0] + 20 + np.random.default_rng(0).normal(size=(*SHAPE, n_frames))
+    truth = data.astype(np.float32)
+    data = truth.copy()
+    data[:, :, 2, 5] = data[:, :, [1, 4], 9] = 0
+    return truth, Volume.from_array(data, affine, name="folder/damaged.nii.gz")
+
+
+def test_damage_is_found_named_and_filled(affine):
+    truth, run = damaged_run(affine)
+    with remarks_kept() as remarks:
+        repaired = imputed(Space(), run, PredictConfig(task="imputation", missing="auto"), 0)
+    assert remarks == [
+        "damaged.nii.gz: damaged, and filled in: frame 5: slice 2",
+        "damaged.nii.gz: damaged, and filled in: frame 9: slices 1 and 4",
+    ]
+    assert repaired.facts["damage"] == {"axis": "z", "frames": {"5": [2], "9": [1, 4]}}
+    filled = repaired.data
+    gone = run.data != truth
+    np.testing.assert_array_equal(filled[~gone], truth[~gone])
+    assert np.sqrt(np.mean((filled - truth)[gone] ** 2)) < 2.5
+
+
+def test_the_axis_of_slices_is_that_of_the_header(affine, write_nifti):
+    data = np.repeat(phantoms.head(SHAPE)[0][..., None], 16, axis=3) + np.random.default_rng(0).normal(size=(*SHAPE, 16))
+    data = data.astype(np.float32)
+    data[4, :, :, 7] = 0
+    path, header = write_nifti(data, "x.nii"), nibabel.Nifti1Header()
+    header.set_dim_info(slice=0)
+    nibabel.save(nibabel.Nifti1Image(data, affine, header), path)
+    found = imputed(Space(), open_image(path), PredictConfig(task="imputation", missing="auto"), 0).facts["damage"]
+    assert found == {"axis": "x", "frames": {"7": [4]}}
+
+
+@pytest.mark.parametrize(
+    ("frames", "message"),
+    [
+        (slice(10, 16), r"nothing damaged was found in sound: no slice and no frame stands out.* Nothing was written.* name a mask"),
+        (slice(0, 1), r"needs a run of 6 frames or more. Received: sound, shape \(12, 8, 6\).* Name a mask instead"),
+        (slice(0, 5), r"needs a run of 6 frames or more"),
+    ],
+)
+def test_what_a_search_for_damage_cannot_use(frames, message, affine):
+    data = damaged_run(affine)[0][..., frames]
+    sound = Volume.from_array(data[..., 0] if data.shape[3] == 1 else data, affine, name="sound")
+    with pytest.raises(InputError, match=message):
+        imputed(Space(), sound, PredictConfig(task="imputation", missing="auto"), 0)
 
 
 def test_a_mask_file_without_missing_voxels(run, write_nifti):

@@ -1,0 +1,79 @@
+"""One case in a process of its own: python -m experiments.09_speed.one "predict t1w" --precision auto
+
+Prints a line of JSON. The first call compiles and is told apart; the others have a median. The scan is in memory; reading and writing are
+not timed. Memory is the largest of the process, the framework included.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import time
+
+from experiments.data import method_memory
+
+from . import bare, cases
+
+
+def main(arguments=None):
+    """Print the row of one case; see `--help`."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.09_speed.one", description=__doc__.splitlines()[0])
+    parser.add_argument("case", choices=cases.NAMES)
+    parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"))
+    parser.add_argument("--repeats", type=int, default=3, help="calls after the first (default: 3)")
+    parser.add_argument("--tiny", action="store_true", help="a few voxels, to try the script")
+    parser.add_argument("--no-bound", action="store_true", help="leave out the convolutions by themselves")
+    print(json.dumps(measured(parser.parse_args(arguments))))
+
+
+def measured(chosen):
+    """Return the row of a case: dict."""
+    case = cases.build(chosen.case, chosen.precision, chosen.tiny)
+    with method_memory() as memory:
+        with bare.recorded() as batches:
+            first = _seconds(case.work)
+        seconds = [_seconds(case.work) for _ in range(chosen.repeats)]
+    median = statistics.median(seconds)
+    row = {
+        "case": chosen.case,
+        "precision": chosen.precision or "",
+        "backend": _backend() if batches else "",
+        "device": _device() if batches else "",
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "million voxels": case.voxels / 1e6,
+        "frames": case.frames,
+        "first s": first,
+        "median s": median,
+        "least s": min(seconds),
+        "most s": max(seconds),
+        "calls": len(seconds),
+        "s per million voxels": median / case.voxels * 1e6,
+        "frames or volumes per s": case.frames / median,
+        "peak MB": memory.peak_mb,
+    }
+    if batches and not chosen.no_bound and _backend() == "tensorflow":
+        row["convolutions s"] = sum(times * bare.seconds_of(network, shape) for (_, shape), (network, times) in batches.items())
+        row["share of the bound"] = row["convolutions s"] / median
+    return row
+
+
+def _seconds(work):
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def _backend():
+    import keras
+
+    return keras.backend.backend()
+
+
+def _device():
+    import keras
+
+    return keras.distribution.list_devices()[0]
+
+
+if __name__ == "__main__":
+    main()

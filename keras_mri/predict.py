@@ -16,7 +16,7 @@ from keras_mri.cli import running, study, study_options
 from keras_mri.cli.options import FURTHER_OPTIONS, add_checksum, add_options, add_output_flags, chosen_options, network_help
 from keras_mri.errors import InputError
 from keras_mri.io import nifti_writing
-from keras_mri.io.whole_files import check_output
+from keras_mri.io.whole_files import check_output, check_temporary_folder
 from keras_mri.systems import automatic, get_system
 from keras_mri.systems.network_files import path_or_auto, system_of
 
@@ -75,6 +75,7 @@ def _predict(arguments):
 
 def _check_outputs(parsed):
     """Raise unless every file that the user named can be written, each to a path of its own."""
+    check_temporary_folder()
     nifti_writing.check_dtype(parsed.dtype, parsed.output)
     named, inputs = {}, {pathlib.Path(image).resolve() for image in parsed.images}
     for option, endings in _OUTPUTS.items():

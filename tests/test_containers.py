@@ -5,7 +5,6 @@ import json
 import pathlib
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 
@@ -150,12 +149,12 @@ def test_every_network_that_the_descriptor_offers_is_one():
 
 def test_boutiques_finds_the_descriptor_valid_and_makes_a_command_line_that_ours_takes(tmp_path):
     pytest.importorskip("boutiques", reason="the tool of Boutiques is needed only here: pip install boutiques")
-    bosh = [sys.executable, "-m", "boutiques"] if not (found := shutil.which("bosh", path=pathlib.Path(sys.executable).parent)) else [found]
+    bosh = pathlib.Path(sys.executable).with_name("bosh")
     file = FOLDER / "boutiques.json"
-    assert subprocess.run([*bosh, "validate", file], capture_output=True, text=True).stdout.strip() == "OK"
+    assert subprocess.run([bosh, "validate", file], capture_output=True, text=True).stdout.strip() == "OK"
     chosen = {"participant_label": ["01", "02"], "tile": [16, 24, 32], "report": True, "keep_bias": True}
     (tmp_path / "invocation.json").write_text(json.dumps({"bids_dir": "bids", "output_dir": "out", "model": "epi", **chosen}))
-    made = subprocess.run([*bosh, "exec", "simulate", file, "-i", tmp_path / "invocation.json"], capture_output=True, text=True)
+    made = subprocess.run([bosh, "exec", "simulate", file, "-i", tmp_path / "invocation.json"], capture_output=True, text=True)
     (command,) = (line for line in made.stdout.splitlines() if line.startswith(study_options.PROG))
     line = study_options.read(shlex.split(command)[3:])
     parsed = study_options.parser(line.options).parse_all(line.arguments)

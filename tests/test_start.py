@@ -1,4 +1,4 @@
-"""What happens before the first voxel of `predict`: nothing is imported needlessly, and nothing is done twice."""
+"""What happens before the first voxel of `predict`: nothing is imported needlessly, and nothing twice."""
 
 import gc
 import json
@@ -7,11 +7,10 @@ import sys
 
 import pytest
 
-from keras_mri import predict
 from keras_mri.imaging import phantoms
 from keras_mri.networks import backends
 from keras_mri.networks.residual_unet import residual_unet
-from keras_mri.saving import checkpoints, h5_guard
+from keras_mri.saving import checkpoints
 from keras_mri.systems.network_files import checkpoint_for
 from keras_mri.systems.wgan.settings import Config
 
@@ -48,14 +47,6 @@ def test_a_prediction_imports_nothing_twice_and_nothing_needlessly(arguments, in
     assert not sorted(name for name in files if name in _NEEDLESS or any(name.startswith(f"{needless}.") for needless in _NEEDLESS))
     ours = [file for name, file in files.items() if name.partition(".")[0] == "keras_mri"]
     assert not sorted({file for file in ours if ours.count(file) > 1})
-
-
-def test_the_file_of_a_network_is_read_twice(arguments, monkeypatch):
-    """To know the options, before anything heavy is imported; and, checked again, to build the network."""
-    times, read = [], h5_guard.read
-    monkeypatch.setitem(checkpoints._READERS, ".h5", lambda path: times.append(path) or read(path))
-    assert predict.main(arguments) == 0
-    assert len(times) == 2
 
 
 @pytest.mark.parametrize("collects", [True, False])

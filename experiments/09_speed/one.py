@@ -1,14 +1,14 @@
 """One case in a process of its own: python -m experiments.09_speed.one "predict t1w" --precision auto
 
 Prints a line of JSON. The first call compiles and is told apart; the others have a median. The scan is in memory; reading and writing are
-not timed. Memory is the largest of the process, the framework included.
+not timed. Beside the time on the clock that of the processor's cores together, which other work on the machine hardly changes. Memory is
+the largest of the process, the framework included.
 """
 
 import argparse
 import json
 import os
 import statistics
-import time
 
 from experiments.data import method_memory
 
@@ -31,9 +31,9 @@ def measured(chosen):
     case = cases.build(chosen.case, chosen.precision, chosen.tiny)
     with method_memory() as memory:
         with bare.recorded() as batches:
-            first = _seconds(case.work)
-        seconds = [_seconds(case.work) for _ in range(chosen.repeats)]
-    median = statistics.median(seconds)
+            first, _ = bare.timed(case.work)
+        seconds, busy = zip(*(bare.timed(case.work) for _ in range(chosen.repeats)))
+    median, processor = statistics.median(seconds), statistics.median(busy)
     row = {
         "case": chosen.case,
         "precision": chosen.precision or "",
@@ -47,20 +47,17 @@ def measured(chosen):
         "least s": min(seconds),
         "most s": max(seconds),
         "calls": len(seconds),
+        "processor s": processor,
         "s per million voxels": median / case.voxels * 1e6,
         "frames or volumes per s": case.frames / median,
         "peak MB": memory.peak_mb,
     }
     if batches and not chosen.no_bound and _backend() == "tensorflow":
-        row["convolutions s"] = sum(times * bare.seconds_of(network, shape) for (_, shape), (network, times) in batches.items())
+        taken = [(times, bare.seconds_of(network, shape)) for (_, shape), (network, times) in batches.items()]
+        row["convolutions s"], row["convolutions, processor s"] = (sum(times * each[which] for times, each in taken) for which in (0, 1))
         row["share of the bound"] = row["convolutions s"] / median
+        row["share, processor time"] = row["convolutions, processor s"] / processor
     return row
-
-
-def _seconds(work):
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
 
 
 def _backend():

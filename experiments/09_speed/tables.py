@@ -8,13 +8,13 @@ _HERE = pathlib.Path(__file__).parent
 _COLUMNS = {
     "results.csv": (
         ("case", "case"), ("precision", "precision"), ("backend", "backend"), ("cores", "cores"), ("million voxels", "million voxels"),
-        ("first s", "first, s"), ("median s", "then, s"), ("s per million voxels", "s a million voxels"),
+        ("first s", "first, s"), ("median s", "then, s"), ("processor s", "processor s"), ("s per million voxels", "s a million voxels"),
         ("frames or volumes per s", "frames or volumes a second"), ("convolutions s", "convolutions alone, s"),
-        ("share of the bound", "share of the bound"), ("peak MB", "peak MB"),
+        ("share of the bound", "share of the bound"), ("share, processor time", "share, processor time"), ("peak MB", "peak MB"),
     ),
     "growth.csv": (
-        ("growing", "growing"), ("network", "network"), ("shape", "shape"), ("median s", "s"), ("off the line", "off the line"),
-        ("peak MB", "peak MB"),
+        ("growing", "growing"), ("network", "network"), ("shape", "shape"), ("median s", "s"), ("processor s", "processor s"),
+        ("off the line", "off the line"), ("peak MB", "peak MB"),
     ),
     "rounding.csv": (
         ("scan", "scan"), ("network", "network"), ("share of the noise", "share of the noise"), ("99.9 % below", "99.9 % of voxels below"),

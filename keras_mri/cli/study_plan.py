@@ -9,6 +9,7 @@ from keras_mri.errors import InputError, remark, remarks_kept
 from keras_mri.io.bids.derivatives import derivative_path
 from keras_mri.io.bids.scans import is_raw, made_by, study_scans
 from keras_mri.io.intake.endings import check_no_dicom
+from keras_mri.io.whole_files import check_temporary_folder
 from keras_mri.saving import pretrained
 from keras_mri.systems.automatic import KINDS
 from keras_mri.systems.network_files import trained_modalities
@@ -116,6 +117,7 @@ def _check_folders(parsed):
         )
     if not parsed.dry_run:
         _check_writable(parsed.derivatives)
+        check_temporary_folder()
 
 
 def _check_writable(folder):

@@ -54,6 +54,7 @@ class PredictInputs(CommandLineInputSpec):
     keep_bias = traits.Bool(argstr="--keep-bias", desc=_FIELDS["keep_bias"].metadata["help"])
     dtype = traits.Enum(*nifti_writing.DTYPES, argstr="--dtype %s", desc="data type of the output")
     replace_nonfinite = traits.Bool(argstr="--replace-nonfinite", desc="read NaN and infinity as 0")
+    sha256 = traits.Str(argstr="--sha256 %s", desc="refuse the network's file unless it has this SHA-256")
     strict = traits.Bool(argstr="--strict", desc="fail if anatomy was removed, or next to nothing")
     overwrite = traits.Bool(argstr="--overwrite", desc="replace existing files")
 

@@ -52,6 +52,23 @@ def check_output(path, suffixes, overwrite=False, option="output"):
     return path
 
 
+def check_temporary_folder():
+    """Raise unless there is a folder for temporary files, which TensorFlow and long runs need; called before any work is done.
+
+    Raises
+    ------
+    InputError
+        If none can be written, as in a container whose file system is read-only.
+    """
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError as error:
+        raise InputError(
+            "no folder for temporary files can be written: neither TMPDIR nor /tmp nor the working folder. "
+            "Name one by TMPDIR; in a container, add --tmpfs /tmp."
+        ) from error
+
+
 @contextlib.contextmanager
 def replacing(path):
     """Yield a temporary path beside `path`, renamed to it at the end of the block, or removed if the block fails.

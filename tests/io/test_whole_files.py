@@ -4,11 +4,12 @@ import contextlib
 import errno
 import os
 import stat
+import tempfile
 
 import pytest
 
 from keras_mri.errors import InputError
-from keras_mri.io.whole_files import check_output, explained, filling, replacing
+from keras_mri.io.whole_files import check_output, check_temporary_folder, explained, filling, replacing
 
 _ENDINGS = (".nii.gz", ".nii")
 
@@ -201,3 +202,12 @@ def test_a_folder_that_is_there_is_filled_from_within(tmp_path):
     folder.mkdir()
     with filling(folder) as temporary:
         assert temporary.parent == folder
+
+
+def test_a_machine_without_a_folder_for_temporary_files_is_told_what_to_do(monkeypatch):
+    check_temporary_folder()
+    # As in a container whose whole file system is read-only.
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/nowhere", "/neither"])
+    with pytest.raises(InputError, match=r"no folder for temporary files can be written.*Name one by TMPDIR; .* add --tmpfs /tmp\."):
+        check_temporary_folder()

@@ -25,7 +25,7 @@ scans = importlib.import_module("experiments.04_ldm.scans")
 CONFIG = dict(
     any_grid=True, filters=(8, 16, 48), latent_channels=40, batch_size=4, unet_filters=(40, 96), diffusion_batch_size=8,
     # One step from pure noise is to be the mean of what is possible, so its error must count.
-    min_snr=None, condition_drop=0.1, ema=0.998, steps_per_epoch=100,
+    min_snr=None, condition_drop=0.0, ema=0.998, steps_per_epoch=100,
 )  # fmt: skip
 
 

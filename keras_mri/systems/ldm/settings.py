@@ -82,7 +82,9 @@ class Config(RunTrainConfig):
     coarse: tuple[float, float, float] = option(
         (2.0, 2.0, 2.0), "super-resolution: downsampling factor along each voxel axis", low=1.0, high=8.0, unit="N"
     )
-    condition_drop: float = option(0.4, "probability of training without a coarse or damaged view", low=0.0, high=0.99)
+    condition_drop: float = option(
+        0.4, "probability of training without a coarse or damaged view (0: the network restores, and generates nothing)", low=0.0, high=0.99
+    )
     label_drop: float = option(0.1, "classifier-free guidance: probability of training without the label", low=0.0, high=1.0)
     diffusion_batch_size: int = option(8, "latents per update of the denoiser", low=1)
     diffusion_learning_rate: float = option(1e-3, "highest learning rate of the denoiser (Adam)", low=1e-9, high=1.0)
@@ -212,6 +214,8 @@ class Inference:
         Whether scans on any grid may come; before release 0.2 none could.
     one_step : bool
         Whether the denoiser has learnt to say, from noise alone, what all samples of a condition are on average.
+    generates : bool
+        Whether it has learnt from volumes of which nothing is known.
     """
 
     scaling: str
@@ -228,6 +232,7 @@ class Inference:
     intensity: tuple[float, float] | None
     any_grid: bool = False
     one_step: bool = False
+    generates: bool = True
 
     @classmethod
     def from_json(cls, values):
@@ -248,8 +253,10 @@ _OPTIONS_OF_INFERENCE = (
 def inference(config, training):
     """Return the values that prediction needs, as `Inference` has them, for JSON."""
     names = (*_OPTIONS_OF_INFERENCE, "any_grid")
-    one_step = config.condition and config.prediction == "velocity"
-    return {**{name: value for name, value in config.to_json().items() if name in names}, "one_step": one_step, **_of_data(training)}
+    learnt = dict(
+        one_step=config.condition and config.prediction == "velocity", generates=not config.condition or config.condition_drop > 0
+    )
+    return {**{name: value for name, value in config.to_json().items() if name in names}, **learnt, **_of_data(training)}
 
 
 def inference_of_format_1(config, training):
@@ -277,6 +284,7 @@ _STORED = {
     "intensity": or_none(several(number(), 2)),
     "any_grid": one_of(True, False, None),
     "one_step": one_of(True, False, None),
+    "generates": one_of(True, False, None),
 }
 
 SETTINGS = Settings(

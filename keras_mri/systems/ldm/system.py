@@ -190,7 +190,13 @@ def generate(checkpoint, count, options):
     InputError
         If the label is unknown, there are more steps than the schedule has, or the network has no denoiser.
     """
-    grid = Grid.from_json(Inference.from_json(checkpoint.inference).grid)
+    stored = Inference.from_json(checkpoint.inference)
+    if not stored.generates:
+        raise InputError(
+            "this network was trained to restore (`condition_drop` 0) and generates nothing. Expected one that has also learnt from volumes "
+            "of which nothing is known, such as one that you train on runs of your own."
+        )
+    grid = Grid.from_json(stored.grid)
     space, code = _space(checkpoint, options, grid.affine, needs_denoiser=True)
     offset, scale = space.config.intensity
     # All at once, so that a sample does not depend on how many are looked at; the decoder takes them one by one.

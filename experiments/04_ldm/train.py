@@ -29,11 +29,15 @@ CONFIG = dict(
 )  # fmt: skip
 
 
+# Of a network that generates: one grid, whose mean latents it knows.
+SAMPLES = CONFIG | dict(any_grid=False, condition=False, condition_drop=0.4)
+
+
 def main(options):
     """Train both stages, and write what there is after each."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     path = pathlib.Path(options.path)
-    config = Config(**CONFIG, latent="vq" if options.vq else "kl", codes=512, codebooks=8)
+    config = Config(**(SAMPLES if options.samples else CONFIG), latent="vq" if options.vq else "kl", codes=512, codebooks=8)
     training, held_out = data(options.heads, config)
     first = path.with_name(f"{path.stem}_autoencoder.h5")
     if not first.exists():
@@ -51,8 +55,8 @@ def main(options):
 
 def data(folder, config):
     """Return what trains and what chooses the best epoch: two LabelledRuns. Samples get the grid of the first drawn head."""
-    groups = [(scans.drawn(folder, "whole"), scans.drawn(folder, "others"), scans.real(scans.TRAINING)), (scans.drawn(folder, "held"),)]
-    made = []
+    others = (scans.drawn(folder, "others"), scans.real(scans.TRAINING)) if config.any_grid else ()
+    groups, made = [(scans.drawn(folder, "whole"), *others), (scans.drawn(folder, "held"),)], []
     for members in groups:
         volumes, labels = ([item for member in members for item in member[k]] for k in (0, 1))
         made.append(labelled_runs(volumes, dataclasses.replace(config, labels=tuple(labels))))
@@ -79,5 +83,6 @@ if __name__ == "__main__":
     parser.add_argument("path")
     parser.add_argument("--autoencoder", type=parse_duration, default=540.0)
     parser.add_argument("--denoiser", type=parse_duration, default=3000.0)
+    parser.add_argument("--samples", action="store_true", help="a network that generates heads, not one that restores")
     parser.add_argument("--vq", action="store_true", help="an autoencoder with eight codebooks of 512 codes, and nothing else")
     main(parser.parse_args())

@@ -252,7 +252,7 @@ def outcome(checkpoint, data, config):
     # Runs of any grid are turned already.
     space = LatentSpace(pair, config, len(data.names))
     panels = {"through the latent (held out)": space.decode(space.encode(frame), frame.shape), "measured": frame}
-    if pair.denoiser is None:
+    if pair.denoiser is None or config.condition and not config.condition_drop:
         return Outcome(panels, affine=affine)
     steps = shorter(_SAMPLING_STEPS, _LEAST_SAMPLING_STEPS, config.time_budget) if current() else _SAMPLING_STEPS
     options = SamplingOptions(steps=min(steps, config.diffusion_steps), seed=config.seed)

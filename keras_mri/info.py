@@ -173,6 +173,8 @@ def _input_in_words(facts):
     if len(sides) == 2:
         return f"a volume or run, slice by slice across voxel axis {used.get('axis', 2)}, slices of {size}"
     grid = used["grid"].get("shape") if isinstance(used.get("grid"), dict) else None
+    if used.get("any_grid"):
+        return "volumes or runs on any grid"
     if facts["system"] == "ldm" and isinstance(grid, list):
         return f"volumes or runs on its own grid, {' × '.join(map(str, grid))} voxels"
     if channels > 1:

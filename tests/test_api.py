@@ -189,7 +189,7 @@ def test_compare_headers_names_the_fields_that_differ(image, affine, tmp_path):
 
 
 def test_sample_draws_volumes(tmp_path):
-    (volume,) = keras_mri.sample("ldm_epi", 1, steps=2)
+    (volume,) = keras_mri.sample("ldm_heads", 1, steps=2)
     assert volume.shape == (80, 80, 35)
     assert volume.save(tmp_path / "drawn.nii.gz") is None or (tmp_path / "drawn.nii.gz").is_file()
 
@@ -213,7 +213,7 @@ def test_sample_draws_volumes(tmp_path):
         (lambda image: keras_mri.fit("wgan", image, preset="publishd"), "`preset` must be one of published"),
         (lambda image: keras_mri.fit("wgan", image, devices=0), "`devices` must be"),
         (lambda image: keras_mri.sample(checkpoint(), 1), "cannot make new ones. Expected a network of one of: ldm"),
-        (lambda image: keras_mri.sample("ldm_epi", 0), "`count` must be at least 1"),
+        (lambda image: keras_mri.sample("ldm_heads", 0), "`count` must be at least 1"),
         (lambda image: keras_mri.evaluate(image, image, data_range=-1), "`data_range` must be positive"),
         (lambda image: keras_mri.plot(image, "missing.nii"), "missing.nii is not a file"),
         (lambda image: keras_mri.plot(image, np.zeros((3, 3, 3))), r"Received: ndarray.*Volume\.from_array"),

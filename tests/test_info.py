@@ -134,7 +134,8 @@ def test_without_a_card_the_purpose_is_that_of_the_system(path, capsys):
         ("t1w", "a volume, or a run frame by frame, of any size"),
         ("run", "a run of 10 frames or more, of any size; frames are denoised together"),
         ("n2a_t1w", "two or more repetitions of a scan on one grid, 3D or 4D, any size"),
-        ("ldm_epi", "volumes or runs on its own grid, 80 × 80 × 35 voxels"),
+        ("ldm_epi", "volumes or runs on any grid"),
+        ("ldm_heads", "volumes or runs on its own grid, 80 × 80 × 35 voxels"),
     ],
 )
 def test_the_pre_trained_networks_say_what_they_take_and_may_be_used_for(name, takes, capsys):

@@ -18,6 +18,7 @@ FOLDERS = (
 # What those of release 0.1 and 0.2 were trained on, as suffixes of BIDS, the first one above all; later files record it themselves.
 _MODALITIES = {
     "ldm_epi": ("bold", "asl"),
+    "ldm_heads": ("bold", "asl"),
     "n2a_t1w": ("T1w",),
     "sr_any": ("T1w", "T2w", "FLAIR", "PDw"),
     "wgan_epi": ("bold", "asl", "dwi", "sbref", "epi"),

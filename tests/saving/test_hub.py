@@ -267,7 +267,7 @@ def test_another_checksum_is_refused_before_the_file_is_looked_into(put, write_n
     assert info.main(["hf://owner/name", "--sha256", digest]) == 2
     assert not out.exists() and not (tmp_path / "derivatives").exists()
     with pytest.raises(CheckpointError, match="is refused: its SHA-256"):
-        keras_mri.sample("ldm_epi", 1, sha256=digest)
+        keras_mri.sample("ldm_heads", 1, sha256=digest)
     with pytest.raises(CheckpointError, match="none.h5 is not a file"):
         path_of_network(tmp_path / "none.h5", digest)
 

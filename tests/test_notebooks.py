@@ -14,7 +14,7 @@ _NOTEBOOKS = sorted(_FOLDER.glob("*.ipynb"))
 # What is shortened, and what must hold at the end.
 _SHORTER = {
     "denoise_run": ("epochs=2, steps_per_epoch=50", "epochs=1, steps_per_epoch=1"),
-    "noise2average": ("steps_per_epoch=30", "steps_per_epoch=3"),
+    "noise2average": ("steps_per_epoch=15", "steps_per_epoch=3"),
     "super_resolve": ("epochs=2, steps_per_epoch=20", "epochs=1, steps_per_epoch=1"),
 }
 _HOLDS = {

@@ -7,6 +7,7 @@ from unittest import mock
 
 import keras
 import numpy as np
+
 from keras_mri.systems.ldm.diffusion.sampling import SamplerLoop
 
 REPEATS = 3

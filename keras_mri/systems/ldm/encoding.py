@@ -36,7 +36,7 @@ def moments(space, runs, frames=MOMENT_FRAMES):
         The SD of a constant channel is returned as 1, so that scaling leaves it unchanged.
     """
     count, total, squares = 0, 0.0, 0.0
-    for run in runs:
+    for run in runs[:: max(1, len(runs) // frames)]:
         for t in range(0, run.shape[3], max(1, run.shape[3] * len(runs) // frames)):
             latent = space.encode(run[..., t]).reshape(-1, space.config.latent_channels).astype(np.float64)
             count, total, squares = count + len(latent), total + latent.sum(axis=0), squares + (latent**2).sum(axis=0)

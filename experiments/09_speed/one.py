@@ -21,14 +21,14 @@ def main(arguments=None):
     parser.add_argument("case", choices=cases.NAMES)
     parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"))
     parser.add_argument("--repeats", type=int, default=3, help="calls after the first (default: 3)")
-    parser.add_argument("--tiny", action="store_true", help="a few voxels, to try the script")
+    parser.add_argument("--size", choices=tuple(cases.SIZES), default="whole", help="how much of the scan (default: whole)")
     parser.add_argument("--no-bound", action="store_true", help="leave out the convolutions by themselves")
     print(json.dumps(measured(parser.parse_args(arguments))))
 
 
 def measured(chosen):
     """Return the row of a case: dict."""
-    case = cases.build(chosen.case, chosen.precision, chosen.tiny)
+    case = cases.build(chosen.case, chosen.precision, chosen.size)
     with method_memory() as memory:
         with bare.recorded() as batches:
             first, _ = bare.timed(case.work)

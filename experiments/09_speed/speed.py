@@ -2,7 +2,8 @@
 
     taskset -c 0,1 python -m experiments.09_speed.speed                        # results.csv: half an hour on two cores
     python -m experiments.09_speed.speed --others OTHER_ENVIRONMENT/bin/python # JAX and PyTorch from another environment
-    python -m experiments.09_speed.speed --tiny -o /tmp/tiny.csv               # a trial
+    python -m experiments.09_speed.speed --size part                            # results.csv of 128 × 128 × 96 voxels and 40 frames
+    python -m experiments.09_speed.speed --size tiny -o /tmp/tiny.csv          # a trial
     KERAS_BACKEND=jax python -m experiments.09_speed.speed --gpu -o gpu.csv    # our systems alone, on a GPU
 
 Each case is a process of its own, one after the other. Cases that are in the table already are left out, so that a run can be continued.
@@ -17,7 +18,7 @@ import sys
 
 from experiments.data import read_rows, write_rows
 
-_OURS = ("predict run", "predict t1w", "predict sr", "predict n2a", "sample ldm")
+_OURS = ("predict t1w", "predict run", "predict sr", "predict n2a", "sample ldm")
 _BLOCKS = ("predict t1w, block", "predict run, block")
 _FILTERS = ("BM4D, block", "DIPY NLM, block", "DIPY mppca, block", "patch-denoise, block")
 
@@ -30,11 +31,11 @@ def main(arguments=None):
     parser.add_argument("--others", default=sys.executable, metavar="PYTHON", help="an interpreter that has JAX and PyTorch")
     parser.add_argument("--part", choices=("whole", "blocks"), help="only the whole scans of our systems, or only the blocks")
     parser.add_argument("--gpu", action="store_true", help="our systems in float32 alone, on the backend at hand")
-    parser.add_argument("--tiny", action="store_true", help="a few voxels, to try the script")
+    parser.add_argument("--size", choices=("whole", "part", "tiny"), default="whole", help="how much of each scan (default: whole)")
     chosen = parser.parse_args(arguments)
     rows = read_rows(chosen.output) if chosen.output.exists() else []
     there = {(row["case"], row["precision"], row["backend"]) for row in rows}
-    for case, precision, backend in _of_gpu() if chosen.gpu else _planned(chosen.part):
+    for case, precision, backend in _of_gpu() if chosen.gpu else _planned(chosen.part, "auto" if chosen.size == "whole" else "bfloat16"):
         if (case, precision, backend) in there:
             continue
         rows.append(_row(case, precision, backend, chosen))
@@ -42,9 +43,9 @@ def main(arguments=None):
         write_rows(chosen.output, rows)
 
 
-def _planned(part=None):
+def _planned(part, fast):
     """Return cases, precisions and backends, the quick ones first."""
-    whole = [(case, precision, "tensorflow") for precision in ("auto", "float32") for case in _OURS[:-1]] + [(_OURS[-1], "", "tensorflow")]
+    whole = [(case, precision, "tensorflow") for precision in (fast, "float32") for case in _OURS[:-1]] + [(_OURS[-1], "", "tensorflow")]
     blocks = [(case, precision, "tensorflow") for case in _BLOCKS for precision in ("float32", "bfloat16")]
     blocks += [(case, "", "") for case in _FILTERS]
     blocks += [(case, "float32", backend) for backend in ("torch", "jax") for case in _BLOCKS]
@@ -61,7 +62,7 @@ def _row(case, precision, backend, chosen):
     python = chosen.others if backend in ("jax", "torch") and not chosen.gpu else sys.executable
     command = [python, "-m", f"{__package__}.one", case, "--repeats", str(chosen.repeats)]
     command += ["--precision", precision] if precision else []
-    command += ["--tiny"] if chosen.tiny else []
+    command += ["--size", chosen.size]
     environment = {**os.environ, **({"KERAS_BACKEND": backend} if backend else {})}
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode:

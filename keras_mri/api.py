@@ -183,7 +183,7 @@ def sample(network: Network, count: int, *, sha256: str | None = None, **options
     Examples
     --------
     >>> import keras_mri
-    >>> [volume.shape for volume in keras_mri.sample("ldm_epi", 1, steps=2, label="forrest")]
+    >>> [volume.shape for volume in keras_mri.sample("ldm_heads", 1, steps=2, label="forrest")]
     [(80, 80, 35)]
     """
     network = _located(network, sha256)

@@ -75,7 +75,7 @@ def _parser():
     parser = running.Parser(
         prog="python -m keras_mri.generate",
         description="Draw new volumes from a trained network.",
-        epilog="example: python -m keras_mri.generate ldm_heads -n 4 --label LABEL -o samples/",
+        epilog="example: python -m keras_mri.generate ldm_heads -n 4 --label forrest -o samples/",
     )
     parser.add_argument("model", metavar="MODEL", help=network_help(tuple(f"{name}_" for name in that_generate())))
     parser.add_argument("-n", "--number", type=int, default=8, metavar="N", help="how many (default: 8)")

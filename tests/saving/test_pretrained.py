@@ -7,13 +7,15 @@ import pytest
 from keras_mri.errors import InputError
 from keras_mri.imaging import phantoms
 from keras_mri.imaging.intensity import fit_scaling
-from keras_mri.imaging.kspace import truncated
+from keras_mri.imaging.kspace import resampled, truncated
 from keras_mri.imaging.metrics import psnr
 from keras_mri.imaging.noise import add_gaussian_noise
+from keras_mri.io.nifti_reading import open_image
+from keras_mri.io.volumes import Volume
 from keras_mri.saving import checkpoints, pretrained
 from keras_mri.systems import that_restore
 from keras_mri.systems.ldm import system as ldm
-from keras_mri.systems.ldm.settings import GenerateConfig
+from keras_mri.systems.ldm.settings import GenerateConfig, PredictConfig
 from keras_mri.systems.network_files import load_network
 from keras_mri.systems.wgan.run_channels import run_channels
 
@@ -149,9 +151,30 @@ def test_the_card_says_what_the_network_of_runs_does_to_a_phantom():
 @pytest.mark.slow
 @pytest.mark.regression
 @pytest.mark.parametrize("path", paths_of("ldm"), ids=lambda path: path.stem)
+def test_the_card_says_what_a_network_makes_of_half_the_resolution_of_the_sample(path):
+    """The scan inside nibabel, which no network was trained on."""
+    checkpoint = load_network(path)
+    said = re.search(r"half the resolution of the sample: ([\d.]+) dB, zero-filled ([\d.]+) dB", path.with_suffix(".md").read_text())
+    if checkpoint.inference.get("generates", True):
+        assert said is None
+        return
+    frame = open_image("sample").frame(0)
+    low = ldm.predict(checkpoint, [Volume.from_array(frame, open_image("sample").affine)], PredictConfig(task="coarsening"))
+    fine = ldm.predict(checkpoint, [low], PredictConfig(task="super-resolution")).frame(0)
+    bright = frame > 0.2 * frame.max()
+    found = [psnr(frame, image, bright, float(frame.max())) for image in (fine, resampled(low.frame(0), frame.shape))]
+    np.testing.assert_allclose(found, [float(value) for value in said.groups()], atol=0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.regression
+@pytest.mark.parametrize("path", paths_of("ldm"), ids=lambda path: path.stem)
 def test_the_card_says_how_bright_samples_are(path):
     checkpoint = load_network(path)
     said = re.findall(r"`--label (\w+) --steps 10`: mean (\d+), SD (\d+)", path.with_suffix(".md").read_text())
+    if not checkpoint.inference.get("generates", True):
+        assert not said
+        return
     assert [label for label, *_ in said] == checkpoint.training["labels"]
     for label, *numbers in said:
         (sample,) = ldm.generate(checkpoint, 1, GenerateConfig(label=label, steps=10))

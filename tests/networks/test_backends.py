@@ -50,7 +50,9 @@ _TRAINING |= {
     "systems.n2a.iterations",
     "systems.sr.augmentation",
     "systems.sr.slice_data",
+    "systems.ldm.encoding",
     "systems.ldm.models",
+    "systems.ldm.residual_quantizer",
     "systems.ldm.vector_quantizer",
 }
 _TRAINING |= {f"systems.wgan.run_{part}" for part in ("data", "model", "training")}

@@ -213,9 +213,7 @@ def _fit(choices):
 
 
 def _sample(choices):
-    keras_mri.sample(
-        choices.one_of(("ldm_heads", "epi", None, "x")), choices.one_of((0, -1, "2", None, True, 2.5)), **choices.options()
-    )
+    keras_mri.sample(choices.one_of(("ldm_heads", "epi", None, "x")), choices.one_of((0, -1, "2", None, True, 2.5)), **choices.options())
     raise AssertionError("no number was drawn")
 
 

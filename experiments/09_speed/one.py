@@ -69,7 +69,8 @@ def _backend():
 def _device():
     import keras
 
-    return keras.distribution.list_devices()[0]
+    # Keras lists no devices of PyTorch.
+    return "cpu:0" if keras.backend.backend() == "torch" else keras.distribution.list_devices()[0]
 
 
 if __name__ == "__main__":

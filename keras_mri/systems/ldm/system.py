@@ -194,7 +194,7 @@ def generate(checkpoint, count, options):
     if not stored.generates:
         raise InputError(
             "this network was trained to restore (`condition_drop` 0) and generates nothing. Expected one that has also learnt from "
-            "volumes of which nothing is known, such as one that you train on runs of your own."
+            "volumes of which nothing is known, such as ldm_heads, or one that you train on runs of your own."
         )
     grid = Grid.from_json(stored.grid)
     space, code = _space(checkpoint, options, grid.affine, needs_denoiser=True)

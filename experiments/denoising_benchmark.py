@@ -43,7 +43,7 @@ ADD_NOISE = {"gaussian": add_gaussian_noise, "rician": add_rician_noise}
 NOISES = (*ADD_NOISE, *(kind for kind in noise_kinds.KINDS if kind not in ("white", "rician", "masked")))
 FOREGROUND = 10 / 255
 # Networks of pretrained/ that learnt from the head that is shown, or perhaps from it: scored only if they are named.
-KNOW_THE_HEAD = {"t1w": ("wgan_epi",), "bold": ("wgan_t1w", "wgan_any", "n2a_t1w", "ldm_epi")}
+KNOW_THE_HEAD = {"t1w": ("wgan_epi",), "bold": ("wgan_t1w", "wgan_any", "n2a_t1w", "ldm_epi", "ldm_heads")}
 # Voxels, for the Gaussian that is told which width is best.
 WIDTHS = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)
 

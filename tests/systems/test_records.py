@@ -15,7 +15,11 @@ def test_what_prediction_needs_is_the_same_from_options_and_from_a_file_of_forma
     settings = get_settings(name)
     training = {"zooms": [[2.0, 2.0, 2.0]], "grid": {"shape": [4, 4, 4]}, "labels": ["rest"], "scaling": [0.0, 1.0]}
     config = settings.Config(**({"filters": 2, "noise_scale": 0.1} if name == "n2a" else {}))
-    assert settings.inference(config, training) == settings.inference_of_format_1(config.to_json(), training)
+    found = settings.inference(config, training)
+    # What networks can learn since then, no file of format 1 has learnt: these names are left out, and nothing else.
+    since = {"ldm": {"any_grid": False, "generates": True, "one_step": True}}.get(name, {})
+    assert {key: found.pop(key) for key in since} == since
+    assert found == settings.inference_of_format_1(config.to_json(), training)
 
 
 def test_stored_values_are_taken_as_they_are_and_settings_are_not_looked_at():

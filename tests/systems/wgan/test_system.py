@@ -225,4 +225,4 @@ def test_the_bias_of_magnitude_noise_goes_with_the_noise_unless_it_is_kept(affin
     removed, kept = (wgan.predict(checkpoint, [Volume.from_array(noisy, affine)], PredictConfig(keep_bias=keep)) for keep in (False, True))
     assert removed.frame(0)[corner].mean() < 0.1 * kept.frame(0)[corner].mean()
     assert kept.frame(0)[corner].mean() == pytest.approx(60 * np.sqrt(np.pi / 2), rel=0.1)
-    assert set(removed.facts) == {"bias"} and kept.facts == {}
+    assert set(removed.facts) == {"bias", "precision"} and set(kept.facts) == {"precision"}

@@ -17,7 +17,8 @@ __version__ = "0.2.0"
 
 # Each name of the door, and the module that it comes from.
 _DOOR = {
-    **dict.fromkeys(("restore", "fit", "sample", "estimate_noise", "judge", "plot", "compare_headers", "Network"), "keras_mri.api"),
+    **dict.fromkeys(("restore", "fit", "sample", "Network"), "keras_mri.api"),
+    **dict.fromkeys(("estimate_noise", "judge", "plot", "compare_headers"), "keras_mri.images"),
     **dict.fromkeys(("open_image", "Image"), "keras_mri.io.nifti_reading"),
     "Volume": "keras_mri.io.volumes",
     "TrainedNetwork": "keras_mri.systems.trained",

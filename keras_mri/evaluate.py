@@ -148,13 +148,13 @@ def _parser():
 
 
 class _Door(types.ModuleType):
-    """The module as the function of the same name in `keras_mri.api`."""
+    """The module as the function of the same name in `keras_mri.images`."""
 
     def __call__(self, reference, image, mask=None, data_range=None):
-        """Compare a scan with a reference; see `keras_mri.api.evaluate`."""
-        from keras_mri import api
+        """Compare a scan with a reference; see `keras_mri.images.evaluate`."""
+        from keras_mri import images
 
-        return api.evaluate(reference, image, mask, data_range)
+        return images.evaluate(reference, image, mask, data_range)
 
 
 if __name__ == "__main__":

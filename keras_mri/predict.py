@@ -16,6 +16,7 @@ from keras_mri.cli import running, study, study_options
 from keras_mri.cli.options import FURTHER_OPTIONS, add_checksum, add_options, add_output_flags, chosen_options, network_help
 from keras_mri.errors import InputError
 from keras_mri.io import nifti_writing
+from keras_mri.io.nifti_reading import open_image
 from keras_mri.io.whole_files import check_output, check_temporary_folder
 from keras_mri.systems import automatic, get_system
 from keras_mri.systems.network_files import path_or_auto, system_of
@@ -48,7 +49,7 @@ def _predict(arguments):
     _check_outputs(parsed)
     chosen = chosen_options(line.options, parsed)
     with running.kept_messages() as messages:
-        images = [api.open_image(image, parsed.replace_nonfinite) for image in parsed.images]
+        images = [open_image(image, parsed.replace_nonfinite) for image in parsed.images]
         with running.native_messages_held_back():
             get_system(system)
             # Only here: scikit-image takes a second to import.

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import keras_mri
-from keras_mri import api
+from keras_mri import api, images
 from keras_mri.imaging import phantoms
 from keras_mri.imaging.noise import add_gaussian_noise
 from keras_mri.networks.munet import munet
@@ -72,7 +72,8 @@ def test_every_name_of_the_door_is_there_and_documented():
 
 
 @pytest.mark.parametrize(
-    "function", [api.restore, api.fit, api.sample, api.estimate_noise, api.evaluate, api.judge, api.plot, api.compare_headers]
+    "function",
+    [api.restore, api.fit, api.sample, images.estimate_noise, images.evaluate, images.judge, images.plot, images.compare_headers],
 )
 def test_functions_are_annotated_and_have_runnable_examples(function):
     annotated = typing.get_type_hints(function)

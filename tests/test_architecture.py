@@ -16,7 +16,7 @@ MODULES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix("__init__").rstrip("."): path
     for path in sorted(PACKAGE.rglob("*.py"))
 }
-COMMANDS = {"api", "labels", "interfaces", "train", "predict", "generate", "evaluate", "info", "check", "__main__"}
+COMMANDS = {"api", "images", "labels", "interfaces", "train", "predict", "generate", "evaluate", "info", "check", "__main__"}
 # Rooms and the modules at the top, from the ground up; a room imports from its own floor and from those below.
 FLOORS = [
     {"", "errors", "config"},

@@ -18,7 +18,7 @@ from keras_mri.imaging.metrics import psnr, ssim
 from keras_mri.networks.latent_diffusion import parts
 from keras_mri.networks.volume_autoencoder import lowest_frequencies
 from keras_mri.systems.ldm.latent_space import LatentSpace
-from keras_mri.systems.ldm.settings import Inference
+from keras_mri.systems.ldm.stored import Inference
 from keras_mri.systems.network_files import load_network
 
 scans = importlib.import_module("experiments.04_ldm.scans")

@@ -23,7 +23,8 @@ from keras_mri.io.volumes import Volume
 from keras_mri.networks.latent_diffusion import parts
 from keras_mri.report.figures import save_contact_sheet
 from keras_mri.systems.ldm.latent_space import LatentSpace
-from keras_mri.systems.ldm.settings import Inference, SamplingOptions
+from keras_mri.systems.ldm.settings import SamplingOptions
+from keras_mri.systems.ldm.stored import Inference
 from keras_mri.systems.network_files import load_network
 
 heads = importlib.import_module("experiments.04_ldm.heads")

@@ -84,8 +84,7 @@ class Predict(CommandLine):
     Examples
     --------
     >>> from keras_mri.interfaces.nipype import Predict  # doctest: +SKIP
-    >>> Predict(model="epi", in_file="bold.nii.gz").run().outputs.out_file  # doctest: +SKIP
-    '/work/bold_restored.nii.gz'
+    >>> Predict(model="epi", in_file="bold.nii.gz", out_file="restored.nii.gz").run()  # doctest: +SKIP
     """
 
     _cmd = f"{sys.executable} -m keras_mri.predict"

@@ -31,7 +31,7 @@ from keras_mri.systems.ldm import settings as diffusion
 from keras_mri.systems.ldm.diffusion.samplers import SAMPLERS
 from keras_mri.systems.ldm.labelled_runs import Grid
 from keras_mri.systems.network_files import checkpoint_for
-from keras_mri.systems.sr import system as sr
+from keras_mri.systems.sr.networks import generator
 from keras_mri.systems.sr.settings import Config
 from keras_mri.systems.wgan import settings as denoising
 from keras_mri.systems.wgan import system as wgan
@@ -52,8 +52,8 @@ _TRAINING |= {
     "systems.sr.slice_data",
     "systems.ldm.encoding",
     "systems.ldm.models",
-    "systems.ldm.residual_quantizer",
-    "systems.ldm.vector_quantizer",
+    "systems.ldm.codebooks.residual_quantizer",
+    "systems.ldm.codebooks.vector_quantizer",
 }
 _TRAINING |= {f"systems.wgan.run_{part}" for part in ("data", "model", "training")}
 
@@ -165,7 +165,7 @@ def phantom_folder(tmp_path_factory):
     for name, config in {
         "sr": Config(**simulated), "unet3d": Config(**simulated, generator="unet3d", base_filters=8, levels=3, normalization="instance"),
     }.items():  # fmt: skip
-        networks[name] = ("sr", config, sr._generator(config), {})
+        networks[name] = ("sr", config, generator(config), {})
     for name, options in {"cnn": {}, "published_cnn": inpainting.PRESETS["published"]}.items():
         config = inpainting.Config(**options)
         networks[name] = ("cnn", config, cnn._network(config), {})

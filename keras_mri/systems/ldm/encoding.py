@@ -6,7 +6,7 @@ import logging
 import numpy as np
 
 from keras_mri.systems.ldm.conditions import coarse_view, condition, damaged_view
-from keras_mri.systems.ldm.crops import cut, drawn_crops, positions
+from keras_mri.systems.ldm.crops import Crop, cut, drawn_crops, positions
 from keras_mri.systems.ldm.data import Latents
 from keras_mri.systems.ldm.imputation import best_reach
 from keras_mri.training.clock import Clock
@@ -46,7 +46,7 @@ def moments(space, runs, frames=MOMENT_FRAMES):
 
 
 def encoded(space, data, rng, seconds=None):
-    """Encode every frame, and with conditions a coarse view and some damaged ones of it.
+    """Encode frames, or with `any_grid` crops of frames as large as a sample; with conditions a coarse view and damaged ones of each.
 
     Parameters
     ----------
@@ -59,45 +59,44 @@ def encoded(space, data, rng, seconds=None):
     Returns
     -------
     keras_mri.systems.ldm.data.Latents
+        With `any_grid` they have positions.
     """
-    frames, clock = sum(run.shape[3] for run in data.runs), Clock(seconds) if seconds else None
+    shape = tuple(side + -side % space.factor for side in data.grid.shape) if space.config.any_grid else None
+    crops, clock = _crops_of(data.runs, shape, rng), Clock(seconds) if seconds else None
+    frames = sum(map(len, crops))
     damaged, done = min(max(1, _DAMAGED_VIEWS // frames), _MOST_OF_A_FRAME), []
-    for number, (run, numbers) in enumerate(zip(data.runs, data.codes), start=1):
-        views = _Views(space, run, rng, damaged) if space.config.condition else None
-        for count, t in enumerate(np.random.default_rng(number).permutation(run.shape[3]) if clock else range(run.shape[3])):
-            if clock and count and clock.elapsed() * (1 + 1 / len(done)) > seconds * number / len(data.runs):
+    for number, own in enumerate(crops):
+        # One run at a time: guesses look at many of its frames.
+        views = _Views(space, data.runs[number], rng, damaged) if space.config.condition else None
+        for k in np.random.default_rng(number + 1).permutation(len(own)) if clock else range(len(own)):
+            if clock and done and clock.elapsed() * (1 + 1 / len(done)) > seconds * (number + 1) / len(crops):
                 break
-            done.append((space.encode(run[..., t]), numbers[t], views.of_frame(t) if views else None))
+            done.append(_example(space, data, views, own[k], shape))
     if len(done) < frames:
         _LOGGER.warning("warning: `time_budget`: %d of %d frames are encoded for the denoiser", len(done), frames)
-    clean, codes, seen = zip(*done)
-    return Latents(np.stack(clean), np.array(codes, np.int32), np.array(seen, np.float32) if space.config.condition else None)
-
-
-def encoded_crops(space, data, rng, seconds=None):
-    """Encode crops of frames on any grid, as large as a sample, and with conditions a coarse view and damaged ones of each.
-
-    Parameters and result are those of `encoded`; the result has positions too.
-    """
-    shape = tuple(side + -side % space.factor for side in data.grid.shape)
-    count = sum(min(run.shape[3], _CROPS_OF_A_RUN) for run in data.runs)
-    crops, clock = drawn_crops(data.runs, shape, count, rng), Clock(seconds) if seconds else None
-    damaged = min(max(1, _DAMAGED_VIEWS // len(crops)), _MOST_OF_A_FRAME)
-    views = functools.cache(lambda number: _Views(space, data.runs[number], rng, damaged) if space.config.condition else None)
-    done = []
-    for number in rng.permutation(len(crops)) if clock else range(len(crops)):
-        if clock and done and clock.elapsed() * (1 + 1 / len(done)) > seconds:
-            break
-        run, t, corner = crops[number]
-        whole = data.runs[run]
-        places = positions([side // space.cell for side in shape], space.cell, data.zooms[run], whole.shape[:3], corner)
-        seen = views(run).of_frame(t, corner, shape) if space.config.condition else None
-        done.append((space.encode(cut(whole[..., t], corner, shape)), data.codes[run][t], seen, places))
-    if len(done) < len(crops):
-        _LOGGER.warning("warning: `time_budget`: %d of %d crops are encoded for the denoiser", len(done), len(crops))
     clean, codes, seen, places = zip(*done)
     seen = np.array(seen, np.float32) if space.config.condition else None
-    return Latents(np.stack(clean), np.array(codes, np.int32), seen, np.stack(places))
+    return Latents(np.stack(clean), np.array(codes, np.int32), seen, np.stack(places) if shape else None)
+
+
+def _crops_of(runs, shape, rng):
+    """Return the crops of each run, or without a shape all its frames whole: list of list of Crop."""
+    if shape is None:
+        return [[Crop(number, t, (0, 0, 0)) for t in range(run.shape[3])] for number, run in enumerate(runs)]
+    crops = drawn_crops(runs, shape, sum(min(run.shape[3], _CROPS_OF_A_RUN) for run in runs), rng)
+    return [[crop for crop in crops if crop.run == number] for number in range(len(runs))]
+
+
+def _example(space, data, views, crop, shape):
+    """Return the latent of a crop, its label's code, its views, and where its cells lie; the last two None where they are not wanted."""
+    number, t, corner = crop
+    run, shape = data.runs[number], shape or data.runs[number].shape[:3]
+    latent = space.encode(cut(run[..., t], corner, shape))
+    seen = views.of_frame(t, corner, shape) if views else None
+    if not space.config.any_grid:
+        return latent, data.codes[number][t], seen, None
+    places = positions(latent.shape[:3], space.cell, data.zooms[number], run.shape[:3], corner)
+    return latent, data.codes[number][t], seen, places
 
 
 class _Views:
@@ -114,9 +113,8 @@ class _Views:
         """As imputation will choose it for a run like this."""
         return best_reach(lambda s: self.run[..., s], lambda s: self.nothing, self.run.shape[3])
 
-    def of_frame(self, t, corner=(0, 0, 0), shape=None):
-        """Return the views of a frame, or of a crop of it: list of ndarray."""
-        shape = shape or self.run.shape[:3]
+    def of_frame(self, t, corner, shape):
+        """Return the views of a crop of a frame: list of ndarray."""
         run, coarse = (cut(part, corner, shape) for part in (self.run, coarse_view(self.run[..., t], self.space.config.coarse)))
         seen = [(coarse, np.ones(shape, bool)), *(damaged_view(run, t, self.rng, self.reach) for _ in range(self.damaged))]
         return [condition(self.space.encode(view), self.space.padded(known), k == 0) for k, (view, known) in enumerate(seen)]

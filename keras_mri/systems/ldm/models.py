@@ -6,8 +6,8 @@ import keras
 from keras import ops
 
 from keras_mri.networks.latent_diffusion import assembled, latent_only
-from keras_mri.systems.ldm.residual_quantizer import ResidualQuantizer
-from keras_mri.systems.ldm.vector_quantizer import perplexity
+from keras_mri.systems.ldm.codebooks.residual_quantizer import ResidualQuantizer
+from keras_mri.systems.ldm.codebooks.vector_quantizer import perplexity
 from keras_mri.training import devices
 
 # Weight of the commitment loss (van den Oord 2017).

@@ -21,7 +21,8 @@ from keras_mri.saving import checkpoints
 from keras_mri.systems.ldm.labelled_runs import Grid, labelled_runs
 from keras_mri.systems.ldm.labels import codes
 from keras_mri.systems.ldm.latent_space import LatentSpace
-from keras_mri.systems.ldm.settings import SETTINGS, Inference, SamplingOptions, shorter
+from keras_mri.systems.ldm.settings import SETTINGS, SamplingOptions, shorter
+from keras_mri.systems.ldm.stored import Inference
 from keras_mri.systems.ldm.tasks import coarsened, imputed, reconstructed, super_resolved
 from keras_mri.systems.records import Outcome, System, stored_inference
 from keras_mri.training.clock import current

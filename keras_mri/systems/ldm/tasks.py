@@ -23,6 +23,7 @@ from keras_mri.systems.ldm.missing import missing_voxels
 _LOGGER = logging.getLogger(__name__)
 # Of a run, for the scale of its intensities.
 _MOST_FRAMES = 16
+# Of a network that cannot say the mean of all samples in one step.
 _STEPS = 50
 # Known frames on which imputation proves itself before it counts.
 _REHEARSALS = 4

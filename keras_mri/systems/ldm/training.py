@@ -16,7 +16,7 @@ from keras_mri.systems.ldm.conditions import EXTRA_CHANNELS
 from keras_mri.systems.ldm.crops import POSITION_CHANNELS
 from keras_mri.systems.ldm.data import crop_batches, denoising_batches, volume_batches
 from keras_mri.systems.ldm.diffusion.schedules import schedule
-from keras_mri.systems.ldm.encoding import MOMENT_FRAMES, encoded, encoded_crops, moments
+from keras_mri.systems.ldm.encoding import MOMENT_FRAMES, encoded, moments
 from keras_mri.systems.ldm.latent_space import LatentSpace
 from keras_mri.systems.ldm.models import LatentDenoising, LossWeights, VolumeAutoencoder
 from keras_mri.systems.ldm.settings import shorter
@@ -119,9 +119,9 @@ def fit_denoiser(start, training, held_out, config, callbacks=()):
     """
     labels, extra = len(training.names), EXTRA_CHANNELS + config.latent_channels if config.condition else 0
     extra += POSITION_CHANNELS if config.any_grid else 0
-    space, encode = LatentSpace(start, config, labels), encoded_crops if config.any_grid else encoded
+    space = LatentSpace(start, config, labels)
     latents = [
-        encode(space, part, np.random.default_rng([config.seed, k]), config.time_budget and share * config.time_budget)
+        encoded(space, part, np.random.default_rng([config.seed, k]), config.time_budget and share * config.time_budget)
         for k, (part, share) in enumerate(((training, _OF_TRAINING), (held_out, _OF_HELD_OUT)))
     ]
     plan = schedule(config.schedule, config.diffusion_steps)

@@ -12,7 +12,7 @@ import math
 
 import keras
 
-from keras_mri.errors import CheckpointError, InputError, remark
+from keras_mri.errors import InputError, remark
 from keras_mri.imaging.intensity import fit_scaling, fit_zscore
 from keras_mri.imaging.kspace import finer_step, resampled
 from keras_mri.imaging.noise import estimate_sigma
@@ -24,13 +24,12 @@ from keras_mri.inference.timing import affordable_box, expect_pictures
 from keras_mri.io.grids import bounding_box, mirror_axes
 from keras_mri.io.nifti_headers import on_finer_grid
 from keras_mri.io.nifti_reading import open_image
-from keras_mri.networks import patchgan
 from keras_mri.networks.backends import check_trains
-from keras_mri.networks.geometry import geometry
-from keras_mri.networks.precision import hidden_layers_in, in_float32, with_hidden_layers_in
-from keras_mri.networks.residual_unet import residual_unet, thick_slices_unet
-from keras_mri.networks.unet3d import check_patch, unet3d
+from keras_mri.networks.precision import hidden_layers_in, in_float32
+from keras_mri.networks.unet3d import check_patch
 from keras_mri.systems.records import Outcome, System
+from keras_mri.systems.sr.networks import discriminator_of, generator, shape_of_generator
+from keras_mri.systems.sr.option_checks import check_channels, check_options
 from keras_mri.systems.sr.pair_sources import open_pairs
 from keras_mri.systems.sr.pairs import Pair, brain_of, split_pairs
 from keras_mri.systems.sr.settings import SETTINGS, SPLIT, inference
@@ -46,10 +45,6 @@ _EPSILON = 1e-8
 # Voxels by which neighbouring tiles go on beyond their share. The network's reach is longer, but beyond this its output
 # hardly changes, and halos of the full reach would be more than nine tenths of the work.
 _OVERLAP = 12
-# What a source lacks is about this large, in SDs of its brain.
-_DETAIL_SCALE = 0.2
-# What thick slices lack, in robust maxima.
-_SLICES_LACK = 0.1
 
 
 def settle(config):
@@ -120,7 +115,7 @@ def train(data, config, callbacks=()):
     from keras_mri.training.two_phases import NewOptimizers, fit_in_two_phases
 
     start = first_network(config)
-    levels, normalization = _shape_of_generator(config, start)
+    levels, normalization = shape_of_generator(config, start)
     if config.patch_shape:
         check_patch(config.patch_shape, levels, normalization)
     keras.utils.set_random_seed(config.seed)
@@ -128,8 +123,8 @@ def train(data, config, callbacks=()):
     check_patch(batches.patch_shape, levels, normalization)
     pace = Pace(config.epochs * batches.steps, config.time_budget)
     with hidden_layers_in(config.precision) as precision:
-        network = _generator(config, start)
-        discriminator = _discriminator(config, batches.patch_shape)
+        network = generator(config, start)
+        discriminator = discriminator_of(config, batches.patch_shape)
     _LOGGER.info(
         "%d parameters, discriminator %d, patches of %s voxels, %s",
         network.count_params(), discriminator.count_params(), batches.patch_shape, precision,
@@ -168,8 +163,8 @@ def predict(checkpoint, images, options):
         If the image cannot be used, or an option belongs to another kind of network.
     """
     volume, stored = open_image(images[0]), checkpoint.inference
-    _check_options(options, stored.get("slices"))
-    _check_channels(checkpoint.network, stored.get("slices"))
+    check_options(options, stored.get("slices"))
+    check_channels(checkpoint.network, stored.get("slices"))
     if stored.get("slices"):
         return _refined(checkpoint, volume, options)
     if volume.n_frames > 1:
@@ -256,30 +251,6 @@ def _panels_of_slices(checkpoint, pair, config, part):
     return {f"slices ({part})": shown.pop("slices"), **shown}
 
 
-def _check_options(options, slices):
-    """Raise InputError if an option is one of the other kind of network, which would do nothing."""
-    idle = ("upsample", "mask") if slices else ("voxel", "slice_profile")
-    named = [f"`{name}`" for name in idle if vars(options)[name] is not None]
-    if named and slices:
-        raise InputError(
-            f"{' and '.join(named)} cannot be used with a network of thick slices, which knows the grid from the scan. "
-            "Name the voxel side to reach instead, in mm: `voxel` 1."
-        )
-    if named:
-        raise InputError(
-            f"{' and '.join(named)} can be used with a network of thick slices only, such as the pre-trained sr. This one was trained on "
-            "pairs of scans: it takes `upsample`, how many times more voxels along each axis."
-        )
-
-
-def _check_channels(network, slices):
-    """Raise CheckpointError where the network is of another kind than its file says."""
-    channels, expected = network.input_shape[-1], 2 if slices else 1
-    if channels != expected:
-        kind = "of thick slices" if slices else "trained on pairs of scans"
-        raise CheckpointError(f"the network's file is damaged: it says that the network is {kind}, but it takes {channels} channel(s).")
-
-
 def _shown(data):
     """Return the pair that the picture beside the network shows."""
     return (data.test or data.validation or data.training)[0]
@@ -288,31 +259,6 @@ def _shown(data):
 def _predictor(network, shape, tile=None, axes=(), progress=None):
     # A network that normalises over space must see the statistics of a training patch: its file names the tile.
     return predictor(network, shape, tile, axes, _OVERLAP, progress)
-
-
-def _generator(config, start):
-    if start is not None:
-        return with_hidden_layers_in(start, config.precision)
-    if config.thick_slices:
-        return thick_slices_unet(config.filters, config.depths, _SLICES_LACK)
-    if config.generator == "unet3d":
-        return unet3d(config.base_filters, config.levels, config.residual, config.normalization, detail_scale=_DETAIL_SCALE)
-    return residual_unet((None, None, None, 1), config.filters, config.depths, _DETAIL_SCALE, with_image=True)
-
-
-def _shape_of_generator(config, start):
-    """Return how often the generator halves the grid, and its normalisation."""
-    if start is not None:
-        return int(math.log2(geometry(start).stride)), "none"
-    return (config.levels, config.normalization) if config.generator == "unet3d" else (len(config.filters) - 1, "none")
-
-
-def _discriminator(config, patch_shape):
-    wanted = config.adversarial_weight > 0
-    layers = config.discriminator_layers or (patchgan.layers_for(patch_shape) if wanted else 1)
-    if wanted:
-        patchgan.check_patch(patch_shape, layers)
-    return patchgan.patch_discriminator(config.discriminator_filters, layers, config.conditional)
 
 
 def _adam(config, beta_1, learning_rate):

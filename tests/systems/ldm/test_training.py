@@ -22,7 +22,7 @@ CONFIG = Config(
 class Space:
     """Two channels: the voxels, shifted, and their double."""
 
-    config = types.SimpleNamespace(latent_channels=2, condition=True, coarse=(2, 2, 2))
+    config = types.SimpleNamespace(latent_channels=2, condition=True, coarse=(2, 2, 2), any_grid=False)
 
     def padded(self, data):
         return data
@@ -58,6 +58,29 @@ def test_every_frame_has_a_coarse_view_first_and_then_damaged_ones(data, rng):
             known = view[..., 2] == 1
             assert not known.all()
             np.testing.assert_allclose(view[known][:, 0], run[..., t][known] + 3, rtol=1e-6)
+
+
+def test_on_any_grid_crops_come_with_their_views_and_places(rng, affine):
+    """Of two grids, one of them larger than a sample: each latent is the crop that its place says."""
+    volumes = [Volume.from_array(rng.random(shape), affine, name=str(shape)) for shape in ((8, 8, 4), (12, 8, 4, 3))]
+    data = labelled_runs(volumes, Config(scaling="minmax", labels=("a", "b"), any_grid=True))
+    space = Space()
+    space.config, space.cell, space.factor = types.SimpleNamespace(**{**vars(Space.config), "any_grid": True}), 1, 4
+    latents = encoded(space, data, rng)
+    shape = data.grid.shape
+    assert latents.clean.shape[1:4] == shape and latents.positions.shape[1:] == (*shape, 3) and set(latents.codes) == {0, 1}
+    for clean, code, places, views in zip(latents.clean, latents.codes, latents.positions, latents.views):
+        run, zooms = data.runs[code], data.zooms[code]
+        corner = np.rint(places[0, 0, 0] * 100 / zooms + np.array(run.shape[:3]) / 2 - 0.5).astype(int)
+        box = tuple(slice(start, start + side) for start, side in zip(corner, shape))
+        assert min(np.abs(run[box][..., t] + 3 - clean[..., 0]).max() for t in range(run.shape[3])) < 1e-6
+        whole = [coarse_view(run[..., t], (2, 2, 2))[box] + 3 for t in range(run.shape[3])]
+        assert min(np.abs(view - views[0, ..., 0]).max() for view in whole) < 1e-5
+
+
+def test_a_short_time_encodes_fewer_frames_and_at_least_one(data, rng):
+    assert len(encoded(Space(), data, rng, seconds=1e-9).clean) == 1
+    assert len(encoded(Space(), data, rng, seconds=1e6).clean) == 5
 
 
 def test_hidden_layers_in_bfloat16_give_finite_networks_in_float32(eagerly, rng, affine):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_mri.systems.ldm.residual_quantizer import ResidualQuantizer
+from keras_mri.systems.ldm.codebooks.residual_quantizer import ResidualQuantizer
 
 
 def built(codebooks, codes, channels):

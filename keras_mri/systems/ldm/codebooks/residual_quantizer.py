@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_mri.systems.ldm.vector_quantizer import VectorQuantizer
+from keras_mri.systems.ldm.codebooks.vector_quantizer import VectorQuantizer
 
 
 class ResidualQuantizer(keras.layers.Layer):

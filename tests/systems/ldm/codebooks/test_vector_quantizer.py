@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_mri.systems.ldm import vector_quantizer
-from keras_mri.systems.ldm.vector_quantizer import VectorQuantizer, nearest, perplexity
+from keras_mri.systems.ldm.codebooks import vector_quantizer
+from keras_mri.systems.ldm.codebooks.vector_quantizer import VectorQuantizer, nearest, perplexity
 
 
 def built(codes, channels):

@@ -1,0 +1,49 @@
+"""Options of prediction and the kind of a network, which must belong together."""
+
+from keras_mri.errors import CheckpointError, InputError
+
+
+def check_options(options, slices):
+    """Check that no option is one of the other kind of network, which would do nothing.
+
+    Parameters
+    ----------
+    options : keras_mri.systems.sr.settings.PredictConfig
+    slices : bool
+        Whether the network is one of thick slices.
+
+    Raises
+    ------
+    InputError
+    """
+    idle = ("upsample", "mask") if slices else ("voxel", "slice_profile")
+    named = [f"`{name}`" for name in idle if vars(options)[name] is not None]
+    if named and slices:
+        raise InputError(
+            f"{' and '.join(named)} cannot be used with a network of thick slices, which knows the grid from the scan. "
+            "Name the voxel side to reach instead, in mm: `voxel` 1."
+        )
+    if named:
+        raise InputError(
+            f"{' and '.join(named)} can be used with a network of thick slices only, such as the pre-trained sr. This one was trained on "
+            "pairs of scans: it takes `upsample`, how many times more voxels along each axis."
+        )
+
+
+def check_channels(network, slices):
+    """Check that the network is of the kind that its file says.
+
+    Parameters
+    ----------
+    network : keras.Model
+    slices : bool
+        Whether it should be one of thick slices.
+
+    Raises
+    ------
+    CheckpointError
+    """
+    channels, expected = network.input_shape[-1], 2 if slices else 1
+    if channels != expected:
+        kind = "of thick slices" if slices else "trained on pairs of scans"
+        raise CheckpointError(f"the network's file is damaged: it says that the network is {kind}, but it takes {channels} channel(s).")

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from experiments.convolutions import convolutions
 from experiments.data import FOLDER, peak_memory, write_rows
 from keras_mri.imaging.kspace import truncated
 from keras_mri.io.nifti_reading import open_image
@@ -54,9 +55,9 @@ def _step():
     step = tf.function(model.train_step)
     seconds = _seconds(lambda: step(data)["loss"].numpy())
     peak = peak_memory()
-    forward, inputs, filters = np.transpose([_parts(*call) for call in _convolutions(network, shape)]).sum(axis=1)
+    forward, inputs, filters = np.transpose([_parts(*call) for call in convolutions(network, shape)]).sum(axis=1)
     of_generator = forward + inputs + filters
-    forward, inputs, filters = np.transpose([_parts(*call) for call in _convolutions(discriminator, shape)]).sum(axis=1)
+    forward, inputs, filters = np.transpose([_parts(*call) for call in convolutions(discriminator, shape)]).sum(axis=1)
     # Real and fake, both trained on; then fake again for the generator, whose gradient goes through to the volume.
     of_discriminator = 2 * (forward + inputs + filters) + forward + inputs
     return _row("published step, 64³ × 2", seconds, of_generator + of_discriminator, peak)
@@ -78,7 +79,7 @@ def _prediction(path):
     seconds = _seconds(lambda: sr.predict(checkpoint, [source], sr.PredictConfig()).frame(0))
     peak = peak_memory()
     tiles = shapes[: len(shapes) // (REPEATS + 1)]
-    bare = len(tiles) * sum(_parts(*call)[0] for call in _convolutions(checkpoint.network, tiles[0]))
+    bare = len(tiles) * sum(_parts(*call)[0] for call in convolutions(checkpoint.network, tiles[0]))
     more = sum(np.prod(shape) for shape in tiles) / np.prod(source.shape)
     return {**_row(f"prediction, {'×'.join(map(str, source.shape))}", seconds, bare, peak), "tiles": len(tiles), "voxels_computed": more}
 
@@ -98,21 +99,6 @@ def _seconds(run):
         times.append(time.perf_counter() - start)
         print(f"{times[-1]:.2f} s", flush=True)
     return statistics.median(times[1:])
-
-
-def _convolutions(network, shape):
-    """List (layer, input shape, output shape) of every convolution for a batch of this shape."""
-    calls = []
-
-    def record(layer, *inputs, **options):
-        output = layer(*inputs, **options)
-        if isinstance(layer, (keras.layers.Conv3D, keras.layers.Conv3DTranspose)):
-            calls.append((layer, tuple(inputs[0].shape), tuple(output.shape)))
-        return output
-
-    source = keras.Input(batch_shape=shape)
-    keras.models.clone_model(network, input_tensors=source, call_function=record, clone_function=lambda layer: layer)
-    return calls
 
 
 def _parts(layer, input_shape, output_shape):

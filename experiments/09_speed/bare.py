@@ -8,6 +8,7 @@ from unittest import mock
 import keras
 import numpy as np
 
+from experiments.convolutions import convolutions
 from keras_mri.systems.ldm.diffusion.sampling import SamplerLoop
 
 REPEATS = 3
@@ -58,18 +59,7 @@ def seconds_of(network, shape):
     tuple of float
         The sum of the medians, on the clock and of the processor's cores together.
     """
-    calls = []
-
-    def record(layer, *inputs, **options):
-        output = layer(*inputs, **options)
-        if isinstance(layer, (keras.layers.Conv3D, keras.layers.Conv3DTranspose)):
-            calls.append((layer, tuple(inputs[0].shape), tuple(output.shape)))
-        return output
-
-    source = [keras.Input(shape[1:] if n == 0 else tensor.shape[1:], shape[0], tensor.dtype) for n, tensor in enumerate(network.inputs)]
-    source = source if len(source) > 1 else source[0]
-    keras.models.clone_model(network, input_tensors=source, call_function=record, clone_function=lambda layer: layer)
-    return tuple(map(sum, zip(*(_of_layer(*call) for call in calls))))
+    return tuple(map(sum, zip(*(_of_layer(*call) for call in convolutions(network, shape)))))
 
 
 def _of_layer(layer, input_shape, output_shape):

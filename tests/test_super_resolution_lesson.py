@@ -12,6 +12,7 @@ from keras_mri.io.volumes import Volume
 
 lesson = importlib.import_module("experiments.08_super_resolution.lesson")
 scans = importlib.import_module("experiments.08_super_resolution.scans")
+runs = importlib.import_module("experiments.08_super_resolution.runs")
 heads = importlib.import_module("experiments.08_super_resolution.heads")
 table = importlib.import_module("experiments.08_super_resolution.table")
 
@@ -183,3 +184,27 @@ def test_a_table_of_gains_by_hand():
     text = table.markdown(rows).splitlines()
     assert text[2] == "| 4 mm | T1w, 2 | cubic | 31.00 ± 1.00 | +0.00 (+0.00 … +0.00) | 0.900 ± 0.000 | 0.80 | 0.00 |"
     assert text[3] == "| 4 mm | T1w, 2 | sr_any | 33.50 ± 0.50 | +2.50 (+2.00 … +3.00) | 0.900 ± 0.000 | 0.80 | 0.00 |"
+
+
+def test_runs_are_halved_along_axes_that_give_no_slices(rng, monkeypatch):
+    drawn = [Volume.from_array(rng.random((12, 10, 8), dtype=np.float32), np.diag([3, 3, 4, 1])) for _ in range(9)]
+    real = Volume.from_array(rng.random((12, 10, 8, 5), dtype=np.float32), np.diag([2, 2, 3, 1]), name="run")
+    monkeypatch.setattr(runs.runs, "drawn", lambda folder, group: (drawn, []))
+    monkeypatch.setattr(runs.runs, "real", lambda sources: ([real], []))
+    pool = runs.training_pool("heads", 14)
+    # Fourteen drawn heads, and of the run four frames and their mean in seven forms.
+    assert len(pool) == 14 + 5 * 7 and sum(image.share for image in pool) == pytest.approx(1)
+    for image in pool:
+        whole = (2, 2, 3) if image.name == "run" else (3, 3, 4)
+        halved = [axis for axis in range(3) if axis not in image.axes]
+        assert len(halved) < 3
+        for axis, (side, count) in enumerate(zip(whole, (12, 10, 8))):
+            assert (image.zooms[axis], image.data.shape[axis]) == ((2 * side, count // 2) if axis in halved else (side, count))
+
+
+def test_slices_of_runs_are_as_far_apart_as_they_say(rng):
+    for _ in range(50):
+        matrix = lesson.drawn_matrix(32, rng, spacings=(2.0, 2.0), shares=(0.0, 0.0, 1.0), longest_encoded=4.0)
+        assert matrix.shape == (16, 32)
+        wave = np.cos(2 * np.pi * 9 * (np.arange(32) + 0.5) / 32)
+        assert np.abs(matrix @ wave).max() < 1e-6

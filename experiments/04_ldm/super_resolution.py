@@ -1,8 +1,8 @@
-"""Runs from half their resolution, heads that never trained: python -m experiments.04_ldm.super_resolution NETWORK.h5
+"""Runs from half their resolution, heads that never trained: python -m experiments.04_ldm.super_resolution LDM.h5 SR.h5 …
 
-Writes super_resolution.csv. As the commands do it: `--task coarsening` makes the coarse volume, `--task super-resolution` the fine one.
-PSNR in the brain; the peak is the frame's maximum there. "Kept" says by how much the measured part of k-space changed, in % of the
-frame's SD.
+Writes super_resolution.csv. As the commands do it: `--task coarsening` of the first network makes the coarse volume, its `--task
+super-resolution` or `--upsample 2 2 2` of each other network, one of thick slices, the fine one. PSNR in the brain; the peak is the
+frame's maximum there. "Kept" says by how much the measured part of k-space changed, in % of the frame's SD.
 """
 
 import importlib
@@ -19,22 +19,25 @@ from keras_mri.imaging.metrics import psnr
 from keras_mri.systems.ldm import system as ldm
 from keras_mri.systems.ldm.settings import PredictConfig
 from keras_mri.systems.network_files import load_network
+from keras_mri.systems.sr import system as sr
+from keras_mri.systems.sr.settings import PredictConfig as SlicesConfig
 
 scans = importlib.import_module("experiments.04_ldm.scans")
 # Sides must be even: only then has the coarse grid exactly half of the frequencies.
 _EVEN = 2
 
 
-def main(path):
+def main(path, *others):
     """Score every way on every run."""
     network, rows = load_network(path), []
+    of_slices = {pathlib.Path(other).stem: load_network(other) for other in others}
     for seen, sources in ((True, scans.SEEN), (False, scans.UNSEEN)):
         for run in map(even, scans.real(sources)[0]):
-            rows += scored(network, run, seen)
+            rows += scored(network, of_slices, run, seen)
             write_rows(pathlib.Path(__file__).with_name("super_resolution.csv"), rows)
 
 
-def scored(network, run, seen):
+def scored(network, of_slices, run, seen):
     """Yield the rows of a run."""
     mask = brain_mask(np.mean([run.frame(t) for t in range(run.n_frames)], axis=0), run.zooms)
     low = ldm.predict(network, [run], PredictConfig(task="coarsening"))
@@ -42,6 +45,8 @@ def scored(network, run, seen):
     for name, options in {"ours": {}, "ours, 4 samples of 50 steps": dict(steps=50)}.items():
         fine = ldm.predict(network, [low], PredictConfig(task="super-resolution", **options))
         ways[name] = fine.frame
+    for name, other in of_slices.items():
+        ways[name] = sr.predict(other, [low], SlicesConfig(upsample=(2, 2, 2), slice_profile="kspace")).frame
     for method, restore in ways.items():
         times = range(run.n_frames) if "50" not in method else range(1)
         found = [restore(t) for t in times]
@@ -67,4 +72,4 @@ def even(run):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2])
+    main(*sys.argv[1:])

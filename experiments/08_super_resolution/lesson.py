@@ -43,11 +43,13 @@ class Patches(denoisers.Draws):
     shape : tuple of int, (x, y, z)
         Fine voxels of a patch.
     batch_size, steps, seed : int
+    slices : dict
+        How slices are measured, where not as those of scans: arguments of `drawn_matrix`.
     """
 
-    def __init__(self, pool, shape, batch_size, steps, seed):
+    def __init__(self, pool, shape, batch_size, steps, seed, **slices):
         super().__init__(pool, batch_size, steps, seed)
-        self.shape = tuple(shape)
+        self.shape, self.slices = tuple(shape), slices
 
     def __getitem__(self, index):
         *inputs, truth = self.examples(index)
@@ -58,7 +60,7 @@ class Patches(denoisers.Draws):
         truth = denoisers.other_contrast(self._piece(rng), rng)
         if rng.random() < _SILENT:
             truth = np.where(denoisers.kept(truth, rng), truth, 0).astype(np.float32)
-        matrix = drawn_matrix(truth.shape[-1], rng)
+        matrix = drawn_matrix(truth.shape[-1], rng, **self.slices)
         slices = with_noise(truth @ matrix.T.astype(np.float32), rng)
         return interpolated(slices, truth.shape[-1]), *keeping(slices, matrix), truth[..., None]
 
@@ -74,13 +76,13 @@ class Patches(denoisers.Draws):
         return piece[tuple(slice(None, None, step) for step in rng.choice((1, -1), 3))]
 
 
-def drawn_matrix(n_fine, rng):
+def drawn_matrix(n_fine, rng, spacings=None, shares=None, longest_encoded=_LONGEST_ENCODED):
     """Draw how thick slices are measured: distance, thickness and profile; ndarray of float64, shape (slices, n_fine)."""
-    slices = max(2, round(n_fine / np.exp(rng.uniform(*np.log(SPACING)))))
+    slices = max(2, round(n_fine / np.exp(rng.uniform(*np.log(spacings or SPACING)))))
     spacing = n_fine / slices
     thickness = 1.0 if rng.random() < _TOUCHING else rng.uniform(*THICKNESS)
-    profile = rng.choice(_PROFILES, p=_SHARES)
-    profile = "gaussian" if profile == "kspace" and spacing > _LONGEST_ENCODED else profile
+    profile = rng.choice(_PROFILES, p=shares or _SHARES)
+    profile = "gaussian" if profile == "kspace" and spacing > longest_encoded else profile
     return profile_matrix(n_fine, slices, 1.0, spacing, thickness * spacing, profile)
 
 

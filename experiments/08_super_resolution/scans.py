@@ -38,17 +38,18 @@ _CHOOSING = {"T1w": "clinical/head01_t1w.nii.gz", "FLAIR": "clinical/head04_flai
 
 @dataclasses.dataclass(frozen=True)
 class Fine:
-    """An image with fine slices: network units (1 is its robust maximum), voxels in mm, axes of its slices, share of the patches."""
+    """An image with fine slices: network units (1 is its robust maximum), voxels in mm, share of the patches, axes of its slices."""
 
     name: str
     data: np.ndarray
     zooms: tuple
     share: float = 1.0
+    sliced: tuple | None = None
 
     @property
     def axes(self):
-        """Axes along which its voxels are as small as those to reach: list of int."""
-        return [axis for axis, side in enumerate(self.zooms) if side <= _REACHED]
+        """Axes of its slices, by default those along which its voxels are as small as those to reach: sequence of int."""
+        return self.sliced or [axis for axis, side in enumerate(self.zooms) if side <= _REACHED]
 
 
 def training_pool(painted, seed):
@@ -60,7 +61,7 @@ def shared(pool):
     """Return the pool with the shares of its patches: painted heads together, and in each part the cube root of an image's voxels."""
     painted = [image for image in pool if image.name.startswith(_LABEL_MAP)]
     real = [image for image in pool if not image.name.startswith(_LABEL_MAP)]
-    return _shared(painted, _PAINTED) + _shared(real, 1 - _PAINTED)
+    return with_shares(painted, _PAINTED) + with_shares(real, 1 - _PAINTED)
 
 
 def painted_head(number, seed, heads=HEADS):
@@ -111,7 +112,7 @@ def _coarser(name, sides):
     return fine(f"{name} at {' × '.join(f'{zoom:.2g}' for zoom in zooms)} mm", resampled(image.frame(0), shape), zooms)
 
 
-def _shared(scans, share):
-    """Let scans give patches in proportion to the cube root of their voxels."""
+def with_shares(scans, share):
+    """Let scans give this share of the patches, in proportion to the cube root of their voxels: list of Fine."""
     sizes = np.cbrt([scan.data.size for scan in scans])
     return [dataclasses.replace(scan, share=float(share * size / sizes.sum())) for scan, size in zip(scans, sizes)]

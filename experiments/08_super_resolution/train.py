@@ -1,5 +1,7 @@
 """Train pretrained/sr_any.h5: python -m experiments.08_super_resolution.train OUT.h5 [--time-budget 60m]
 
+With `--runs HEADS`, the folder that `experiments.04_ldm.heads` has filled, pretrained/sr_epi.h5.
+
 The network learns on whatever backend Keras uses; `scans` says what from, `lesson` how. Writes the network every few minutes and, at
 the end, a JSON line of the options, the steps, and what is gained on two scans that choose between tries.
 """
@@ -22,7 +24,7 @@ from keras_mri.networks.residual_unet import thick_slices_unet
 from keras_mri.saving import checkpoints
 from keras_mri.systems.sr.settings import Config, inference
 
-from . import lesson, scans
+from . import lesson, runs, scans
 
 denoisers = importlib.import_module("experiments.05_pretrained.train")
 
@@ -52,11 +54,12 @@ def main(options):
     optimizer = keras.optimizers.Adam(options.learning_rate, beta_2=0.99, clipnorm=1.0)
     keeping = lesson.keeping_network(network)
     keeping.compile(optimizer, loss=lesson.LOSSES[options.loss], jit_compile=keras.backend.backend() == "jax")
-    patches = lesson.Patches(pool, options.patch, options.batch_size, options.steps_per_epoch, options.seed)
+    slices = dict(spacings=runs.SPACING, shares=runs.SHARES, longest_encoded=runs.LONGEST_ENCODED) if options.runs else {}
+    patches = lesson.Patches(pool, options.patch, options.batch_size, options.steps_per_epoch, options.seed, **slices)
     progress = denoisers.Progress(options, write)
     keeping.fit(patches, epochs=10**6, callbacks=[progress], verbose=0, shuffle=False)
     row = {**vars(options), "steps": progress.steps, "seconds": round(progress.elapsed()), "parameters": network.count_params()}
-    row["psnr"] = gains(write())
+    row["psnr"] = gains(write(), options.runs)
     print(json.dumps(row), flush=True)
     path.with_suffix(".json").write_text(json.dumps(row) + "\n", encoding="utf-8")
     return row
@@ -65,19 +68,19 @@ def main(options):
 def checkpoint_of(network, options, pool):
     """Return the network with what `predict` needs: Checkpoint."""
     config = Config(
-        thick_slices=lesson.SPACING, seed=options.seed, filters=options.filters, depths=options.depths, batch_size=options.batch_size,
-        patch_shape=options.patch, time_budget=options.time_budget, learning_rate=options.learning_rate, adversarial_weight=0.0,
-        noise=lesson.NOISE, initial="none",
+        thick_slices=runs.MILLIMETRES if options.runs else lesson.SPACING, seed=options.seed, filters=options.filters,
+        depths=options.depths, batch_size=options.batch_size, patch_shape=options.patch, time_budget=options.time_budget,
+        learning_rate=options.learning_rate, adversarial_weight=0.0, noise=lesson.NOISE, initial="none",
     )  # fmt: skip
     facts = {"zooms": [[round(side, 2) for side in image.zooms] for image in pool], "sigma": [0.0, lesson.NOISE]}
     return checkpoints.Checkpoint(network, "sr", config.to_json(), facts, inference(config, facts))
 
 
-def gains(network):
+def gains(network, of_runs=None):
     """Return PSNR of cubic interpolation, of it kept to the slices, and of the network so, dB, by kind of scan and distance of slices."""
     found = {}
-    for kind in ("T1w", "FLAIR"):
-        truth = scans.choosing(kind)
+    for kind in ("T1w", "FLAIR") if not of_runs else ("EPI",):
+        truth = scans.choosing(kind) if not of_runs else runs.choosing(of_runs)
         middle = [side // 2 for side in truth.shape]
         truth = truth[middle[0] - _PLANES // 2 : middle[0] + _PLANES // 2, : truth.shape[1] // 8 * 8]
         truth = truth[..., : truth.shape[2] // 24 * 24]
@@ -95,8 +98,9 @@ def gains(network):
 def _pool(options):
     """Paint the pool, or take that of an earlier try."""
     if options.pool and pathlib.Path(options.pool).is_file():
-        return scans.shared(pickle.loads(pathlib.Path(options.pool).read_bytes()))
-    pool = scans.training_pool(options.painted, options.seed)
+        pool = pickle.loads(pathlib.Path(options.pool).read_bytes())
+        return pool if options.runs else scans.shared(pool)
+    pool = scans.training_pool(options.painted, options.seed) if not options.runs else runs.training_pool(options.runs, options.painted)
     if options.pool:
         pathlib.Path(options.pool).write_bytes(pickle.dumps(pool))
     return pool
@@ -108,6 +112,7 @@ def _parser():
     parser.add_argument("--time-budget", type=parse_duration)
     parser.add_argument("--steps", type=int, default=20_000, help="updates, where there is no time budget")
     parser.add_argument("--painted", type=int, default=56, help="heads that are painted")
+    parser.add_argument("--runs", metavar="HEADS", help="train for runs: the folder of drawn heads")
     parser.add_argument("--pool", help="keep what is painted in this file for the next try")
     parser.add_argument("--filters", type=int, nargs="+", default=(16, 48, 64))
     parser.add_argument("--depths", type=int, nargs="+", default=(1, 3, 2))

@@ -16,13 +16,14 @@ def check_options(options, slices):
     ------
     InputError
     """
-    idle = ("upsample", "mask") if slices else ("voxel", "slice_profile")
+    idle = ("mask",) if slices else ("voxel", "slice_profile")
     named = [f"`{name}`" for name in idle if vars(options)[name] is not None]
     if named and slices:
-        raise InputError(
-            f"{' and '.join(named)} cannot be used with a network of thick slices, which knows the grid from the scan. "
-            "Name the voxel side to reach instead, in mm: `voxel` 1."
-        )
+        raise InputError("`mask` cannot be used with a network of thick slices, which needs none. Leave it out.")
+    if slices and options.upsample and options.voxel is not None:
+        raise InputError("`upsample` and `voxel` both name the grid to reach. Leave one of them out.")
+    if slices and options.upsample and max(options.upsample) == 1:
+        raise InputError("`upsample` needs a factor above 1 along at least one axis. Received: 1 1 1.")
     if named:
         raise InputError(
             f"{' and '.join(named)} can be used with a network of thick slices only, such as the pre-trained sr. This one was trained on "

@@ -182,7 +182,7 @@ class PredictConfig(SharedPredictConfig):
     upsample: tuple[int, int, int] | None = option(
         None,
         "output grid: this many times more voxels along each axis, over the same field of view",
-        auto="the grid of the image",
+        auto="the grid of the image; with a network of thick slices as --voxel says",
         basic=True,
         low=1,
         high=16,

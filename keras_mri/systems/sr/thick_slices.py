@@ -59,7 +59,7 @@ class Refinement(typing.NamedTuple):
         return profile_matrix(self.voxels, self.slices, fine, self.spacing, self.thickness, self.profile)
 
 
-def refinements_of(volume, voxel=VOXEL, profile=None):
+def refinements_of(volume, voxel=VOXEL, profile=None, upsample=None):
     """Plan how a scan is brought to a finer grid.
 
     Parameters
@@ -69,6 +69,8 @@ def refinements_of(volume, voxel=VOXEL, profile=None):
         Side of the voxels to reach, mm. An axis whose voxels exceed it by a tenth or less stays as it is.
     profile : {"box", "gaussian", "kspace"}, optional
         Of the slices. By default "gaussian" along the axis of thick slices, and "kspace" along axes that are coarse together.
+    upsample : tuple of int, (x, y, z), optional
+        How many times more voxels to reach along each axis, instead of `voxel`.
 
     Returns
     -------
@@ -84,10 +86,10 @@ def refinements_of(volume, voxel=VOXEL, profile=None):
     across = slice_axis(zooms)
     for axis in sorted(range(3), key=lambda axis: -zooms[axis]):
         slices, spacing = volume.shape[axis], zooms[axis]
-        voxels = round(slices * spacing / voxel)
-        if spacing <= COARSE * voxel or voxels <= slices:
+        voxels = slices * upsample[axis] if upsample else round(slices * spacing / voxel)
+        if voxels <= slices or (not upsample and spacing <= COARSE * voxel):
             continue
-        _check(volume, spacing, slices, voxel)
+        _check(volume, spacing, slices, spacing * slices / voxels if upsample else voxel)
         stack = axis == across
         chosen = profile or ("gaussian" if stack else "kspace") if stack or across is None else "kspace"
         plan.append(Refinement(axis, slices, voxels, spacing, thickness_of(volume, axis) if stack else spacing, chosen))
@@ -104,7 +106,7 @@ def refine(volume, trained, options, predictor):
     trained : dict
         What the network was trained on, as its file says: the ranges `voxel` and `spacing`, mm.
     options : PredictConfig
-        `voxel`, `slice_profile` and `mirror`.
+        `voxel` or `upsample`, `slice_profile` and `mirror`.
     predictor : callable
         `predictor(shape, axes, sigma)` returns what maps an ndarray of float32, shape (x, y, z, 2), to one of shape (x, y, z), averaged
         over mirror images along `axes`; `sigma` is the SD of the noise in network units.
@@ -120,7 +122,7 @@ def refine(volume, trained, options, predictor):
         As `refinements_of`.
     """
     voxel = VOXEL if options.voxel is None else options.voxel
-    plan = refinements_of(volume, voxel, options.slice_profile)
+    plan = refinements_of(volume, voxel, options.slice_profile, options.upsample)
     if not plan:
         sides = " × ".join(f"{side:.3g}" for side in volume.zooms)
         remark(volume.name, f"its voxels of {sides} mm are not coarser than the {voxel:g} mm to reach: it is returned as it is")

@@ -11,6 +11,7 @@ from scipy import ndimage
 from keras_mri.errors import InputError
 from keras_mri.imaging import phantoms
 from keras_mri.imaging.acquisition.slice_profiles import interpolation_matrix, profile_matrix
+from keras_mri.imaging.kspace import resampled
 from keras_mri.io.grids import left_right_axis
 from keras_mri.io.volumes import Volume
 from keras_mri.networks.residual_unet import residual_unet
@@ -197,10 +198,28 @@ def test_a_voxel_that_no_scanner_has_is_an_error(voxel):
         PredictConfig(voxel=float(voxel))
 
 
-@pytest.mark.parametrize("options", [dict(upsample=(1, 1, 2)), dict(mask="mask.nii")])
-def test_options_of_networks_of_pairs_are_refused(plain, options):
-    with pytest.raises(InputError, match=f"`{next(iter(options))}` cannot be used with a network of thick slices.*`voxel` 1"):
+@pytest.mark.parametrize(
+    "options, said",
+    [
+        (dict(mask="mask.nii"), "`mask` cannot be used with a network of thick slices"),
+        (dict(upsample=(1, 1, 2), voxel=1.0), "`upsample` and `voxel` both name the grid"),
+        (dict(upsample=(1, 1, 1)), "`upsample` needs a factor above 1"),
+        (dict(upsample=(1, 1, 9)), "8 times finer than the slices at most"),
+    ],
+)
+def test_options_that_name_no_grid_are_refused(plain, options, said):
+    with pytest.raises(InputError, match=said):
         sr.predict(plain, [stack()], PredictConfig(**options))
+
+
+@pytest.mark.parametrize("factors", [(1, 1, 2), (2, 2, 2), (3, 1, 1)])
+def test_upsample_multiplies_the_voxels_of_each_axis_whatever_their_sides(plain, factors):
+    scan = stack()
+    fine = sr.predict(plain, [scan], PredictConfig(upsample=factors, slice_profile="kspace"))
+    assert fine.shape == tuple(np.multiply(scan.shape, factors))
+    np.testing.assert_allclose(fine.zooms, np.divide(scan.zooms, factors), rtol=1e-6)
+    coarse = resampled(fine.frame(0), scan.shape)
+    assert np.sqrt(np.mean((coarse - scan.frame(0)) ** 2)) < 0.05 * scan.frame(0).std()
 
 
 @pytest.mark.parametrize("options", [dict(voxel=1.0), dict(slice_profile="box")])
@@ -322,7 +341,7 @@ def test_the_command_writes_a_finer_file_with_the_header_of_the_scan(write_nifti
     said = capsys.readouterr().err
     assert "returned as it is" in said and "noise" not in said
     np.testing.assert_array_equal(nibabel.load(tmp_path / "again.nii.gz").get_fdata(), after.get_fdata())
-    for option in (["--upsample", "1", "1", "2"], ["--voxel", "0"]):
+    for option in (["--upsample", "1", "1", "1"], ["--voxel", "0"]):
         assert predict.main(["sr", str(path), "-o", str(tmp_path / "none.nii.gz"), *option]) == 2
         assert option[0] in capsys.readouterr().err and not (tmp_path / "none.nii.gz").exists()
 

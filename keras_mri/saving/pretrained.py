@@ -21,12 +21,13 @@ _MODALITIES = {
     "ldm_heads": ("bold", "asl"),
     "n2a_t1w": ("T1w",),
     "sr_any": ("T1w", "T2w", "FLAIR", "PDw"),
+    "sr_epi": ("bold", "asl", "dwi", "sbref", "epi"),
     "wgan_epi": ("bold", "asl", "dwi", "sbref", "epi"),
     "wgan_run": ("bold", "asl"),
     "wgan_t1w": ("T1w",),
 }
 # Names of networks that take any scan: not SCAN alone, but what they do to it.
-_SHORT = {"sr_any": "sr"}
+_SHORT = {"sr_any": "sr", "sr_epi": "sr_epi"}
 # Neither an ending nor a folder: that would be a path.
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -75,7 +76,7 @@ def networks(restoring, folders=None):
     -------
     dict of str to pathlib.Path
         By name: SYSTEM_SCAN as its file is called, for example "wgan_epi", and, where it restores scans, SCAN alone, "epi". The network
-        "sr_any" is "sr": it makes voxels finer, where "any" denoises.
+        "sr_any" is "sr": it makes voxels finer, where "any" denoises; and "sr_epi" has no shorter name, for "epi" denoises.
     """
     folders = FOLDERS if folders is None else folders
     files = {path.stem: path for folder in reversed(folders) for path in sorted(pathlib.Path(folder).glob("*_*.h5"))}

@@ -81,6 +81,11 @@ def test_the_network_of_thick_slices_is_called_as_its_system(folders):
         assert known.get("any") == (folders[1] / "wgan_any.h5" if name == "wgan_any" else None)
 
 
+def test_epi_denoises_whatever_else_there_is(tmp_path):
+    (tmp_path / "sr_epi.h5").touch()
+    assert pretrained.networks(("wgan", "sr"), [tmp_path]) == {"sr_epi": tmp_path / "sr_epi.h5"}
+
+
 def test_a_name_is_resolved_and_a_path_is_left_alone(folders, tmp_path, monkeypatch):
     assert pretrained.resolve("epi", ("wgan",), folders) == folders[0] / "wgan_epi.h5"
     for path in ("epi.h5", "networks/epi", "./epi", "scan.nii.gz", str(tmp_path / "epi")):

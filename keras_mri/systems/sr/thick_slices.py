@@ -2,7 +2,8 @@
 
 A network of thick slices sees the slices, interpolated along their axis, beside the distance of each voxel from the nearest slice. What it
 returns is changed as little as possible so that averaging over the profile of the slices gives what was measured, but for part of its
-noise: exact agreement would bring the noise back, and with it any error of the profile (experiments/08_super_resolution).
+noise: exact agreement would bring the noise back, and with it any error of the profile (experiments/08_super_resolution). Frames of a run
+are kept exactly: their noise is part of what is tested over time.
 """
 
 import typing
@@ -134,6 +135,7 @@ def refine(volume, trained, options, predictor):
     scaling = fit_image_scaling(seen.volume, "percentile")
     lowest = scaling.apply(lowest_intensity(seen.volume))
     sigma = estimate_sigma(seen.volume.frame(0)) / scaling.scale
+    tolerance = _OF_NOISE * sigma if volume.n_frames == 1 else 0.0
     runs, shape = [], list(volume.shape[:3])
     for step in plan:
         shape[step.axis] = step.voxels
@@ -144,7 +146,7 @@ def refine(volume, trained, options, predictor):
     def finer(t):
         image = scaling.apply(seen.volume.frame(t))
         for step, run in zip(plan, runs):
-            image = refined(image, step, run, lowest, _OF_NOISE * sigma)
+            image = refined(image, step, run, lowest, tolerance)
         return image
 
     frames = restored_frames(volume, scaling, finer, seen=seen)

@@ -95,6 +95,15 @@ def test_slices_may_differ_by_half_the_sd_of_their_noise(monkeypatch, rng):
     assert np.sqrt((difference**2).mean()) == pytest.approx(10, rel=0.1)
 
 
+def test_frames_of_a_run_are_kept_with_their_noise(monkeypatch, rng):
+    monkeypatch.setattr(thick_slices, "_OF_NOISE", 0.5)
+    data = 500 + rng.normal(0, 20, (24, 23, 12, 2)).astype(np.float32)
+    fine = sr.predict(of_slices(network(0.3)), [Volume.from_array(data, affine_of(SIDES))], PredictConfig())
+    matrix = profile_matrix(48, 12, 1.0, 4.0, 4.0, "gaussian")
+    for t in range(2):
+        np.testing.assert_allclose(fine.frame(t) @ matrix.T, data[..., t], rtol=1e-3)
+
+
 def test_a_network_that_adds_nothing_gives_the_cubic_spline_and_what_the_slices_lack(plain):
     scan = stack()
     measured = scan.frame(0).astype(np.float64)

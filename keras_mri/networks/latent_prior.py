@@ -14,6 +14,10 @@ from keras import layers
 
 # Lower bound on the variance around a label's mean (latents have unit variance).
 LEAST_VARIANCE = 1e-4
+# Few volumes tell little about a position: its variance is drawn to that of its channel as if so many more had been seen.
+_PULL = 8
+# Sampling may begin where next to nothing of the signal is left.
+_LEAST_SIGNAL = 1e-6
 
 
 class Prior(typing.NamedTuple):
@@ -23,8 +27,8 @@ class Prior(typing.NamedTuple):
     ----------
     means : ndarray of float32, shape (labels + 1, x', y', z', channels)
         Mean latent of each label; the last one is the mean of all volumes.
-    variance, variance_of_all : ndarray of float64, shape (channels,)
-        Around the mean of their label, and around that of all volumes; over volumes and positions.
+    variance, variance_of_all : ndarray of float64, shape (x', y', z', channels)
+        Around the mean of their label, and around that of all volumes.
     """
 
     means: np.ndarray
@@ -61,8 +65,12 @@ def prior_of(clean, codes, labels):
         within = sum(((group - group.mean(axis=0)) ** 2).sum(axis=0, dtype=np.float64) for group in known)
         freedom = sum(len(group) - 1 for group in known)
     means = [of_all if group is None else group.mean(axis=0) for group in groups]
-    variances = [np.maximum(part.mean(axis=(0, 1, 2)), LEAST_VARIANCE) for part in (within / freedom, total)]
-    return Prior(np.stack([*means, of_all]), *variances)
+    return Prior(np.stack([*means, of_all]), _drawn_together(within / freedom, freedom), _drawn_together(total, len(clean) - 1))
+
+
+def _drawn_together(variance, freedom):
+    of_channel = variance.mean(axis=(0, 1, 2))
+    return np.maximum((freedom * variance + _PULL * of_channel) / (freedom + _PULL), LEAST_VARIANCE)
 
 
 def linear_rates(prediction, plan, variance):
@@ -97,13 +105,18 @@ class Linear(typing.NamedTuple):
     ----------
     means : ndarray of float32, shape (labels + 1, x', y', z', channels)
         The means of a `Prior`.
-    labelled, unlabelled : pair of ndarray of float32, shape (steps, channels)
-        The result of `linear_rates` with a label, and without one.
+    log_variances : ndarray of float32, shape (2, x', y', z', channels)
+        Logarithms of its variances: with a label, and without one.
+    signal, noise : ndarray of float64, shape (steps,)
+        The rates of the schedule.
+    prediction : {"noise", "velocity"}
     """
 
     means: np.ndarray
-    labelled: tuple
-    unlabelled: tuple
+    log_variances: np.ndarray
+    signal: np.ndarray
+    noise: np.ndarray
+    prediction: str
 
     @property
     def grid(self):
@@ -128,11 +141,16 @@ def linear_of(prior, prediction, plan):
     -------
     Linear
     """
-    return Linear(prior.means, *(linear_rates(prediction, plan, variance) for variance in (prior.variance, prior.variance_of_all)))
+    logarithms = np.log([prior.variance, prior.variance_of_all]).astype(np.float32)
+    return Linear(prior.means, logarithms, np.maximum(plan.signal_rates, _LEAST_SIGNAL), plan.noise_rates, prediction)
 
 
 def linear_denoiser(noisy, time, label, linear):
     """Apply the best linear denoiser to keras tensors, in layers that do not train.
+
+    With signal s, noise n, mean m and variance v it says w · (x - s · m) of the noise, and w · (s · (1 - v) · x - m) of the velocity,
+    where w = n / (s² · v + n²) = sigmoid(log(n² / s²) - log v) / n: what `linear_rates` says, for each position, without a difference
+    of large numbers.
 
     Parameters
     ----------
@@ -145,16 +163,40 @@ def linear_denoiser(noisy, time, label, linear):
     keras tensor, shape of `noisy`
         float32.
     """
-    shape = linear.means.shape[1:]
-    mean = reshaped(table("label_means", linear.means.reshape(len(linear.means), -1))(label), shape)
-    # 1 for the last label, which stands for none.
-    unlabelled = table("unlabelled", np.eye(len(linear.means))[:, -1:].astype(np.float32))(label)
-    terms = []
-    for tensor, name, rate, other in zip((noisy, mean), ("noisy_rates", "mean_rates"), linear.labelled, linear.unlabelled):
-        change = layers.Multiply(dtype="float32")([table(f"{name}_unlabelled", other - rate)(time), unlabelled])
-        factor = layers.Add(dtype="float32")([table(name, rate)(time), change])
-        terms.append(layers.Multiply(dtype="float32")([tensor, reshaped(factor, (1, 1, 1, shape[-1]))]))
-    return layers.Add(dtype="float32")(terms)
+    shape, labels = linear.means.shape[1:], len(linear.means)
+    mean = reshaped(table("label_means", linear.means.reshape(labels, -1))(label), shape)
+    # The last label stands for none.
+    kind = table("unlabelled", np.eye(2, dtype=np.float32)[(np.arange(labels) == labels - 1).astype(int)])(label)
+    log_variance = reshaped(_chosen("log_variances", linear.log_variances.reshape(2, -1))(kind), shape)
+    ratio, signal, one_over_noise = (
+        reshaped(table(name, values[:, None].astype(np.float32))(time), (1, 1, 1, 1))
+        for name, values in (
+            ("log_noise_to_signal", 2 * np.log(linear.noise / linear.signal)),
+            ("signal", linear.signal),
+            ("one_over_noise", 1 / linear.noise),
+        )
+    )
+    weight = layers.Activation("sigmoid", dtype="float32")(layers.Subtract(dtype="float32")([ratio, log_variance]))
+    weight = _product(weight, one_over_noise)
+    if linear.prediction == "noise":
+        difference = layers.Subtract(dtype="float32")([noisy, _product(mean, signal)])
+    else:
+        # 1 - v
+        rest = layers.Rescaling(-1.0, 1.0, dtype="float32")(layers.Activation("exponential", dtype="float32")(log_variance))
+        difference = layers.Subtract(dtype="float32")([_product(noisy, rest, signal), mean])
+    return _product(difference, weight)
+
+
+def _product(*factors):
+    return layers.Multiply(dtype="float32")(list(factors))
+
+
+def _chosen(name, values):
+    """Return a layer that sums rows by weights, which does not train."""
+    rows = layers.Dense(values.shape[1], use_bias=False, trainable=False, dtype="float32", name=name)
+    rows.build((None, len(values)))
+    rows.set_weights([values])
+    return rows
 
 
 def reshaped(tensor, shape):

@@ -25,15 +25,26 @@ def test_means_and_variance_are_those_of_the_volumes(latents):
     prior = prior_of(clean, codes, LABELS)
     np.testing.assert_allclose(prior.means[:LABELS], means, atol=0.05)
     np.testing.assert_allclose(prior.means[LABELS], means.mean(axis=0), atol=0.05)
-    np.testing.assert_allclose(np.sqrt(prior.variance), [0.5, 0.1], rtol=0.02)
-    np.testing.assert_allclose(prior.variance_of_all, ((clean - clean.mean(axis=0)) ** 2).mean(axis=(0, 1, 2, 3)), rtol=0.01)
+    np.testing.assert_allclose(np.sqrt(prior.variance), np.broadcast_to([0.5, 0.1], SHAPE), rtol=0.05)
+    np.testing.assert_allclose(prior.variance_of_all, clean.var(axis=0), rtol=0.005, atol=0.0015)
 
 
 def test_variance_counts_what_the_means_took(rng):
     """Two volumes of each label: around their own mean they stray by half of what they do."""
     clean = rng.standard_normal((400, 8, 8, 8, 1)).astype(np.float32)
-    variances = [prior_of(clean[k : k + 4], np.array([0, 0, 1, 1]), 2).variance for k in range(0, 400, 4)]
+    variances = [prior_of(clean[k : k + 4], np.array([0, 0, 1, 1]), 2).variance.mean() for k in range(0, 400, 4)]
     assert np.mean(variances) == pytest.approx(1, rel=0.02)
+
+
+def test_the_variance_of_a_position_is_its_own_the_more_volumes_there_are(rng):
+    deviation = np.array([1.0, 0.1]).reshape(2, 1, 1, 1)
+    for count, nearest in ((3, 0.5), (1000, 0.02)):
+        clean = (deviation * rng.standard_normal((count, 2, 20, 20, 1))).astype(np.float32)
+        found = prior_of(clean, np.zeros(count, int), 1).variance.mean(axis=(1, 2, 3))
+        # Eight more, of 0.505, the mean of both positions.
+        wanted = ((count - 1) * deviation.ravel() ** 2 + 8 * 0.505) / (count + 7)
+        np.testing.assert_allclose(found, wanted, rtol=0.1)
+        assert abs(found[1] - 0.01) < nearest
 
 
 def test_labels_with_fewer_than_two_volumes_have_the_mean_of_all_and_one_volume_no_prior(rng):
@@ -65,22 +76,26 @@ def untrained(prior, plan, prediction="velocity", condition_channels=0):
     return latent_unet(2, LABELS, plan.steps, (4, 6), 1, condition_channels, linear_of(prior, prediction, plan))
 
 
-def test_without_a_label_it_is_the_best_linear_one_of_all_volumes(latents, rng):
-    _, clean, codes = latents
+@pytest.mark.parametrize("prediction", PREDICTIONS)
+@pytest.mark.parametrize("label", [0, LABELS])
+def test_it_is_the_best_linear_one_at_every_position(prediction, label, rng):
+    """Oracle: the line through (noisy, wanted) at each position and channel, from its own moments."""
+    means, deviations = rng.standard_normal((LABELS, *SHAPE)), rng.uniform(0.05, 1.5, SHAPE)
+    codes = np.repeat(np.arange(LABELS), 4000)
+    clean = (means[codes] + deviations * rng.standard_normal((len(codes), *SHAPE))).astype(np.float32)
     plan = schedule("cosine", 20)
-    network, of_all = untrained(prior_of(clean, codes, LABELS), plan), clean.mean(axis=0)
-    for step in (2, 10):
-        signal_rate, noise_rate = plan.signal_rates[step], plan.noise_rates[step]
-        noise = rng.standard_normal(clean.shape)
-        noisy = (signal_rate * clean + noise_rate * noise).astype(np.float32)
-        wanted = target("velocity", clean, noise, signal_rate, noise_rate)
-        said = network.predict([noisy, np.full(len(clean), step), np.full(len(clean), LABELS)], verbose=0)
-        # The same gain everywhere, around the mean of all: the slope of a regression over all numbers of a channel.
-        for channel in range(2):
-            x, y = ((part - signal * of_all)[..., channel].ravel() for part, signal in ((noisy, signal_rate), (wanted, -noise_rate)))
-            linear = np.polyfit(x, y, 1)[0] * x - noise_rate * np.broadcast_to(of_all, clean.shape)[..., channel].ravel()
-            errors = [np.mean((part - wanted[..., channel].ravel()) ** 2) for part in (said[..., channel].ravel(), linear)]
-            assert errors[0] == pytest.approx(errors[1], rel=0.01)
+    network = untrained(prior_of(clean, codes, LABELS), plan, prediction)
+    mine = clean if label == LABELS else clean[codes == label]
+    for step in (0, 2, 10, 19):
+        rates = plan.signal_rates[step], plan.noise_rates[step]
+        noise = rng.standard_normal(mine.shape)
+        noisy = (rates[0] * mine + rates[1] * noise).astype(np.float32)
+        wanted = target(prediction, mine, noise, *rates)
+        said = network.predict([noisy, np.full(len(mine), step), np.full(len(mine), label)], verbose=0)
+        centred, deviation = noisy - noisy.mean(axis=0, dtype=float), wanted - wanted.mean(axis=0)
+        slope = (centred * deviation).mean(axis=0) / (centred**2).mean(axis=0)
+        errors = [np.mean((part - wanted) ** 2) for part in (said, wanted.mean(axis=0) + slope * centred)]
+        assert errors[0] == pytest.approx(errors[1], rel=0.01)
 
 
 def test_it_computes_in_float32_whatever_its_blocks_do(latents, rng):
@@ -121,18 +136,13 @@ def test_what_is_known_does_not_train_and_all_else_does(latents, rng):
     network.train_on_batch(told, rng.standard_normal(noisy.shape).astype(np.float32))
     names = [weight.path for weight in network.weights]
     still = {name for name, old, new in zip(names, before, network.get_weights(), strict=True) if np.array_equal(old, new)}
-    tables = [
-        "label_means",
-        "unlabelled",
-        "sinusoids",
-        *(f"{one}_rates{more}" for one in ("noisy", "mean") for more in ("", "_unlabelled")),
-    ]
-    assert still == {f"{name}/embeddings" for name in tables}
+    tables = ("label_means", "unlabelled", "sinusoids", "log_noise_to_signal", "signal", "one_over_noise")
+    assert still == {*(f"{name}/embeddings" for name in tables), "log_variances/kernel"}
 
 
 def test_parameters_of_the_default_beside_the_tables(rng):
     """As the README has them: the first convolution also sees what the linear denoiser says."""
     prior = prior_of(rng.standard_normal((3, 2, 2, 2, 32)).astype(np.float32), np.array([0, 0, 5]), 5)
     network = latent_unet(32, 5, 1000, condition_channels=34, linear=linear_of(prior, "velocity", schedule("cosine", 1000)))
-    tables = 6 * 2**3 * 32 + 6 + 4 * 1000 * 32
+    tables = (6 + 2) * 2**3 * 32 + 2 * 6 + 3 * 1000
     assert network.count_params() - tables == 4_583_008 == 4_527_712 + 27 * 32 * 64

@@ -75,7 +75,7 @@ def sampled(space, names, count, options):
 
 
 def linear(space, trained, count, rng):
-    """Return the mean latent of each label with noise of the variance of each channel, decoded: what needs no denoiser."""
+    """Return the mean latent of each label with noise of the SD of each latent, decoded: what needs no denoiser."""
     result = {}
     for label, volumes in trained.items():
         latents = np.stack([space.encode(volume) for volume in volumes[:100]])

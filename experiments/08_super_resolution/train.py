@@ -73,7 +73,9 @@ def checkpoint_of(network, options, pool):
         learning_rate=options.learning_rate, adversarial_weight=0.0, noise=lesson.NOISE, initial="none",
     )  # fmt: skip
     facts = {"zooms": [[round(side, 2) for side in image.zooms] for image in pool], "sigma": [0.0, lesson.NOISE]}
-    return checkpoints.Checkpoint(network, "sr", config.to_json(), facts, inference(config, facts))
+    reached = [float(image.zooms[axis]) for image in pool for axis in image.axes]
+    slices = {"voxel": [round(min(reached), 2), round(max(reached), 2)], "spacing": list(config.thick_slices)}
+    return checkpoints.Checkpoint(network, "sr", config.to_json(), facts, inference(config, facts) | {"slices": slices})
 
 
 def gains(network, of_runs=None):

@@ -83,7 +83,7 @@ def _repetitions(precision, size):
 
 
 def _sample(precision, size):
-    checkpoint, steps = checkpoint_of("ldm_epi"), 2 if size == "tiny" else STEPS
+    checkpoint, steps = checkpoint_of("ldm_heads"), 2 if size == "tiny" else STEPS
     volume = keras_mri.sample(checkpoint, 1, steps=1, label="forrest")[0]
 
     def work():

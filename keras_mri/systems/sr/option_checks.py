@@ -1,6 +1,7 @@
 """Options of prediction and the kind of a network, which must belong together."""
 
 from keras_mri.errors import CheckpointError, InputError
+from keras_mri.systems.sr.thick_slices import MOST
 
 
 def check_options(options, slices):
@@ -22,8 +23,9 @@ def check_options(options, slices):
         raise InputError("`mask` cannot be used with a network of thick slices, which needs none. Leave it out.")
     if slices and options.upsample and options.voxel is not None:
         raise InputError("`upsample` and `voxel` both name the grid to reach. Leave one of them out.")
-    if slices and options.upsample and max(options.upsample) == 1:
-        raise InputError("`upsample` needs a factor above 1 along at least one axis. Received: 1 1 1.")
+    if slices and options.upsample and not 1 < max(options.upsample) <= MOST:
+        received = " ".join(map(str, options.upsample))
+        raise InputError(f"`upsample` needs a factor above 1 along at least one axis, and {MOST:g} at most. Received: {received}.")
     if named:
         raise InputError(
             f"{' and '.join(named)} can be used with a network of thick slices only, such as the pre-trained sr. This one was trained on "

@@ -213,7 +213,7 @@ def test_a_voxel_that_no_scanner_has_is_an_error(voxel):
         (dict(mask="mask.nii"), "`mask` cannot be used with a network of thick slices"),
         (dict(upsample=(1, 1, 2), voxel=1.0), "`upsample` and `voxel` both name the grid"),
         (dict(upsample=(1, 1, 1)), "`upsample` needs a factor above 1"),
-        (dict(upsample=(1, 1, 9)), "8 times finer than the slices at most"),
+        (dict(upsample=(1, 1, 9)), "`upsample` needs a factor .* and 8 at most. Received: 1 1 9"),
     ],
 )
 def test_options_that_name_no_grid_are_refused(plain, options, said):

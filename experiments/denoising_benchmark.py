@@ -132,8 +132,8 @@ def baselines(scan, wanted):
 def strangers(image):
     """List the paths of the pre-trained networks that never saw the head of `image`."""
     known = KNOW_THE_HEAD.get(image or "t1w", ())
-    # Runs, and what they must not lose, are scored by experiments.07_runs, thick slices by experiments.08_super_resolution.
-    return sorted({str(path) for path in pretrained_networks().values() if path.stem not in (*known, "wgan_run", "sr_any")})
+    # Runs, and what they must not lose, are scored by experiments.07_runs, finer grids by experiments.04_ldm and 08_super_resolution.
+    return sorted({str(path) for path in pretrained_networks().values() if path.stem not in (*known, "wgan_run", "sr_any", "sr_epi")})
 
 
 def ours(scan, networks):

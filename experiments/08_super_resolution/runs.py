@@ -4,7 +4,8 @@ drawn heads     `experiments.04_ldm.heads`, label maps 1 to 18
 real runs       those that train in `experiments.04_ldm.scans`, single frames and their mean
 choosing        drawn heads of the label maps 19 and 20
 
-A run is made coarse along one axis after the other, so every volume is also there with one or two of its axes at half the resolution.
+A run is refined along one axis after the other, so the frames of real runs are also there with half the resolution along one or two axes,
+and drawn heads, of which there are many, in one of these forms each.
 """
 
 import dataclasses
@@ -16,14 +17,13 @@ from keras_mri.imaging.kspace import resampled
 
 from . import scans
 
-heads = importlib.import_module("experiments.04_ldm.heads")
 runs = importlib.import_module("experiments.04_ldm.scans")
 # Distances of slices in voxels of the fine grid, and shares of their profiles: box, Gaussian, k-space, which holds up to the longest.
 SPACING, SHARES, LONGEST_ENCODED = (1.3, 4.0), (0.15, 0.25, 0.6), 4.0
 # Distances of slices in the training, mm.
 MILLIMETRES = (2.6, 12.0)
+# Axes whose resolution is halved, in each form; frames of each real run; share of the patches from drawn heads.
 _HALVED = ((), (0,), (1,), (2,), (0, 1), (0, 2), (1, 2))
-# Volumes, frames of each real run, share of the patches that are drawn.
 _FRAMES, _DRAWN = 4, 0.5
 
 

@@ -5,7 +5,7 @@ from keras_mri.systems.sr.thick_slices import MOST
 
 
 def check_options(options, slices):
-    """Check that no option is one of the other kind of network, which would do nothing.
+    """Check that no option is one of the other kind of network, which would do nothing, and that one of them names the grid.
 
     Parameters
     ----------
@@ -17,20 +17,21 @@ def check_options(options, slices):
     ------
     InputError
     """
-    idle = ("mask",) if slices else ("voxel", "slice_profile")
-    named = [f"`{name}`" for name in idle if vars(options)[name] is not None]
-    if named and slices:
+    if not slices:
+        named = [f"`{name}`" for name in ("voxel", "slice_profile") if vars(options)[name] is not None]
+        if named:
+            raise InputError(
+                f"{' and '.join(named)} can be used with a network of thick slices only, such as the pre-trained sr. This one was "
+                "trained on pairs of scans: it takes `upsample`, how many times more voxels along each axis."
+            )
+        return
+    if options.mask is not None:
         raise InputError("`mask` cannot be used with a network of thick slices, which needs none. Leave it out.")
-    if slices and options.upsample and options.voxel is not None:
+    if options.upsample and options.voxel is not None:
         raise InputError("`upsample` and `voxel` both name the grid to reach. Leave one of them out.")
-    if slices and options.upsample and not 1 < max(options.upsample) <= MOST:
+    if options.upsample and not 1 < max(options.upsample) <= MOST:
         received = " ".join(map(str, options.upsample))
         raise InputError(f"`upsample` needs a factor above 1 along at least one axis, and {MOST:g} at most. Received: {received}.")
-    if named:
-        raise InputError(
-            f"{' and '.join(named)} can be used with a network of thick slices only, such as the pre-trained sr. This one was trained on "
-            "pairs of scans: it takes `upsample`, how many times more voxels along each axis."
-        )
 
 
 def check_channels(network, slices):

@@ -3,7 +3,7 @@
 A network of thick slices sees the slices, interpolated along their axis, beside the distance of each voxel from the nearest slice. What it
 returns is changed as little as possible so that averaging over the profile of the slices gives what was measured, but for part of its
 noise: exact agreement would bring the noise back, and with it any error of the profile (experiments/08_super_resolution). Frames of a run
-are kept exactly: their noise is part of what is tested over time.
+whose k-space was cut are kept exactly: that amplifies no noise, which is part of what is tested over time.
 """
 
 import typing
@@ -135,7 +135,6 @@ def refine(volume, trained, options, predictor):
     scaling = fit_image_scaling(seen.volume, "percentile")
     lowest = scaling.apply(lowest_intensity(seen.volume))
     sigma = estimate_sigma(seen.volume.frame(0)) / scaling.scale
-    tolerance = _OF_NOISE * sigma if volume.n_frames == 1 else 0.0
     runs, shape = [], list(volume.shape[:3])
     for step in plan:
         shape[step.axis] = step.voxels
@@ -146,7 +145,8 @@ def refine(volume, trained, options, predictor):
     def finer(t):
         image = scaling.apply(seen.volume.frame(t))
         for step, run in zip(plan, runs):
-            image = refined(image, step, run, lowest, tolerance)
+            exactly = volume.n_frames > 1 and step.profile == "kspace"
+            image = refined(image, step, run, lowest, 0.0 if exactly else _OF_NOISE * sigma)
         return image
 
     frames = restored_frames(volume, scaling, finer, seen=seen)

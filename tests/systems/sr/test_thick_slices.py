@@ -95,11 +95,11 @@ def test_slices_may_differ_by_half_the_sd_of_their_noise(monkeypatch, rng):
     assert np.sqrt((difference**2).mean()) == pytest.approx(10, rel=0.1)
 
 
-def test_frames_of_a_run_are_kept_with_their_noise(monkeypatch, rng):
+def test_frames_of_a_run_are_kept_with_their_noise_where_k_space_was_cut(monkeypatch, rng):
     monkeypatch.setattr(thick_slices, "_OF_NOISE", 0.5)
     data = 500 + rng.normal(0, 20, (24, 23, 12, 2)).astype(np.float32)
-    fine = sr.predict(of_slices(network(0.3)), [Volume.from_array(data, affine_of(SIDES))], PredictConfig())
-    matrix = profile_matrix(48, 12, 1.0, 4.0, 4.0, "gaussian")
+    fine = sr.predict(of_slices(network(0.3)), [Volume.from_array(data, affine_of(SIDES))], PredictConfig(slice_profile="kspace"))
+    matrix = profile_matrix(48, 12, 1.0, 4.0, 4.0, "kspace")
     for t in range(2):
         np.testing.assert_allclose(fine.frame(t) @ matrix.T, data[..., t], rtol=1e-3)
 
